@@ -1,0 +1,176 @@
+"""The offline demo responder: no network and no model, the same answer every time.
+
+It lets a fresh installation take calls before anybody has bought a model. It says
+what it is, then answers from the agent's own instructions: the sentence that shares
+the most telling words with the caller's, asked questions included.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from math import log
+from typing import Protocol
+
+LABEL = "Demo responder"
+DISCLOSURE = "I am VoiceOps' built-in demo responder, not a language model."
+GOODBYE = "Thank you for calling. Goodbye!"
+WORD_DELAY_S = 0.02
+MAX_ANSWER_CHARACTERS = 240
+
+COMMON_WORDS = """
+a about an and any are as at be but by can could do does for from get give had has have
+hello hey hi how i i'd i'm if in is it it's know let like may me my need of on or our ok
+okay please say so tell than thank thanks that the their them then there these they this
+to up us want was we what what's when where which who will with would yes you your
+"""
+STOP_WORDS = frozenset(COMMON_WORDS.split())
+TOPICS = (
+    "hour open opening close closing closed closes opens schedule time weekday "
+    "monday tuesday wednesday thursday friday saturday sunday weekend",
+    "price cost charge fee pay rate much expensive cheap euro dollar pound",
+    "address location street road located find direction avenue square",
+    "appointment book booking reservation reserve table slot meeting schedule",
+    "phone number email mail contact reach website",
+    "park parking car garage",
+    "cancel cancellation change reschedule move",
+    "deliver delivery ship shipping collect pickup",
+)
+TOPIC_OF = {
+    word: number for number, words in enumerate(TOPICS) for word in words.split()
+}
+"""Words that ask for the same thing: "how much" is answered by "costs"."""
+
+GREETING = re.compile(
+    r"\W*(hello|hi|hey|good (morning|afternoon|evening|day))( there)?\W*", re.I
+)
+FAREWELL = re.compile(
+    r"\b(bye|goodbye|good-bye|see you|that is all|that's all|hang up)\b", re.I
+)
+REPEAT = re.compile(
+    r"\b(repeat|say that again|once more|pardon|come again|what did you say)\b", re.I
+)
+THANKS = re.compile(r"\W*(thank you|thanks)( very much| a lot)?\W*", re.I)
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+BULLET = re.compile(r"^\s*(?:[-*•#]+|\d+[.)])\s*")
+ROLE_TALK = re.compile(
+    r"\W*(you are|your (task|job|role|name) |never\b|always\b|do not\b|don't\b|be \w+)",
+    re.I,
+)
+
+
+class HasMessages(Protocol):
+    @property
+    def messages(self) -> Sequence[dict[str, str]]: ...
+
+
+class DemoResponder:
+    """A provider like any other, without a network behind it."""
+
+    label = LABEL
+    is_demo = True
+
+    def __init__(self, word_delay_s: float = WORD_DELAY_S) -> None:
+        self._word_delay_s = word_delay_s
+
+    async def warm_up(self) -> None:
+        """Nothing to prepare."""
+
+    async def stream(self, request: HasMessages) -> AsyncGenerator[str, None]:
+        for number, word in enumerate(respond(request.messages).split(" ")):
+            await asyncio.sleep(self._word_delay_s)
+            yield f" {word}" if number else word
+
+
+def respond(messages: Sequence[dict[str, str]]) -> str:
+    """The reply to a conversation in the chat format, the last message the caller's."""
+    instructions = _contents(messages, "system")
+    said = _contents(messages, "user")
+    replies = _contents(messages, "assistant")
+    answer = _answer(said[-1] if said else "", instructions, replies)
+    if any(DISCLOSURE in reply for reply in replies):
+        return answer
+    return f"{DISCLOSURE} {answer}"
+
+
+def _contents(messages: Iterable[dict[str, str]], role: str) -> list[str]:
+    return [message["content"] for message in messages if message["role"] == role]
+
+
+def _answer(said: str, instructions: list[str], replies: list[str]) -> str:
+    sentences = _facts(instructions)
+    if FAREWELL.search(said):
+        return GOODBYE
+    if REPEAT.search(said) and replies:
+        return "I said: " + replies[-1].replace(DISCLOSURE, "").strip()
+    if GREETING.fullmatch(said):
+        return f"Hello! {_question(sentences)}"
+    if THANKS.fullmatch(said):
+        return "You are welcome. Is there anything else?"
+    best = _best(said, sentences)
+    if best is None:
+        return f"I have no answer to that here. {_question(sentences)}"
+    return f"{best} Is there anything else?"
+
+
+def _facts(instructions: Iterable[str]) -> list[str]:
+    """What the instructions tell about the business, without orders to the agent."""
+    lines = [
+        BULLET.sub("", line).strip()
+        for text in instructions
+        for line in SENTENCE_END.split(text)
+    ]
+    return [line for line in lines if _words(line) and not ROLE_TALK.match(line)]
+
+
+def _best(said: str, sentences: list[str]) -> str | None:
+    """The sentence with the most telling words of `said`; the first of equals."""
+    asked = _terms(said)
+    frequency = Counter(term for line in sentences for term in _terms(line))
+
+    def score(line: str) -> float:
+        return sum(
+            log(1 + len(sentences) / frequency[term]) for term in asked & _terms(line)
+        )
+
+    best = max(sentences, key=score, default=None)
+    return _short(best) if best is not None and score(best) > 0 else None
+
+
+def _terms(text: str) -> set[str]:
+    """The telling words of `text`, by their stems, and the topics they belong to."""
+    words = _words(text) - STOP_WORDS
+    topics = {
+        f"topic {TOPIC_OF[stem]}"
+        for stem in words | {_stem(w) for w in words}
+        if stem in TOPIC_OF
+    }
+    return {_stem(word) for word in words} | topics
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+(?:'\w+)?", text.replace("’", "'").casefold()))
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word.removesuffix(ending)
+    return word
+
+
+def _short(sentence: str) -> str:
+    """At most what a caller can listen to, ending like a sentence."""
+    if len(sentence) > MAX_ANSWER_CHARACTERS:
+        sentence = sentence[:MAX_ANSWER_CHARACTERS].rpartition(" ")[0].rstrip(",;:")
+    return sentence if sentence[-1] in ".!?" else sentence + "."
+
+
+def _question(sentences: list[str]) -> str:
+    """A question that hints at what can be asked: a topic the instructions know."""
+    hints = {0: "opening hours", 1: "prices", 2: "address", 3: "appointments"}
+    known = set().union(*(_terms(line) for line in sentences)) if sentences else set()
+    offered = [hint for number, hint in hints.items() if f"topic {number}" in known]
+    if not offered:
+        return "What would you like to know?"
+    return f"Would you like to know about our {' or '.join(offered[:2])}?"

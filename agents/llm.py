@@ -1,0 +1,350 @@
+"""The language model: messages in, pieces of text out, our own errors.
+
+The only importer of the OpenAI SDK. The SDK sends the request (addresses, headers,
+connection pool, on aiohttp, the faster of its transports); its stream is read here,
+because building the SDK's objects for every token costs a call more than all the rest.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import httpx2
+import openai
+from django.conf import settings
+
+from agents.demo import DemoResponder
+
+CONNECT_TIMEOUT_S = 3
+FIRST_TOKEN_TIMEOUT_S = 8  # a retry included: the caller waits only once
+TOKEN_GAP_TIMEOUT_S = 5
+TOTAL_TIMEOUT_S = 30
+RETRY_DELAY_S = 0.25  # at most doubled at random, so that calls don't retry in step
+MAX_CONNECTIONS = 500
+MAX_LINE_BYTES = 1_000_000
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+DEFAULT_MODEL = "gpt-4o-mini"
+NO_KEY = "none"  # local servers want no key, but the SDK wants a word
+
+PLAIN = {
+    "unreachable": "The model provider could not be reached.",
+    "rate_limited": "The model provider refused more requests for now.",
+    "refused": "The model provider refused the request: check its key and the model.",
+    "slow": "The model took too long to answer.",
+    "cut": "The model's answer broke off.",
+    "malformed": "The model provider sent something that is not an answer.",
+    "empty": "The model answered nothing.",
+}
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class ModelFailed(Exception):
+    """No answer, or not all of it; `reason` is a key of `PLAIN`, `str()` its text."""
+
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        super().__init__(PLAIN[reason])
+        self.reason = reason
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a model is asked; None leaves a value to the provider."""
+
+    messages: tuple[dict[str, str], ...]
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+class Provider(Protocol):
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def is_demo(self) -> bool: ...
+
+    def stream(self, request: Request) -> AsyncGenerator[str, None]: ...
+
+    async def warm_up(self) -> None: ...
+
+
+class OpenAIProvider:
+    """An OpenAI-compatible endpoint."""
+
+    is_demo = False
+
+    def __init__(self, *, base_url: str, api_key: str, model: str) -> None:
+        self.base_url = base_url or DEFAULT_BASE_URL
+        self.model = model or DEFAULT_MODEL
+        self._api_key = api_key or NO_KEY
+
+    @property
+    def label(self) -> str:
+        return f"{self.model} at {urlsplit(self.base_url).netloc.rpartition('@')[2]}"
+
+    async def warm_up(self) -> None:
+        """Make this event loop's client now, not while the first caller waits."""
+        _client(self.base_url, self._api_key)
+
+    async def stream(self, request: Request) -> AsyncGenerator[str, None]:
+        """Yield the answer's pieces as they come; raise `ModelFailed`.
+
+        Closing the generator, or cancelling who reads it, closes the connection at
+        once; leave it early only through `contextlib.aclosing`. A stall is "slow"
+        wherever it happens, "cut" is an answer whose connection ended too soon.
+        """
+        started = time.monotonic()
+        has_text = False
+        try:
+            async with aclosing(self._pieces(request)) as pieces:
+                async for piece in pieces:
+                    has_text = has_text or not piece.isspace()
+                    yield piece
+            if not has_text:
+                raise ModelFailed("empty")
+        except ModelFailed as failed:
+            logger.warning(
+                "model at %s failed: %s, status %s, after %d ms",
+                urlsplit(self.base_url).hostname,
+                failed.reason,
+                failed.status,
+                (time.monotonic() - started) * 1000,
+            )
+            raise
+
+    async def _pieces(self, request: Request) -> AsyncGenerator[str, None]:
+        loop = asyncio.get_running_loop()
+        total_deadline = loop.time() + TOTAL_TIMEOUT_S
+        deadline = loop.time() + FIRST_TOKEN_TIMEOUT_S
+        async with self._answer(request, deadline) as response:
+            pieces = _text_pieces(response)
+            async with aclosing(pieces):
+                while True:
+                    try:
+                        async with asyncio.timeout_at(min(deadline, total_deadline)):
+                            piece = await anext(pieces, None)
+                    except TimeoutError:
+                        raise ModelFailed("slow") from None
+                    if piece is None:
+                        return
+                    yield piece
+                    deadline = loop.time() + TOKEN_GAP_TIMEOUT_S
+
+    @asynccontextmanager
+    async def _answer(self, request: Request, deadline: float) -> AsyncIterator[Any]:
+        """The open response to `request`; what breaks while it is read is "cut"."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._send_twice(request)
+        except TimeoutError:
+            raise ModelFailed("slow") from None
+        try:
+            yield response
+        except (httpx2.HTTPError, httpx2.StreamError):
+            raise ModelFailed("cut") from None
+        finally:
+            await response.close()
+
+    async def _send_twice(self, request: Request) -> Any:
+        """Send; once more after a busy or broken answer, before any token came."""
+        try:
+            return await self._send(request)
+        except ModelFailed as failed:
+            if failed.reason not in {"rate_limited", "unreachable"}:
+                raise
+        await asyncio.sleep(RETRY_DELAY_S * (1 + random.random()))
+        return await self._send(request)
+
+    async def _send(self, request: Request) -> Any:
+        completions = _client(self.base_url, self._api_key).chat.completions
+        try:
+            opening = completions.with_streaming_response.create(
+                stream=True, **self._parameters(request)
+            )
+            return await opening.__aenter__()
+        except openai.APIStatusError as error:
+            status = error.status_code
+            raise ModelFailed(_reason(status), status=status) from None
+        except openai.APIConnectionError:
+            raise ModelFailed("unreachable") from None
+        except openai.OpenAIError:
+            raise ModelFailed("malformed") from None
+
+    def _parameters(self, request: Request) -> dict[str, Any]:
+        given = {
+            "temperature": request.temperature,
+            "max_tokens": request.max_tokens,
+        }
+        return {
+            "model": request.model or self.model,
+            "messages": list(request.messages),
+            **{name: value for name, value in given.items() if value is not None},
+        }
+
+
+def _reason(status: int) -> str:
+    if status == 429:
+        return "rate_limited"
+    return "unreachable" if status >= 500 else "refused"
+
+
+async def _text_pieces(response: Any) -> AsyncGenerator[str, None]:
+    """The text in a stream of chat completion chunks.
+
+    Raises `ModelFailed`: "cut" if the stream ends without a finish, "malformed" if
+    it is none, "refused" if the provider's filter took the answer away.
+    """
+    is_stream = False
+    finish = None
+    async for data in _events(response.iter_bytes()):
+        is_stream = True
+        if data == b"[DONE]":
+            return
+        text, ended = _read_chunk(data)
+        finish = ended or finish
+        if text:
+            yield text
+        if ended == "content_filter":
+            raise ModelFailed("refused")
+    if finish is None:
+        raise ModelFailed("cut" if is_stream else "malformed")
+
+
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The data of server-sent events; every event here is one line of data."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield line[5:].strip()
+        if len(rest) > MAX_LINE_BYTES:
+            raise ModelFailed("malformed")
+
+
+def _read_chunk(data: bytes) -> tuple[str, str | None]:
+    """One chunk's text and, in the last one, why the answer ends."""
+    try:
+        chunk = json.loads(data)
+        if chunk.get("error"):
+            raise ModelFailed("cut")
+        if not chunk["choices"]:  # usage figures, a filter's verdict on the prompt
+            return "", None
+        choice = chunk["choices"][0]
+        text = (choice.get("delta") or {}).get("content") or ""
+        finish = choice.get("finish_reason")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise ModelFailed("malformed") from None
+    if not isinstance(text, str):
+        raise ModelFailed("malformed")
+    return text, finish
+
+
+Clients = dict[tuple[str, str], openai.AsyncOpenAI]
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Clients] = WeakKeyDictionary()
+
+
+def _client(base_url: str, api_key: str) -> openai.AsyncOpenAI:
+    """The running loop's client for an endpoint: connections belong to a loop."""
+    clients = _clients.setdefault(asyncio.get_running_loop(), {})
+    client = clients.get((base_url, api_key))
+    if client is None:
+        client = clients[base_url, api_key] = _new_client(base_url, api_key)
+    return client
+
+
+def _new_client(base_url: str, api_key: str) -> openai.AsyncOpenAI:
+    """A client without its own retries and waits: `_pieces` holds the clock.
+
+    It follows no redirect, for that would send the key and the prompt elsewhere.
+    """
+    timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S)
+    limits = httpx2.Limits(
+        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
+    )
+    return openai.AsyncOpenAI(
+        base_url=base_url,
+        api_key=api_key,
+        max_retries=0,
+        timeout=timeout,
+        http_client=openai.DefaultAioHttpClient(
+            timeout=timeout, limits=limits, follow_redirects=False
+        ),
+    )
+
+
+def configured_provider() -> Provider:
+    """What this installation's settings name, else the demo responder."""
+    base_url, api_key = settings.LLM_BASE_URL, settings.LLM_API_KEY
+    if not (base_url or api_key):
+        return DemoResponder()
+    return OpenAIProvider(base_url=base_url, api_key=api_key, model=settings.LLM_MODEL)
+
+
+async def collect(provider: Provider, request: Request, deadline_s: float) -> str:
+    """The whole answer at once; `ModelFailed("slow")` after `deadline_s` seconds."""
+    pieces = []
+    try:
+        async with (
+            asyncio.timeout(deadline_s),
+            aclosing(provider.stream(request)) as stream,
+        ):
+            async for piece in stream:
+                pieces.append(piece)
+    except TimeoutError:
+        raise ModelFailed("slow") from None
+    return "".join(pieces)
+
+
+class _BackgroundLoop:
+    """An event loop in a thread, begun on first use and anew in a forked process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._loop = None
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=self._loop.run_forever, name="llm", daemon=True
+                ).start()
+            return self._loop
+
+
+_background = _BackgroundLoop()
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run `coroutine` on the process's background loop and wait for its result.
+
+    For threads without a loop of their own (a WSGI request, a task); the connections
+    stay open between calls. Raises what the coroutine raises.
+    """
+    future = asyncio.run_coroutine_threadsafe(coroutine, _background.get())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()  # the waiting thread was interrupted: nobody wants it any more
+        raise
