@@ -1,0 +1,164 @@
+import hashlib
+import secrets
+import zoneinfo
+
+from django.contrib.auth.models import (
+    AbstractBaseUser,
+    BaseUserManager,
+    PermissionsMixin,
+)
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
+
+from accounts.tenancy import OwnedModel, OwnedQuerySet, closed_manager
+from voiceops.ids import uuid7
+
+TOKEN_PREFIX_CHARACTERS = 10
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse what the IANA time zone database does not know."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(_("Unknown time zone: %(name)s"), params={"name": name})
+
+
+class UserManager(BaseUserManager):
+    def create_user(self, email, password=None, **fields):
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email, password=None, **fields):
+        return self.create_user(
+            email, password, **{**fields, "is_staff": True, "is_superuser": True}
+        )
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person; the e-mail address is the user name."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(_("e-mail address"), unique=True)
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    timezone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
+    )
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(_("operator"), default=False)
+    date_joined = models.DateTimeField(default=now)
+
+    objects = UserManager()
+    USERNAME_FIELD = EMAIL_FIELD = "email"
+
+    def __str__(self):
+        return self.email
+
+    def get_short_name(self) -> str:
+        return self.name or self.email.split("@")[0]
+
+
+class Workspace(models.Model):
+    """The tenant: the `owner` of every row."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=150)
+    timezone = models.CharField(
+        max_length=64, default="UTC", validators=[validate_time_zone]
+    )
+    created_at = models.DateTimeField(default=now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self):
+        return self.name
+
+
+class Membership(models.Model):
+    """What a person may do in a workspace."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", _("Owner")
+        ADMIN = "admin", _("Admin")
+        MEMBER = "member", _("Member")
+        VIEWER = "viewer", _("Viewer")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "user"], name="one_membership_a_workspace"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.user_id} in {self.workspace_id}: {self.role}"
+
+
+class AccessTokenQuerySet(OwnedQuerySet):
+    def usable(self):
+        """Neither revoked nor expired."""
+        not_expired = Q(expires_at=None) | Q(expires_at__gt=now())
+        return self.filter(not_expired, revoked_at=None)
+
+    def api_keys(self):
+        return self.filter(kind=AccessToken.Kind.API_KEY, revoked_at=None)
+
+
+class AccessToken(OwnedModel):
+    """A bearer token: an API key of a workspace or a log-in. Only a hash is stored.
+
+    The secrets have 256 random bits, so a plain SHA-256 is enough: there is nothing
+    to guess that a slow hash would protect.
+    """
+
+    class Kind(models.TextChoices):
+        API_KEY = "api_key", _("API key")
+        LOGIN = "login", _("Log-in")
+
+    class Scope(models.TextChoices):
+        READ = "read", _("Read")
+        WRITE = "write", _("Write")
+        PLACE_CALLS = "calls:place", _("Place calls")
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    user = models.ForeignKey(User, models.CASCADE, related_name="access_tokens")
+    name = models.CharField(max_length=100, blank=True)
+    prefix = models.CharField(max_length=TOKEN_PREFIX_CHARACTERS, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(default=list)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_from = models.GenericIPAddressField(null=True, editable=False)
+
+    objects = closed_manager(AccessTokenQuerySet)
+    unscoped = models.Manager.from_queryset(AccessTokenQuerySet)()
+
+    class Meta(OwnedModel.Meta):
+        indexes = [models.Index(fields=["owner", "kind", "-id"])]
+
+    def __str__(self):
+        return f"{self.get_kind_display()} {self.prefix}…"
+
+    @staticmethod
+    def digest_of(secret: str) -> str:
+        return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+    def set_new_secret(self) -> str:
+        """Give the token a secret and return it: the only time that it can be seen."""
+        secret = "vo_" + secrets.token_urlsafe(32)
+        self.prefix = secret[:TOKEN_PREFIX_CHARACTERS]
+        self.digest = self.digest_of(secret)
+        return secret
+
+    def revoke(self) -> None:
+        self.revoked_at = now()
+        self.save(update_fields=["revoked_at"])

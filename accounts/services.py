@@ -1,0 +1,87 @@
+"""Verbs about people, their workspaces and their tokens."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import AccessToken, Membership, User, Workspace
+
+LOGIN_TOKEN_DAYS = 30
+# A token's last use is written at most this often: reads stay reads.
+LAST_USED_PRECISION_S = 60
+
+
+def open_personal_workspace(user: User) -> Workspace:
+    """Make the workspace that every person starts with, owned by them."""
+    with transaction.atomic():
+        workspace = Workspace.objects.create(
+            name=f"{user.get_short_name()}'s workspace"[:150], timezone=user.timezone
+        )
+        Membership.objects.create(
+            workspace=workspace, user=user, role=Membership.Role.OWNER
+        )
+    return workspace
+
+
+def membership_of(user: User) -> Membership:
+    """The membership a person works under.
+
+    Somebody who has none (an operator made on the command line) is given a workspace.
+    """
+    memberships = Membership.objects.filter(user=user).select_related("workspace")
+    first = memberships.order_by("id").first()
+    if first is None:
+        open_personal_workspace(user)
+        first = memberships.order_by("id").get()
+    return first
+
+
+def issue_login_token(user: User) -> str:
+    """A bearer token for a person who has just proved who they are."""
+    token = AccessToken(
+        owner=membership_of(user).workspace,
+        user=user,
+        kind=AccessToken.Kind.LOGIN,
+        scopes=AccessToken.Scope.values,
+        expires_at=timezone.now() + timedelta(days=LOGIN_TOKEN_DAYS),
+    )
+    secret = token.set_new_secret()
+    token.save()
+    return secret
+
+
+def issue_api_key(
+    *, owner: Workspace, user: User, name: str, scopes: list[str], expires_at=None
+) -> tuple[AccessToken, str]:
+    """A key of the workspace and its secret, which cannot be shown again."""
+    key = AccessToken(
+        owner=owner,
+        user=user,
+        kind=AccessToken.Kind.API_KEY,
+        name=name,
+        scopes=scopes,
+        expires_at=expires_at,
+    )
+    secret = key.set_new_secret()
+    key.save()
+    return key, secret
+
+
+def find_token(secret: str) -> AccessToken | None:
+    """The usable token with this secret, its user active; None for any other."""
+    tokens = AccessToken.unscoped.usable().select_related("user", "owner")
+    return tokens.filter(
+        digest=AccessToken.digest_of(secret), user__is_active=True
+    ).first()
+
+
+def note_use(token: AccessToken, *, address: str | None) -> None:
+    """Remember when and from where the token was used last."""
+    now = timezone.now()
+    seen = token.last_used_at
+    if seen and (now - seen).total_seconds() < LAST_USED_PRECISION_S:
+        return
+    AccessToken.unscoped.filter(pk=token.pk).update(
+        last_used_at=now, last_used_from=address
+    )

@@ -1,0 +1,4 @@
+"""Pages about the person and the workspace."""
+
+app_name = "accounts"
+urlpatterns = []

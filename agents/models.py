@@ -1,0 +1,287 @@
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from accounts.tenancy import (
+    OwnedModel,
+    SoftDeleteModel,
+    SoftDeleteQuerySet,
+    closed_manager,
+)
+from agents.prompts import MAX_PROMPT_CHARACTERS, placeholders
+
+
+class Prompt(SoftDeleteModel):
+    """A reusable text for agents; every change of it is a version."""
+
+    name = models.CharField(_("name"), max_length=100)
+    # Denormalised from the versions so that an agent is read in one statement.
+    text = models.TextField(_("text"), max_length=MAX_PROMPT_CHARACTERS)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta(SoftDeleteModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "name"],
+                condition=Q(deleted_at=None),
+                name="one_prompt_a_name",
+                violation_error_message=_("You already have a prompt of this name."),
+            )
+        ]
+        indexes = [models.Index(fields=["owner", "-id"])]
+
+    def __str__(self):
+        return self.name
+
+    def get_absolute_url(self):
+        return reverse("agents:prompt_detail", args=[self.pk])
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        return placeholders(self.text)
+
+
+class PromptVersion(OwnedModel):
+    """A prompt's text as it was saved once."""
+
+    prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    text = models.TextField()
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prompt", "number"], name="one_version_a_number"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.prompt_id} v{self.number}"
+
+
+class VoiceAgentQuerySet(SoftDeleteQuerySet):
+    def answering(self):
+        """Agents that would answer a call now."""
+        return self.filter(
+            is_active=True, deleted_at=None, direction__in=VoiceAgent.ANSWERING
+        )
+
+
+class VoiceAgent(SoftDeleteModel):
+    """Who answers (or places) calls on a number, and how it talks."""
+
+    class Direction(models.TextChoices):
+        INCOMING = "incoming", _("Answers calls")
+        OUTGOING = "outgoing", _("Places calls")
+        BOTH = "both", _("Answers and places calls")
+
+    class GreetingMode(models.TextChoices):
+        AGENT_FIRST = "agent_first", _("The agent speaks first")
+        CALLER_FIRST = "caller_first", _("The agent waits for the caller")
+
+    class Transport(models.TextChoices):
+        STREAM = "stream", _("Streaming: fast, can be interrupted")
+        GATHER = "gather", _("Turn by turn: works on every account")
+
+    class Interruptible(models.TextChoices):
+        ANY = "any", _("By voice and keys")
+        SPEECH = "speech", _("By voice")
+        DTMF = "dtmf", _("By keys")
+        NONE = "none", _("Not at all")
+
+    class Sensitivity(models.TextChoices):
+        LOW = "low", _("Low")
+        MEDIUM = "medium", _("Medium")
+        HIGH = "high", _("High")
+
+    ANSWERING = (Direction.INCOMING, Direction.BOTH)
+    PLACING = (Direction.OUTGOING, Direction.BOTH)
+
+    name = models.CharField(_("name"), max_length=100)
+    phone = models.ForeignKey(
+        "telephony.Phone",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="voice_agents",
+        verbose_name=_("phone number"),
+    )
+    direction = models.CharField(
+        _("direction"), max_length=10, choices=Direction, default=Direction.INCOMING
+    )
+    is_active = models.BooleanField(_("active"), default=False)
+
+    greeting_mode = models.CharField(
+        _("who speaks first"),
+        max_length=15,
+        choices=GreetingMode,
+        default=GreetingMode.AGENT_FIRST,
+    )
+    greeting = models.CharField(
+        _("greeting"),
+        max_length=500,
+        blank=True,
+        default="Hello, this is an automated assistant. How can I help you?",
+        help_text=_("The first thing that the caller hears. Say that it is an AI."),
+    )
+    prompt = models.ForeignKey(
+        Prompt,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="voice_agents",
+        verbose_name=_("prompt"),
+    )
+    instructions = models.TextField(
+        _("instructions"),
+        max_length=MAX_PROMPT_CHARACTERS,
+        blank=True,
+        help_text=_("Used when no prompt is chosen."),
+    )
+    variables = models.JSONField(
+        _("variables"),
+        default=dict,
+        blank=True,
+        help_text=_("Values for the placeholders of prompt and greeting."),
+    )
+
+    model = models.CharField(
+        _("model"),
+        max_length=100,
+        blank=True,
+        help_text=_("Empty: the installation's default model."),
+    )
+    temperature = models.FloatField(
+        _("temperature"),
+        default=0.4,
+        validators=[MinValueValidator(0), MaxValueValidator(2)],
+    )
+    max_tokens = models.PositiveIntegerField(
+        _("longest reply, in tokens"),
+        default=300,
+        validators=[MinValueValidator(16), MaxValueValidator(4000)],
+    )
+
+    language = models.CharField(
+        _("language"),
+        max_length=20,
+        default="en-US",
+        help_text=_("A BCP 47 tag such as en-US or de-DE."),
+    )
+    tts_provider = models.CharField(
+        _("voice provider"),
+        max_length=20,
+        choices=[(name, name) for name in ("Google", "Amazon", "ElevenLabs")],
+        default="Google",
+    )
+    voice = models.CharField(
+        _("voice"),
+        max_length=100,
+        blank=True,
+        help_text=_("The provider's name of a voice; empty for its default."),
+    )
+    transcription_provider = models.CharField(
+        _("speech recognition"),
+        max_length=20,
+        choices=[(name, name) for name in ("Deepgram", "Google")],
+        default="Deepgram",
+    )
+    hints = models.CharField(
+        _("hints"),
+        max_length=500,
+        blank=True,
+        help_text=_("Words to listen for, separated by commas: names, products."),
+    )
+    transport = models.CharField(
+        _("transport"), max_length=10, choices=Transport, default=Transport.STREAM
+    )
+    interruptible = models.CharField(
+        _("can be interrupted"),
+        max_length=10,
+        choices=Interruptible,
+        default=Interruptible.ANY,
+    )
+    interrupt_sensitivity = models.CharField(
+        _("interruption sensitivity"),
+        max_length=10,
+        choices=Sensitivity,
+        default=Sensitivity.HIGH,
+    )
+    dtmf_detection = models.BooleanField(_("listen for keys"), default=True)
+    silence_timeout_s = models.PositiveIntegerField(
+        _("hang up after silence, in seconds"),
+        default=30,
+        validators=[MinValueValidator(10), MaxValueValidator(600)],
+    )
+    max_duration_s = models.PositiveIntegerField(
+        _("longest call, in seconds"),
+        default=600,
+        validators=[MinValueValidator(30), MaxValueValidator(7200)],
+    )
+    end_call_phrases = models.JSONField(
+        _("end-call phrases"),
+        default=list,
+        blank=True,
+        help_text=_("When the agent says one of these, it hangs up."),
+    )
+    end_call_message = models.CharField(
+        _("last words"),
+        max_length=300,
+        blank=True,
+        help_text=_("Said before the agent hangs up; empty for nothing more."),
+    )
+
+    objects = closed_manager(VoiceAgentQuerySet)
+    unscoped = models.Manager.from_queryset(VoiceAgentQuerySet)()
+
+    class Meta(SoftDeleteModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "name"],
+                condition=Q(deleted_at=None),
+                name="one_voice_agent_a_name",
+                violation_error_message=_("You already have an agent of this name."),
+            ),
+            models.UniqueConstraint(
+                fields=["phone"],
+                condition=Q(
+                    is_active=True,
+                    deleted_at=None,
+                    direction__in=["incoming", "both"],
+                ),
+                name="one_answering_agent_a_phone",
+            ),
+            models.UniqueConstraint(
+                fields=["phone"],
+                condition=Q(
+                    is_active=True,
+                    deleted_at=None,
+                    direction__in=["outgoing", "both"],
+                ),
+                name="one_placing_agent_a_phone",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_active=False) | Q(phone__isnull=False),
+                name="an_active_agent_has_a_phone",
+                violation_error_message=_("Choose a phone number first."),
+            ),
+        ]
+        indexes = [models.Index(fields=["owner", "-id"])]
+
+    def __str__(self):
+        return self.name
+
+    def get_absolute_url(self):
+        return reverse("agents:agent_detail", args=[self.pk])
+
+    @property
+    def prompt_text(self) -> str:
+        """The instructions before placeholders are filled in."""
+        return self.prompt.text if self.prompt_id else self.instructions

@@ -1,0 +1,4 @@
+"""Pages about prompts and voice agents."""
+
+app_name = "agents"
+urlpatterns = []

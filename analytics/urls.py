@@ -1,0 +1,8 @@
+"""Pages of the figures. Not under /analytics, which is the API's."""
+
+from django.urls import path
+
+from analytics import views
+
+app_name = "analytics"
+urlpatterns = [path("", views.dashboard, name="dashboard")]

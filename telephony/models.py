@@ -1,0 +1,308 @@
+from datetime import datetime
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.tenancy import (
+    OwnedModel,
+    OwnedQuerySet,
+    SoftDeleteModel,
+    closed_manager,
+)
+from voiceops.encryption import EncryptedTextField
+from voiceops.ids import opaque_token
+
+ACCOUNT_SID = RegexValidator(
+    r"^AC[0-9a-f]{32}$", _("A Twilio account SID: AC and 32 hexadecimal digits.")
+)
+
+
+class CarrierAccount(SoftDeleteModel):
+    """A workspace's credentials at the carrier."""
+
+    label = models.CharField(_("label"), max_length=100)
+    account_sid = models.CharField(
+        _("account SID"), max_length=34, validators=[ACCOUNT_SID]
+    )
+    auth_token = EncryptedTextField(_("auth token"))
+    calls_per_second = models.PositiveIntegerField(
+        _("calls a second"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+    )
+    max_concurrent_calls = models.PositiveIntegerField(
+        _("calls at the same time"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+    )
+    verified_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta(SoftDeleteModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "account_sid"],
+                condition=Q(deleted_at=None),
+                name="one_carrier_account_a_sid",
+                violation_error_message=_("This account is connected already."),
+            )
+        ]
+
+    def __str__(self):
+        return self.label
+
+    def get_absolute_url(self):
+        return reverse("telephony:carrier_account_detail", args=[self.pk])
+
+
+class Phone(SoftDeleteModel):
+    """A number that the workspace holds at the carrier, pointed at us."""
+
+    carrier_account = models.ForeignKey(
+        CarrierAccount, models.PROTECT, related_name="phones"
+    )
+    number = models.CharField(_("number"), max_length=20)
+    carrier_sid = models.CharField(max_length=34, editable=False)
+    label = models.CharField(_("label"), max_length=100, blank=True)
+    # In the path of its webhooks: it says whose number is called before anything that
+    # the request claims is believed.
+    webhook_token = models.CharField(
+        max_length=40, unique=True, default=opaque_token, editable=False
+    )
+
+    class Meta(SoftDeleteModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["number"],
+                condition=Q(deleted_at=None),
+                name="one_registration_a_number",
+                violation_error_message=_("This number is registered already."),
+            )
+        ]
+        indexes = [models.Index(fields=["owner", "-id"])]
+
+    def __str__(self):
+        return f"{self.number} ({self.label})" if self.label else self.number
+
+    def get_absolute_url(self):
+        return reverse("telephony:phone_detail", args=[self.pk])
+
+
+class TestLine(OwnedModel):
+    """A way to call one agent without a number: the caller is the simulator.
+
+    It has the address token and the signing secret of a phone and its carrier account,
+    so a test call comes in through the same webhooks as any other.
+    """
+
+    __test__ = False  # pytest: not a test class
+
+    agent = models.OneToOneField("agents.VoiceAgent", models.CASCADE, related_name="+")
+    account_sid = models.CharField(max_length=34)
+    auth_token = EncryptedTextField()
+    webhook_token = models.CharField(
+        max_length=40, unique=True, default=opaque_token, editable=False
+    )
+
+    def __str__(self):
+        return f"Test line of {self.agent_id}"
+
+
+class CallQuerySet(OwnedQuerySet):
+    def in_progress(self):
+        """Calls now queued, ringing or in progress."""
+        return self.filter(status__in=Call.OPEN)
+
+
+class Call(OwnedModel):
+    """One telephone call. Its owner is its number's when it came in, for ever."""
+
+    class Direction(models.TextChoices):
+        INCOMING = "incoming", _("Incoming")
+        OUTGOING = "outgoing", _("Outgoing")
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        INITIATED = "initiated", _("Initiated")
+        RINGING = "ringing", _("Ringing")
+        IN_PROGRESS = "in-progress", _("In progress")
+        COMPLETED = "completed", _("Completed")
+        BUSY = "busy", _("Busy")
+        NO_ANSWER = "no-answer", _("No answer")
+        FAILED = "failed", _("Failed")
+        CANCELED = "canceled", _("Canceled")
+
+    OPEN = (Status.QUEUED, Status.INITIATED, Status.RINGING, Status.IN_PROGRESS)
+    RANK = {status: rank for rank, status in enumerate(OPEN)}
+
+    class EndReason(models.TextChoices):
+        CALLER_HUNG_UP = "caller_hung_up", _("The caller hung up")
+        AGENT_ENDED = "agent_ended", _("The agent ended the call")
+        CALLER_SILENT = "caller_silent", _("The caller said nothing")
+        TIME_UP = "time_up", _("The longest call time was reached")
+        NO_ACTIVE_AGENT = "no_active_agent", _("No agent was active on this number")
+        NUMBER_REMOVED = "number_removed", _("The number was removed here")
+        WRONG_NUMBER = "wrong_number", _("The call was for another number")
+        MODEL_FAILED = "model_failed", _("The language model did not answer")
+        CONNECTION_FAILED = (
+            "connection_failed",
+            _("The carrier could not reach the live session"),
+        )
+        CONNECTION_LOST = "connection_lost", _("The live session was cut off")
+        CARRIER_ENDED = "carrier_ended", _("The carrier ended the call")
+        OUR_ERROR = "our_error", _("Something broke here")
+        NEVER_REPORTED = "never_reported", _("The carrier never told how it ended")
+
+    phone = models.ForeignKey(Phone, models.PROTECT, null=True, related_name="calls")
+    agent = models.ForeignKey(
+        "agents.VoiceAgent", models.PROTECT, null=True, related_name="calls"
+    )
+    carrier_account = models.ForeignKey(
+        CarrierAccount, models.PROTECT, null=True, related_name="calls"
+    )
+    test_line = models.ForeignKey(
+        TestLine, models.SET_NULL, null=True, related_name="calls"
+    )
+    is_test = models.BooleanField(default=False)
+    sid = models.CharField(max_length=64, null=True)
+    direction = models.CharField(max_length=10, choices=Direction)
+    status = models.CharField(max_length=12, choices=Status)
+    from_number = models.CharField(max_length=100, blank=True)
+    to_number = models.CharField(max_length=100, blank=True)
+    transport = models.CharField(max_length=10, blank=True)
+    prompt_version = models.PositiveIntegerField(null=True)
+    model_label = models.CharField(max_length=200, blank=True)
+    is_demo = models.BooleanField(default=False)  # the demo responder spoke
+
+    started_at = models.DateTimeField(default=timezone.now)
+    answered_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    duration_s = models.PositiveIntegerField(null=True)
+    answered_by = models.CharField(max_length=30, blank=True)
+    end_reason = models.CharField(max_length=30, choices=EndReason, blank=True)
+    end_detail = models.CharField(max_length=200, blank=True)
+    last_event_at = models.DateTimeField(default=timezone.now)
+
+    # The live session's address: good for one connection.
+    relay_token = models.CharField(max_length=40, unique=True, default=opaque_token)
+    relay_connected_at = models.DateTimeField(null=True)
+
+    objects = closed_manager(CallQuerySet)
+    unscoped = models.Manager.from_queryset(CallQuerySet)()
+
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            # With the owner: a tenant who signs its own webhooks cannot take the SID
+            # of another's call.
+            models.UniqueConstraint(fields=["owner", "sid"], name="one_call_a_sid")
+        ]
+        indexes = [
+            models.Index(fields=["owner", "-id"]),
+            models.Index(fields=["owner", "agent", "-id"]),
+            models.Index(fields=["owner", "phone", "-id"]),
+            models.Index(
+                fields=["last_event_at"],
+                condition=Q(ended_at=None),
+                name="calls_not_ended",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.direction} call {self.pk}"
+
+    def get_absolute_url(self):
+        return reverse("telephony:call_detail", args=[self.pk])
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status not in self.OPEN
+
+    @property
+    def auth_token(self) -> str:
+        """What the carrier signs this call's webhooks with."""
+        return (self.test_line or self.carrier_account).auth_token
+
+    @property
+    def account_sid(self) -> str:
+        return (self.test_line or self.carrier_account).account_sid
+
+    def advance(
+        self, status: str, *, at: datetime, duration_s: int | None = None
+    ) -> bool:
+        """Move on to `status`; False if that is old news (callbacks repeat, overtake).
+
+        Safe against other processes: the move is made on the row as it is now.
+        """
+        changes = {"status": status, "last_event_at": at}
+        if status not in self.OPEN:
+            changes |= {"ended_at": at, "duration_s": duration_s}
+        elif status == self.Status.IN_PROGRESS:
+            changes["answered_at"] = at
+        earlier = [s for s in self.OPEN if self.RANK[s] < self.RANK.get(status, 99)]
+        won = Call.unscoped.filter(pk=self.pk, status__in=earlier).update(**changes)
+        if won:
+            for name, value in changes.items():
+                setattr(self, name, value)
+        return bool(won)
+
+    def note_end_reason(self, reason: str, detail: str = "") -> bool:
+        """Say why the call ended; the first to say so is believed."""
+        won = Call.unscoped.filter(pk=self.pk, end_reason="").update(
+            end_reason=reason, end_detail=detail[:200]
+        )
+        if won:
+            self.end_reason, self.end_detail = reason, detail[:200]
+        return bool(won)
+
+
+class Turn(OwnedModel):
+    """One utterance in a call."""
+
+    class Speaker(models.TextChoices):
+        CALLER = "caller", _("Caller")
+        AGENT = "agent", _("Agent")
+        TOOL = "tool", _("Tool")
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="turns")
+    number = models.PositiveIntegerField()
+    speaker = models.CharField(max_length=10, choices=Speaker)
+    text = models.TextField()
+    at = models.DateTimeField()
+    at_ms = models.PositiveIntegerField()  # since the call was answered
+    reply_ms = models.PositiveIntegerField(null=True)
+    interrupted = models.BooleanField(default=False)
+
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["call", "number"], name="one_turn_a_number")
+        ]
+        ordering = ["number"]
+
+    def __str__(self):
+        return f"{self.call_id} turn {self.number}"
+
+
+class CallEvent(OwnedModel):
+    """Something that the carrier or the live session told about a call."""
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="events")
+    status = models.CharField(max_length=40)
+    detail = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField()
+    sequence = models.IntegerField(default=-1)  # the carrier's; -1: it gave none
+
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            # A callback delivered twice is one event.
+            models.UniqueConstraint(
+                fields=["call", "status", "sequence"],
+                name="one_event_a_status_and_sequence",
+            )
+        ]
+        ordering = ["at", "id"]
+
+    def __str__(self):
+        return f"{self.call_id} {self.status}"

@@ -1,0 +1,1 @@
+"""Verbs of telephony, by noun: `carrier`, `calls`, `testing`."""

@@ -1,0 +1,4 @@
+"""Pages about carrier accounts, numbers and calls."""
+
+app_name = "telephony"
+urlpatterns = []

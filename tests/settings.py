@@ -1,0 +1,13 @@
+"""Settings for the tests: the real ones, with a few environment defaults."""
+
+import os
+import tempfile
+
+os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="voiceops-tests-"))
+os.environ.setdefault("RATE_LIMITS", "off")
+os.environ.setdefault("SIMULATOR_KEY", "the-tests-own-key")
+os.environ.setdefault("EMAIL_URL", "memorymail://")
+
+from voiceops.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,3 @@
+"""The HTTP interface: /api/..., and the addresses first published without it."""
+
+urlpatterns = []

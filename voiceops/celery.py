@@ -1,0 +1,18 @@
+"""The Celery application; its beat only rings the bell, rows hold what is due."""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
+
+app = Celery("voiceops")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.autodiscover_tasks(["voiceops"])
+
+
+@setup_logging.connect
+def _keep_our_logging(**kwargs):
+    """Celery installs its own handlers unless somebody answers this signal."""

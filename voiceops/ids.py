@@ -1,0 +1,18 @@
+"""Identifiers: time-ordered UUIDs for rows, unguessable tokens for addresses."""
+
+import secrets
+import uuid
+
+from uuid_utils.compat import uuid7 as _uuid7
+
+TOKEN_BYTES = 24
+
+
+def uuid7() -> uuid.UUID:
+    """A UUID version 7 (RFC 9562): sorting by it is sorting by time of creation."""
+    return _uuid7()
+
+
+def opaque_token() -> str:
+    """A URL-safe token of 192 random bits, for addresses that nobody may guess."""
+    return secrets.token_urlsafe(TOKEN_BYTES)

@@ -1,0 +1,25 @@
+"""Every address: pages, the API, the carrier's webhooks, probes, the admin."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from voiceops import health
+
+urlpatterns = [
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    # The operators' log-in is everybody's: one door, one rate limit.
+    path(
+        "admin/login/",
+        RedirectView.as_view(pattern_name="account_login", query_string=True),
+    ),
+    path("admin/", admin.site.urls),
+    path("account/", include("allauth.urls")),
+    path("webhooks/twilio/", include("telephony.webhook_urls")),
+    path("", include("voiceops.api_urls")),
+    path("", include("analytics.urls")),
+    path("", include("accounts.urls")),
+    path("", include("agents.urls")),
+    path("", include("telephony.urls")),
+]

@@ -1,0 +1,9 @@
+"""The pages, the API and the carrier's webhooks, for a WSGI server."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
+
+application = get_wsgi_application()
