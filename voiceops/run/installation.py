@@ -16,7 +16,7 @@ from voiceops.run.keys import ensure_secrets
 
 OFF = {"off", "0", "false", "no", "n", "f"}
 # How another terminal finds the embedded broker and simulator of a running stack.
-SERVICES_FILE = "services.env"
+SERVICES_DIR = "services"
 
 
 @dataclass
@@ -73,14 +73,15 @@ class Installation:
                     " (another one: make run PORT=9000)"
                 ) from None
 
-    def publish(self, names: Iterable[str]) -> None:
-        lines = [f"{name}={self.environment[name]}\n" for name in names]
-        if lines:
-            (self.var_dir / SERVICES_FILE).write_text("".join(lines))
+    def publish(self, service: str, variable: str) -> None:
+        directory = self.var_dir / SERVICES_DIR
+        directory.mkdir(exist_ok=True)
+        line = f"{variable}={self.environment[variable]}\n"
+        (directory / f"{service}.env").write_text(line)
 
-    def find_published(self) -> None:
-        """Use the embedded services of a stack that runs on the same data."""
-        _add_file(self.environment, self.var_dir / SERVICES_FILE)
+    def find_published(self, service: str) -> None:
+        """Use the embedded service of a stack that runs on the same data."""
+        _add_file(self.environment, self.var_dir / SERVICES_DIR / f"{service}.env")
 
 
 def read_installation() -> Installation:

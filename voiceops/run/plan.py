@@ -30,38 +30,54 @@ class Plan:
 
 def make_plan(installation: Installation, names: Collection[str]) -> Plan:
     """Settle addresses, then command lines. Raises CannotStart without a broker."""
+    plan = Plan(first=[], prepare=None, rest=[])
+    _settle_broker(installation, names, plan)
+    _settle_simulator(installation, names, plan)
+    if "prepare" in names:
+        plan.prepare = _python(installation, "prepare", "-m", "voiceops.run.prepare")
+    plan.rest = [MAKERS[name](installation) for name in MAKERS if name in names]
+    return plan
+
+
+def _settle_broker(
+    installation: Installation, names: Collection[str], plan: Plan
+) -> None:
+    """REDIS_URL: the user's, else our own broker, else that of another terminal."""
     environment = installation.environment
-    first, scratch_dir, published = [], None, []
-    if "broker" in names and not environment.get("REDIS_URL"):
-        socket_path = socket_path_in(installation.var_dir)
-        if socket_path.parent != installation.var_dir:
-            scratch_dir = socket_path.parent
-        environment["REDIS_URL"] = f"unix://{socket_path}"
-        published.append("REDIS_URL")
-        first.append(_broker(installation, socket_path))
-    if (
-        "simulator" in names
-        and installation.wants_simulator
-        and not environment.get("SIMULATOR_URL")
-    ):
-        environment["SIMULATOR_URL"] = f"http://127.0.0.1:{free_port()}"
-        published.append("SIMULATOR_URL")
-        first.append(_simulator(installation))
-    installation.find_published()
-    if not environment.get("REDIS_URL"):
-        raise CannotStart(
-            f"REDIS_URL is not set and no stack runs its own broker on"
-            f" {installation.var_dir}"
-        )
-    if installation.wants_simulator and environment.get("SIMULATOR_URL"):
+    if environment.get("REDIS_URL"):
+        return
+    if "broker" not in names:
+        installation.find_published("broker")
+        if not environment.get("REDIS_URL"):
+            raise CannotStart(
+                "REDIS_URL is not set and no stack runs its own broker on"
+                f" {installation.var_dir}"
+            )
+        return
+    socket_path = socket_path_in(installation.var_dir)
+    if socket_path.parent != installation.var_dir:
+        plan.scratch_dir = socket_path.parent
+    environment["REDIS_URL"] = f"unix://{socket_path}"
+    installation.publish("broker", "REDIS_URL")
+    plan.first.append(_broker(installation, socket_path))
+
+
+def _settle_simulator(
+    installation: Installation, names: Collection[str], plan: Plan
+) -> None:
+    """SIMULATOR_URL, likewise; the carrier's API is there unless it is set apart."""
+    environment = installation.environment
+    if not installation.wants_simulator:
+        return
+    if not environment.get("SIMULATOR_URL"):
+        if "simulator" in names:
+            environment["SIMULATOR_URL"] = f"http://127.0.0.1:{free_port()}"
+            installation.publish("simulator", "SIMULATOR_URL")
+            plan.first.append(_simulator(installation))
+        else:
+            installation.find_published("simulator")
+    if environment.get("SIMULATOR_URL"):
         environment.setdefault("TWILIO_API_BASE_URL", environment["SIMULATOR_URL"])
-    installation.publish(published)
-    return Plan(
-        first,
-        _prepare(installation) if "prepare" in names else None,
-        [MAKERS[name](installation) for name in MAKERS if name in names],
-        scratch_dir,
-    )
 
 
 def _python(installation: Installation, name: str, *arguments: str) -> Service:
@@ -88,10 +104,6 @@ def _simulator(installation: Installation) -> Service:
     }
     service.is_ready = answers_ok(port, "/healthz", name=f"127.0.0.1:{port}")
     return service
-
-
-def _prepare(installation: Installation) -> Service:
-    return _python(installation, "prepare", "-m", "voiceops.run.prepare")
 
 
 def _web(installation: Installation) -> Service:

@@ -91,6 +91,8 @@ class Supervisor:
             pause_s = FIRST_PAUSE_S * 2 ** (len(recent) - 1)
             self.console.child(service.name, f"{how}; again in {pause_s:g} s")
             await asyncio.sleep(pause_s)
+            if self.is_stopping:
+                return
             if service.name == "broker":
                 self._renew_broker_clients()
 
@@ -152,6 +154,8 @@ async def _end(children: list[Child], grace_s: float) -> None:
         for child in children:
             child.kill()
         await asyncio.wait(late)
+    for child in children:
+        child.sweep()
 
 
 def _on_stop_signal(act: Callable[[], None]) -> None:

@@ -1,0 +1,44 @@
+# One word each, from a fresh clone. Needs Python 3.11+, make and sh.
+#   make run PORT=9000 VAR_DIR=/srv/voiceops PYTHON=python3.12
+
+PYTHON ?= python3
+VENV = .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench css manage app-tools dev-tools
+
+help:
+	@echo "make run      start everything; PORT, HOST, VAR_DIR, PYTHON may be given"
+	@echo "make test     every check and every test; ONLY='sqlite flow' for some groups"
+	@echo "make lint     style, imports and types"
+	@echo "make format   let ruff format the code"
+	@echo "make bench    measure against the budgets"
+	@echo "make css      compile the stylesheet"
+	@echo "make manage   manage.py beside a running stack: ARGS='createsuperuser'"
+
+run: app-tools
+	@exec $(VENV) -m voiceops.run
+
+test: dev-tools
+	@exec $(VENV) scripts/check.py $(ONLY)
+
+lint: dev-tools
+	@exec $(VENV) scripts/check.py style imports types
+
+format: dev-tools
+	@$(VENV) -m ruff check --fix . && $(VENV) -m ruff format .
+
+bench: dev-tools
+	@exec $(VENV) scripts/bench.py $(ARGS)
+
+css: dev-tools
+	@exec $(VENV) scripts/build_css.py
+
+manage: app-tools
+	@exec $(VENV) -m voiceops.run -- $(VENV) manage.py $(ARGS)
+
+app-tools:
+	@$(PYTHON) scripts/bootstrap.py requirements.txt
+
+dev-tools:
+	@$(PYTHON) scripts/bootstrap.py requirements.txt requirements-dev.txt
