@@ -332,13 +332,18 @@ class Dialogue:
         Whether it was asked is read from the transcript, so that it also holds where
         every turn is a request of its own.
         """
-        question = self.settings.silence_message
-        latest = self._turns[-1] if self._turns else None
-        asked = latest is not None and latest.text == question.strip()
-        if asked or not question.strip():
+        question = self.settings.silence_message.strip()
+        if not question or self._has_just_said(question):
             message = self.settings.end_call_message
             return self._close_with(message, at_ms, "caller_silent")
         return [*self._say(question, at_ms), *self._close_speech()]
+
+    def _has_just_said(self, text: str) -> bool:
+        """Whether the latest turn is the agent's `text`, or the heard part of it."""
+        if not self._turns:
+            return False
+        speaker, heard = self._turns[-1].speaker, self._turns[-1].text
+        return speaker == "agent" and heard != "" and text.startswith(heard)
 
     def _close_with(self, message: str, at_ms: int, reason: str) -> list[Command]:
         """Say a last sentence, behind what was said in this reply, and hang up."""

@@ -6,6 +6,7 @@ because building the SDK's objects for every token costs a call more than all th
 """
 
 import asyncio
+import atexit
 import json
 import logging
 import os
@@ -13,15 +14,15 @@ import random
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import httpx2
 import openai
 from django.conf import settings
+from openai.resources.chat.completions import AsyncCompletions
 
 from agents.demo import DemoResponder
 
@@ -30,6 +31,7 @@ FIRST_TOKEN_TIMEOUT_S = 8  # a retry included: the caller waits only once
 TOKEN_GAP_TIMEOUT_S = 5
 TOTAL_TIMEOUT_S = 30
 RETRY_DELAY_S = 0.25  # at most doubled at random, so that calls don't retry in step
+DRAIN_TIMEOUT_S = 0.1
 MAX_CONNECTIONS = 500
 MAX_LINE_BYTES = 1_000_000
 
@@ -98,8 +100,14 @@ class OpenAIProvider:
         return f"{self.model} at {urlsplit(self.base_url).netloc.rpartition('@')[2]}"
 
     async def warm_up(self) -> None:
-        """Make this event loop's client now, not while the first caller waits."""
-        _client(self.base_url, self._api_key)
+        """Open a connection on this event loop now, not while a caller waits.
+
+        Asks the endpoint for its models, which costs nothing; fails in silence.
+        """
+        models = _client(self.base_url, self._api_key).models.with_streaming_response
+        with suppress(openai.OpenAIError, httpx2.HTTPError):
+            async with models.list(timeout=CONNECT_TIMEOUT_S) as response:
+                await response.read()
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
         """Yield the answer's pieces as they come; raise `ModelFailed`.
@@ -171,7 +179,7 @@ class OpenAIProvider:
         return await self._send(request)
 
     async def _send(self, request: Request) -> Any:
-        completions = _client(self.base_url, self._api_key).chat.completions
+        completions = AsyncCompletions(_client(self.base_url, self._api_key))
         try:
             opening = completions.with_streaming_response.create(
                 stream=True, **self._parameters(request)
@@ -209,32 +217,43 @@ async def _text_pieces(response: Any) -> AsyncGenerator[str, None]:
     Raises `ModelFailed`: "cut" if the stream ends without a finish, "malformed" if
     it is none, "refused" if the provider's filter took the answer away.
     """
-    is_stream = False
-    finish = None
-    async for data in _events(response.iter_bytes()):
-        is_stream = True
-        if data == b"[DONE]":
-            return
-        text, ended = _read_chunk(data)
-        finish = ended or finish
-        if text:
-            yield text
-        if ended == "content_filter":
-            raise ModelFailed("refused")
+    events, finish, is_stream = _EventData(), None, False
+    chunks = response.iter_bytes()
+    async for chunk in chunks:
+        for data in events.feed(chunk):
+            if data == b"[DONE]":
+                await _drain(chunks)
+                return
+            is_stream = True
+            text, ended = _read_chunk(data)
+            finish = ended or finish
+            if text:
+                yield text
+            if ended == "content_filter":
+                raise ModelFailed("refused")
     if finish is None:
         raise ModelFailed("cut" if is_stream else "malformed")
 
 
-async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data of server-sent events; every event here is one line of data."""
-    rest = b""
-    async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line[5:].strip()
-        if len(rest) > MAX_LINE_BYTES:
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Read to the end of the body: only then is its connection used again."""
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(DRAIN_TIMEOUT_S):
+            async for _ in chunks:
+                pass
+
+
+class _EventData:
+    """Server-sent events out of bytes; here every event is one line of data."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > MAX_LINE_BYTES:
             raise ModelFailed("malformed")
+        return [line[5:].strip() for line in lines if line.startswith(b"data:")]
 
 
 def _read_chunk(data: bytes) -> tuple[str, str | None]:
@@ -256,16 +275,31 @@ def _read_chunk(data: bytes) -> tuple[str, str | None]:
 
 
 Clients = dict[tuple[str, str], openai.AsyncOpenAI]
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Clients] = WeakKeyDictionary()
+_clients: dict[asyncio.AbstractEventLoop, Clients] = {}
+_clients_lock = threading.Lock()
 
 
 def _client(base_url: str, api_key: str) -> openai.AsyncOpenAI:
     """The running loop's client for an endpoint: connections belong to a loop."""
-    clients = _clients.setdefault(asyncio.get_running_loop(), {})
+    clients = _clients.get(asyncio.get_running_loop()) or _new_clients()
     client = clients.get((base_url, api_key))
     if client is None:
         client = clients[base_url, api_key] = _new_client(base_url, api_key)
     return client
+
+
+def _new_clients() -> Clients:
+    """An empty cache for the running loop; those of closed loops go."""
+    with _clients_lock:
+        for loop in [loop for loop in _clients if loop.is_closed()]:
+            del _clients[loop]
+        return _clients.setdefault(asyncio.get_running_loop(), {})
+
+
+async def close_clients() -> None:
+    """Close the running loop's connections; call it when the loop is about to end."""
+    for client in _clients.pop(asyncio.get_running_loop(), {}).values():
+        await client.close()
 
 
 def _new_client(base_url: str, api_key: str) -> openai.AsyncOpenAI:
@@ -315,13 +349,13 @@ class _BackgroundLoop:
     """An event loop in a thread, begun on first use and anew in a forked process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._forget()
         os.register_at_fork(after_in_child=self._forget)
+        atexit.register(self._close)
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
-        self._loop = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def get(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -331,6 +365,13 @@ class _BackgroundLoop:
                     target=self._loop.run_forever, name="llm", daemon=True
                 ).start()
             return self._loop
+
+    def _close(self) -> None:
+        if self._loop is not None:
+            closing = asyncio.run_coroutine_threadsafe(close_clients(), self._loop)
+            with suppress(TimeoutError):
+                closing.result(CONNECT_TIMEOUT_S)
+            self._loop.call_soon_threadsafe(self._loop.stop)
 
 
 _background = _BackgroundLoop()
