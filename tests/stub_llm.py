@@ -35,6 +35,7 @@ STREAM_FAULTS = {
     "unfinished",  # three words, then a clean end without a finish
     "malformed",  # three words, then a chunk that is not JSON
     "error-chunk",  # three words, then an error object in the stream
+    "filtered",  # three words, then the provider's filter ends the reply
     "empty",  # a finished reply without a word
     "blank",  # a finished reply of spaces
     "not-a-stream",  # an HTML page with status 200
@@ -166,6 +167,8 @@ async def stream(reply: str, fault: str | None, plan: Plan) -> AsyncIterator[byt
                 yield b'data: {"choices": [{"delta"\n\n'
             elif fault == "error-chunk":
                 yield b'data: {"error": {"message": "planned"}}\n\n'
+            elif fault == "filtered":
+                yield chunk({}, finish="content_filter")
             return
         if position and plan.tokens_per_second:
             await asyncio.sleep(1 / plan.tokens_per_second)

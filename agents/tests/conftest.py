@@ -1,0 +1,3 @@
+from tests.stub_llm import stub_llm, stub_llm_server
+
+__all__ = ["stub_llm", "stub_llm_server"]

@@ -1,0 +1,421 @@
+"""The real client against a real server, for every way in which one can fail."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+from contextlib import aclosing
+
+import pytest
+
+from agents import llm
+from agents.demo import DemoResponder
+from tests.stub_llm import FIXED_REPLY, tokens, wait_until
+
+SECRET_WORDS = "my knee hurts"
+SECRET_KEY = "sk-very-secret"
+MESSAGES = (
+    {"role": "system", "content": "You are Ada."},
+    {"role": "user", "content": SECRET_WORDS},
+)
+BROKEN_AFTER = "".join(tokens(FIXED_REPLY)[:3])
+
+
+@pytest.fixture
+def provider(stub_llm):
+    return llm.OpenAIProvider(base_url=stub_llm.base_url, api_key=SECRET_KEY, model="m")
+
+
+def listen(provider, model=None, **parameters):
+    """The pieces that come, and the failure or None."""
+    pieces = []
+
+    async def read():
+        request = llm.Request(MESSAGES, model=model, **parameters)
+        async for piece in provider.stream(request):
+            pieces.append(piece)
+
+    try:
+        llm.run(read())
+    except llm.ModelFailed as failed:
+        return pieces, failed
+    return pieces, None
+
+
+def failure(provider, model=None):
+    pieces, failed = listen(provider, model)
+    return "".join(pieces), failed and failed.reason
+
+
+def test_stream_yields_the_pieces_untrimmed(provider):
+    pieces, failed = listen(provider, "fixed")
+
+    assert (pieces, failed) == (tokens(FIXED_REPLY), None)
+
+
+def test_stream_sends_the_request_as_it_is(provider, stub_llm):
+    listen(provider)
+    listen(provider, "other", temperature=0.0, max_tokens=50)
+
+    plain = {"messages": list(MESSAGES), "model": "m", "stream": True}
+    assert stub_llm.requests == [
+        plain,
+        {**plain, "model": "other", "temperature": 0.0, "max_tokens": 50},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "text", "reason"),
+    [
+        ("401", "", "refused"),
+        ("404", "", "refused"),
+        ("429", "", "rate_limited"),
+        ("500", "", "unreachable"),
+        ("503", "", "unreachable"),
+        ("cut", BROKEN_AFTER, "cut"),
+        ("unfinished", BROKEN_AFTER, "cut"),
+        ("error-chunk", BROKEN_AFTER, "cut"),
+        ("malformed", BROKEN_AFTER, "malformed"),
+        ("filtered", BROKEN_AFTER, "refused"),
+        ("not-a-stream", "", "malformed"),
+        ("empty", "", "empty"),
+        ("blank", "  ", "empty"),
+    ],
+)
+def test_stream_names_the_failure(provider, fault, text, reason):
+    assert failure(provider, f"fault-{fault}") == (text, reason)
+
+
+@pytest.mark.parametrize("fault", ["429", "500"])
+def test_stream_tries_a_busy_provider_once_more(provider, stub_llm, fault):
+    stub_llm.configure(mode="fixed", faults=(fault,))
+
+    assert failure(provider) == (FIXED_REPLY, None)
+    assert len(stub_llm.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "requests"),
+    [("429", 2), ("503", 2), ("401", 1), ("cut", 1), ("malformed", 1), ("empty", 1)],
+)
+def test_stream_never_asks_more_often_than_that(provider, stub_llm, fault, requests):
+    failure(provider, f"fault-{fault}")
+
+    assert len(stub_llm.requests) == requests
+
+
+def test_stream_waits_only_so_long_for_the_first_token(provider, stub_llm, monkeypatch):
+    monkeypatch.setattr(llm, "FIRST_TOKEN_TIMEOUT_S", 0.2)
+
+    assert failure(provider, "fault-slow") == ("", "slow")
+    stub_llm.configure(mode="fixed", first_token_ms=5_000)
+    assert failure(provider) == ("", "slow")
+
+
+def test_stream_waits_only_so_long_for_the_next_token(provider, monkeypatch):
+    monkeypatch.setattr(llm, "TOKEN_GAP_TIMEOUT_S", 0.2)
+
+    assert failure(provider, "fault-stall") == (BROKEN_AFTER, "slow")
+
+
+def test_stream_lasts_only_so_long(provider, stub_llm, monkeypatch):
+    monkeypatch.setattr(llm, "TOTAL_TIMEOUT_S", 0.3)
+    stub_llm.configure(mode="fixed", tokens_per_second=50)
+
+    text, reason = failure(provider)
+
+    assert reason == "slow"
+    assert FIXED_REPLY.startswith(text) and text
+
+
+def test_stream_does_not_count_the_readers_own_time(provider, monkeypatch):
+    monkeypatch.setattr(llm, "TOKEN_GAP_TIMEOUT_S", 0.1)
+
+    async def read_slowly():
+        pieces = []
+        async for piece in provider.stream(llm.Request(MESSAGES, model="fixed")):
+            if not pieces:
+                await asyncio.sleep(0.2)
+            pieces.append(piece)
+        return pieces
+
+    assert llm.run(read_slowly()) == tokens(FIXED_REPLY)
+
+
+def test_stream_of_a_refused_connection_is_unreachable():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    provider = llm.OpenAIProvider(
+        base_url=f"http://127.0.0.1:{port}/v1", api_key="", model=""
+    )
+
+    assert failure(provider) == ("", "unreachable")
+
+
+def test_stream_of_a_host_that_is_none_is_unreachable():
+    provider = llm.OpenAIProvider(
+        base_url="http://no-such-host.invalid/v1", api_key="", model=""
+    )
+
+    assert failure(provider) == ("", "unreachable")
+
+
+def test_stream_left_early_closes_the_connection(provider, stub_llm):
+    stub_llm.configure(mode="fixed", tokens_per_second=5)
+
+    async def leave():
+        request = llm.Request(MESSAGES)
+        async with aclosing(provider.stream(request)) as pieces:
+            async for _ in pieces:
+                break
+
+    llm.run(leave())
+
+    wait_until(lambda: stub_llm.abandoned_streams == 1)
+    assert stub_llm.open_streams == 0
+
+
+def test_stream_of_a_cancelled_reader_closes_the_connection(provider, stub_llm):
+    stub_llm.configure(mode="fixed", tokens_per_second=5)
+
+    async def read(first_piece):
+        async for _ in provider.stream(llm.Request(MESSAGES)):
+            first_piece.set()
+
+    async def cancel():
+        first_piece = asyncio.Event()
+        reader = asyncio.create_task(read(first_piece))
+        await first_piece.wait()
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        return reader.cancelled()
+
+    assert llm.run(cancel())
+    wait_until(lambda: stub_llm.abandoned_streams == 1)
+
+
+def test_streams_use_one_connection_after_another():
+    async def ask_three_times():
+        server = await asyncio.start_server(lingering_server, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        provider = llm.OpenAIProvider(
+            base_url=f"http://127.0.0.1:{port}/v1", api_key="", model=""
+        )
+        request = llm.Request(MESSAGES)
+        answers = [await llm.collect(provider, request, 5) for _ in range(3)]
+        await llm.close_clients()
+        server.close()
+        return answers
+
+    connections = []
+
+    async def lingering_server(reader, writer):
+        """Ends each body a moment after its last event, as servers do."""
+        connections.append(writer)
+        event = b'data: {"choices": [{"delta": {"content": "yes"}}]}\n\n'
+        body = event + b"data: [DONE]\n\n"
+        while head := await read_head(reader):
+            await reader.readexactly(content_length(head))
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(body), body)
+            )
+            await writer.drain()
+            await asyncio.sleep(0.005)
+            writer.write(b"0\r\n\r\n")
+        writer.close()
+
+    assert asyncio.run(ask_three_times()) == ["yes", "yes", "yes"]
+    assert len(connections) == 1
+
+
+async def read_head(reader):
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return b""
+
+
+def content_length(head):
+    lines = head.lower().split(b"\r\n")
+    return int(next(x for x in lines if x.startswith(b"content-length"))[16:])
+
+
+def test_failures_say_nothing_of_key_prompt_or_reply(provider, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    failures = [
+        listen(provider, f"fault-{fault}")[1] for fault in ("401", "cut", "malformed")
+    ]
+    listen(provider, "echo")
+
+    shown = caplog.text + "".join(f"{error!r} {error}" for error in failures)
+    assert "failed: refused, status 401" in shown
+    for secret in (SECRET_KEY, SECRET_WORDS, "word1", "You said"):
+        assert secret not in shown
+
+
+def test_model_failed_reads_like_a_sentence():
+    failed = llm.ModelFailed("slow")
+
+    assert (failed.reason, str(failed)) == (
+        "slow",
+        "The model took too long to answer.",
+    )
+
+
+def test_events_survive_any_splitting():
+    event = '{"choices": [{"delta": {"content": "né"}}]}'.encode()
+    body = b": hello\r\ndata: " + event + b"\r\n\r\nevent: x\ndata:[DONE]\n\n"
+    for size in range(1, len(body)):
+        data = llm._EventData()
+
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+
+        assert [found for piece in pieces for found in data.feed(piece)] == [
+            event,
+            b"[DONE]",
+        ]
+
+
+def test_events_of_an_endless_line_are_malformed():
+    data = llm._EventData()
+
+    with pytest.raises(llm.ModelFailed) as caught:
+        for _ in range(3):
+            data.feed(b"x" * llm.MAX_LINE_BYTES)
+
+    assert caught.value.reason == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("chunk", "read"),
+    [
+        (b'{"choices": []}', ("", None)),
+        (b'{"choices": [{"delta": {"content": null}}]}', ("", None)),
+        (b'{"choices": [{"delta": {}, "finish_reason": "stop"}]}', ("", "stop")),
+        (b'{"choices": [{"delta": {"content": " a "}}]}', (" a ", None)),
+        (b'{"choices": [{"delta": null, "finish_reason": "length"}]}', ("", "length")),
+    ],
+)
+def test_chunks_of_all_kinds_are_read(chunk, read):
+    assert llm._read_chunk(chunk) == read
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"",
+        b"[]",
+        b"1",
+        b"null",
+        b"{}",
+        b'"x"',
+        b'{"choices": 1}',
+        b'{"choices": ["x"]}',
+        b'{"choices": {"a": 1}}',
+        b'{"choices": [{"delta": "x"}]}',
+        b'{"choices": [{"delta": {"content": 5}}]}',
+        b'{"choices": [{"delta": {"content": ["x"]}}]}',
+        b"\xff\xfe\xfd",
+    ],
+)
+def test_chunks_that_are_none_are_malformed(chunk):
+    with pytest.raises(llm.ModelFailed) as caught:
+        llm._read_chunk(chunk)
+
+    assert caught.value.reason == "malformed"
+
+
+def test_collect_gives_the_whole_answer(provider):
+    request = llm.Request(MESSAGES, model="echo")
+
+    answer = llm.run(llm.collect(provider, request, deadline_s=5))
+
+    assert answer == f"You said: {SECRET_WORDS}"
+
+
+def test_collect_keeps_its_deadline(provider, stub_llm):
+    stub_llm.configure(mode="fixed", tokens_per_second=5)
+
+    with pytest.raises(llm.ModelFailed) as caught:
+        llm.run(llm.collect(provider, llm.Request(MESSAGES), deadline_s=0.2))
+
+    assert caught.value.reason == "slow"
+    wait_until(lambda: stub_llm.open_streams == 0)
+
+
+def test_warm_up_opens_the_connection_and_fails_in_silence(provider):
+    dead = llm.OpenAIProvider(base_url="http://127.0.0.1:1/v1", api_key="", model="")
+
+    llm.run(provider.warm_up())
+    llm.run(dead.warm_up())
+
+
+def test_run_serves_many_threads_on_one_loop():
+    async def loop_of():
+        return asyncio.get_running_loop()
+
+    loops = []
+    threads = [
+        threading.Thread(target=lambda: loops.append(llm.run(loop_of())))
+        for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert loops == [llm.run(loop_of())] * 5
+
+
+def test_run_works_in_a_forked_process(provider):
+    request = llm.Request(MESSAGES, model="echo")
+    llm.run(llm.collect(provider, request, deadline_s=5))
+
+    child = os.fork()
+    if child == 0:
+        answer = llm.run(llm.collect(provider, request, deadline_s=5))
+        os._exit(0 if answer == f"You said: {SECRET_WORDS}" else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_clients_are_one_an_endpoint_and_loop():
+    async def clients():
+        same = [llm._client("http://a/v1", "k") for _ in range(2)]
+        other = llm._client("http://a/v1", "k2")
+        await llm.close_clients()
+        return same[0] is same[1], same[0] is other, other.is_closed()
+
+    assert asyncio.run(clients()) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "api_key", "model", "label", "is_demo"),
+    [
+        ("", "", "", "Demo responder", True),
+        ("", "k", "", "gpt-4o-mini at api.openai.com", False),
+        ("http://gpu:8000/v1", "", "llama", "llama at gpu:8000", False),
+        ("https://u:p@api.example.com/v1", "k", "x", "x at api.example.com", False),
+    ],
+)
+def test_configured_provider_is_what_the_settings_name(
+    settings, base_url, api_key, model, label, is_demo
+):
+    settings.LLM_BASE_URL = base_url
+    settings.LLM_API_KEY = api_key
+    settings.LLM_MODEL = model
+
+    provider = llm.configured_provider()
+
+    assert (provider.label, provider.is_demo) == (label, is_demo)
+
+
+def test_demo_responder_is_a_provider_like_any_other():
+    request = llm.Request(MESSAGES)
+
+    answer = llm.run(llm.collect(DemoResponder(0), request, deadline_s=5))
+
+    assert answer.startswith("I am VoiceOps' built-in demo responder")
