@@ -71,40 +71,46 @@ class OwnedQuerySet(models.QuerySet):
             opened.query.__class__ = Query
         return opened.filter(owner=owner)
 
-    def _refuse_while_closed(self):
-        if isinstance(self.query, ClosedQuery):
-            self.query.refuse()
-
     def raw(self, *args, **kwargs):
-        self._refuse_while_closed()
+        _refuse_closed(self)
         return super().raw(*args, **kwargs)
 
     def delete(self):
-        self._refuse_while_closed()
+        _refuse_closed(self)
         return super().delete()
 
     delete.alters_data = True
     delete.queryset_only = True
 
     def bulk_create(self, *args, **kwargs):
-        self._refuse_while_closed()
+        _refuse_closed(self)
         return super().bulk_create(*args, **kwargs)
 
+    def bulk_update(self, *args, **kwargs):
+        _refuse_closed(self)
+        return super().bulk_update(*args, **kwargs)
+
     def __and__(self, other):
-        self._refuse_while_closed()
+        _refuse_closed(self, other)
         return super().__and__(other)
 
     def __or__(self, other):
-        self._refuse_while_closed()
+        _refuse_closed(self, other)
         return super().__or__(other)
 
     def __xor__(self, other):
-        self._refuse_while_closed()
+        _refuse_closed(self, other)
         return super().__xor__(other)
 
     def union(self, *other_qs, all=False):
-        self._refuse_while_closed()
+        _refuse_closed(self, *other_qs)
         return super().union(*other_qs, all=all)
+
+
+def _refuse_closed(*querysets):
+    for queryset in querysets:
+        if isinstance(queryset.query, ClosedQuery):
+            queryset.query.refuse()
 
 
 class SoftDeleteQuerySet(OwnedQuerySet):

@@ -1,3 +1,52 @@
 """The HTTP interface: /api/..., and the addresses first published without it."""
 
-urlpatterns = []
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import AllowAny
+
+from accounts import api as accounts
+from voiceops.api_errors import UnknownAddress
+
+auth = [
+    path("register", accounts.RegisterView.as_view()),
+    path("login", accounts.LoginView.as_view()),
+    path("mfa", accounts.MfaView.as_view()),
+    path("logout", accounts.LogoutView.as_view()),
+    path("me", accounts.MeView.as_view()),
+]
+canonical = [
+    path("auth/", include(auth)),
+    path("api-keys", accounts.ApiKeyListView.as_view()),
+    path("api-keys/<uuid:pk>", accounts.ApiKeyDetailView.as_view()),
+]
+about = [
+    path(
+        "schema",
+        SpectacularAPIView.as_view(
+            authentication_classes=[], permission_classes=[AllowAny]
+        ),
+        name="schema",
+    ),
+    path(
+        "docs",
+        SpectacularSwaggerSplitView.as_view(
+            url_name="api:schema",
+            authentication_classes=[],
+            permission_classes=[AllowAny],
+        ),
+        name="docs",
+    ),
+]
+# The families that were first published without the prefix: the same views.
+families = [path("auth/", include(auth))]
+
+urlpatterns = [
+    path("api/", include(([*canonical, *about], "api"))),
+    *families,
+    re_path(r"^(api|auth|agents|analytics)(/.*)?$", UnknownAddress.as_view()),
+]
+
+
+def canonical_only(endpoints):
+    """For the schema: each operation once, at its canonical address."""
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/")]

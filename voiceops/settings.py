@@ -63,6 +63,9 @@ ALLOWED_HOSTS = env.list(
     if PRODUCTION
     else ["localhost", "127.0.0.1", "[::1]", _public.hostname],
 )
+# How many proxies in front add to X-Forwarded-For; 0: the header is not believed.
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=1 if PRODUCTION else 0)
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 
 INSTALLED_APPS = [
@@ -288,16 +291,16 @@ REST_FRAMEWORK = {
         "accounts.api_auth.BrowserSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api_auth.WorkspacePermission"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["voiceops.api.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "voiceops.api.NewestFirst",
-    "DEFAULT_SCHEMA_CLASS": "voiceops.api.ProblemSchema",
-    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "voiceops.api_schema.ProblemSchema",
+    "EXCEPTION_HANDLER": "voiceops.api_errors.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": ["voiceops.api.Throttle"] if RATE_LIMITS else [],
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "NUM_PROXIES": TRUSTED_PROXY_COUNT,
 }
 DRF_STANDARDIZED_ERRORS = {
-    "EXCEPTION_FORMATTER_CLASS": "voiceops.api.ProblemFormatter",
+    "EXCEPTION_FORMATTER_CLASS": "voiceops.api_errors.ProblemFormatter",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "VoiceOps",
@@ -308,7 +311,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_PUBLIC": True,
-    "SCHEMA_PATH_PREFIX": r"/(api/)?",
+    # The canonical addresses; those without /api are the same views.
+    "PREPROCESSING_HOOKS": ["voiceops.api_urls.canonical_only"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "voiceops.api_schema.add_problem_component",
+    ],
 }
 
 # -- Pages -----------------------------------------------------------------------------

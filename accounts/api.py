@@ -1,0 +1,356 @@
+"""The API of signing in and of API keys."""
+
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import SignupForm
+from allauth.account.models import EmailAddress
+from allauth.core import ratelimit
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.core import signing
+from django.core.exceptions import ValidationError as DjangoValidationError
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import generics, serializers, status
+from rest_framework.exceptions import AuthenticationFailed, Throttled, ValidationError
+from rest_framework.permissions import AllowAny
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import services
+from accounts.api_auth import CHALLENGE
+from accounts.api_base import OwnedSerializer, OwnedView, StrictSerializer
+from accounts.models import AccessToken, Membership, User, Workspace
+from accounts.passwords import MAXIMUM_CHARACTERS
+from voiceops.api import SigningInThrottle
+
+MFA_TOKEN_S = 300
+MFA_SALT = "accounts.mfa-token"
+CHECK_YOUR_MAIL = "If this address can be used, an e-mail with a link is on its way."
+
+
+class UserSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "email", "name", "timezone"]
+
+
+class WorkspaceSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Workspace
+        fields = ["id", "name", "timezone", "created_at", "updated_at"]
+
+
+class RegisterSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(
+        max_length=MAXIMUM_CHARACTERS, trim_whitespace=False, write_only=True
+    )
+    name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+
+
+class LoginSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(
+        max_length=MAXIMUM_CHARACTERS, trim_whitespace=False, write_only=True
+    )
+
+
+class MfaSerializer(StrictSerializer):
+    mfa_token = serializers.CharField(max_length=500)
+    code = serializers.CharField(max_length=32)
+
+
+class SignedInSerializer(serializers.Serializer):
+    token = serializers.CharField(help_text="Send it as `Authorization: Bearer`.")
+    user = UserSerializer()
+
+
+class RegisteredSerializer(SignedInSerializer):
+    workspace = WorkspaceSerializer()
+
+
+class CheckYourMailSerializer(serializers.Serializer):
+    detail = serializers.CharField()
+
+
+class MeSerializer(serializers.Serializer):
+    user = UserSerializer()
+    workspace = WorkspaceSerializer()
+    role = serializers.ChoiceField(choices=Membership.Role.choices)
+
+
+class MfaRequired(AuthenticationFailed):
+    """The password was right; a code of the second factor is needed as well."""
+
+    problem = "mfa-required"
+    default_detail = "Send the code of your second factor to /auth/mfa."
+
+    def __init__(self, user: User):
+        super().__init__()
+        token = signing.dumps(str(user.pk), salt=MFA_SALT)
+        self.extra = {"mfa_token": token}
+
+
+class SigningInView(APIView):
+    """A view for people who are not signed in yet."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    throttle_classes = [SigningInThrottle] if settings.RATE_LIMITS else []
+
+    def get_authenticate_header(self, request):
+        return CHALLENGE
+
+    def read(self, serializer_class) -> dict:
+        serializer = serializer_class(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+
+def signed_in(user: User) -> dict:
+    return {
+        "token": services.issue_login_token(user),
+        "user": UserSerializer(user).data,
+    }
+
+
+class RegisterView(SigningInView):
+    @extend_schema(
+        operation_id="register",
+        summary="Sign up",
+        description="Makes an account and its personal workspace. Where e-mail must be "
+        "verified first the answer is 202, the same for known and unknown addresses.",
+        request=RegisterSerializer,
+        responses={201: RegisteredSerializer, 202: CheckYourMailSerializer},
+        examples=[
+            OpenApiExample(
+                "A new account",
+                value={
+                    "email": "ada@example.com",
+                    "password": "a few words are fine",
+                    "name": "Ada",
+                },
+                request_only=True,
+            )
+        ],
+        auth=[],
+    )
+    def post(self, request):
+        given = self.read(RegisterSerializer)
+        if not ratelimit.consume(request._request, action="signup"):
+            raise Throttled
+        form = SignupForm({"email": given["email"], "password1": given["password"]})
+        if not form.is_valid():
+            raise ValidationError(_worded_for_api(form.errors))
+        user, _ = form.try_save(request._request)
+        if user is not None and given.get("name"):
+            user.name = given["name"]
+            user.save(update_fields=["name"])
+        if settings.REQUIRE_EMAIL_VERIFICATION:
+            if user is not None:
+                address = EmailAddress.objects.get_for_user(user, user.email)
+                address.send_confirmation(request._request, signup=True)
+            return Response({"detail": CHECK_YOUR_MAIL}, status=202)
+        workspace = services.membership_of(user).workspace
+        body = signed_in(user) | {"workspace": WorkspaceSerializer(workspace).data}
+        return Response(body, status=status.HTTP_201_CREATED)
+
+
+def _worded_for_api(errors) -> dict:
+    names = {"password1": "password", "__all__": "non_field_errors"}
+    return {names.get(name, name): list(texts) for name, texts in errors.items()}
+
+
+class LoginView(SigningInView):
+    @extend_schema(
+        operation_id="login",
+        summary="Log in",
+        description="With a second factor enabled the answer is a 401 of type "
+        "`…/mfa-required` with an `mfa_token` for `/auth/mfa`.",
+        request=LoginSerializer,
+        responses={
+            200: SignedInSerializer,
+            401: OpenApiResponse(description="Wrong, or a second factor is needed."),
+        },
+        examples=[
+            OpenApiExample(
+                "Logging in",
+                value={"email": "ada@example.com", "password": "a few words are fine"},
+                request_only=True,
+            )
+        ],
+        auth=[],
+    )
+    def post(self, request):
+        given = self.read(LoginSerializer)
+        try:
+            user = get_adapter().authenticate(request._request, **given)
+        except DjangoValidationError as error:  # too many failures
+            raise Throttled(detail=" ".join(error.messages)) from None
+        if user is None or not user.is_active or not _may_sign_in(user):
+            raise AuthenticationFailed("The e-mail address or the password is wrong.")
+        if is_mfa_enabled(user):
+            raise MfaRequired(user)
+        return Response(signed_in(user))
+
+
+def _may_sign_in(user: User) -> bool:
+    """Where e-mail must be verified, one verified address is needed."""
+    if not settings.REQUIRE_EMAIL_VERIFICATION:
+        return True
+    return EmailAddress.objects.filter(user=user, verified=True).exists()
+
+
+class MfaView(SigningInView):
+    @extend_schema(
+        operation_id="login_mfa",
+        summary="Log in: the second factor",
+        request=MfaSerializer,
+        responses={
+            200: SignedInSerializer,
+            401: OpenApiResponse(description="The code or the token is wrong or old."),
+        },
+        examples=[
+            OpenApiExample(
+                "A code",
+                value={"mfa_token": "IjAxOT…", "code": "123456"},
+                request_only=True,
+            )
+        ],
+        auth=[],
+    )
+    def post(self, request):
+        given = self.read(MfaSerializer)
+        user = _user_of_mfa_token(given["mfa_token"])
+        limited = ratelimit.consume(
+            request._request, action="login_failed", key=f"mfa-auth-user-{user.pk}"
+        )
+        if not limited:
+            raise Throttled
+        if not any(
+            factor.wrap().validate_code(given["code"])
+            for factor in user.authenticator_set.all()
+        ):
+            raise AuthenticationFailed("The code is wrong or was used before.")
+        return Response(signed_in(user))
+
+
+def _user_of_mfa_token(token: str) -> User:
+    try:
+        user_id = signing.loads(token, salt=MFA_SALT, max_age=MFA_TOKEN_S)
+        return User.objects.get(pk=user_id, is_active=True)
+    except (signing.BadSignature, User.DoesNotExist):
+        raise AuthenticationFailed("The token is wrong or too old.") from None
+
+
+class LogoutView(APIView):
+    @extend_schema(
+        operation_id="logout",
+        summary="Log out",
+        description="Revokes the token that was used.",
+        request=None,
+        responses={204: None},
+    )
+    def post(self, request):
+        if isinstance(request.auth, AccessToken):
+            request.auth.revoke()
+        else:
+            get_adapter().logout(request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class MeView(APIView):
+    @extend_schema(
+        operation_id="me",
+        summary="Who am I",
+        description="The user, the workspace in use and the role in it.",
+        responses=MeSerializer,
+    )
+    def get(self, request):
+        mine = {
+            "user": request.user,
+            "workspace": request.workspace,
+            "role": request.membership.role,
+        }
+        return Response(MeSerializer(mine).data)
+
+
+class ApiKeySerializer(OwnedSerializer):
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=AccessToken.Scope.choices),
+        min_length=1,
+        max_length=len(AccessToken.Scope),
+    )
+    name = serializers.CharField(max_length=100)
+    created_by = serializers.UUIDField(source="user_id", read_only=True)
+
+    class Meta:
+        model = AccessToken
+        fields = [
+            "id",
+            "name",
+            "prefix",
+            "scopes",
+            "expires_at",
+            "last_used_at",
+            "last_used_from",
+            "created_by",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = ["prefix", "last_used_at", "last_used_from"]
+
+
+class NewApiKeySerializer(ApiKeySerializer):
+    key = serializers.CharField(read_only=True, help_text="Shown this once.")
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = [*ApiKeySerializer.Meta.fields, "key"]
+
+
+class ApiKeyView(OwnedView):
+    model = AccessToken
+
+    def get_queryset(self):
+        return super().get_queryset().api_keys()
+
+
+class ApiKeyListView(ApiKeyView, generics.ListAPIView):
+    serializer_class = ApiKeySerializer
+
+    @extend_schema(operation_id="api_key_list", summary="List API keys")
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="api_key_create",
+        summary="Make an API key",
+        description="The secret is `key`; this answer is the only one that shows it.",
+        request=ApiKeySerializer,
+        responses={201: NewApiKeySerializer},
+        examples=[
+            OpenApiExample(
+                "A key that reads",
+                value={"name": "Reports", "scopes": ["read"]},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request):
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        key, secret = services.issue_api_key(
+            owner=request.workspace, user=request.user, **serializer.validated_data
+        )
+        shown = ApiKeySerializer(key).data | {"key": secret}
+        return Response(shown, status=status.HTTP_201_CREATED)
+
+
+class ApiKeyDetailView(ApiKeyView, generics.DestroyAPIView):
+    serializer_class = ApiKeySerializer
+
+    @extend_schema(operation_id="api_key_delete", summary="Revoke an API key")
+    def delete(self, request, *args, **kwargs):
+        return super().delete(request, *args, **kwargs)
+
+    def perform_destroy(self, key):
+        key.revoke()

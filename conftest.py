@@ -1,0 +1,127 @@
+"""What every test may ask for: a real broker, the whole stack, a real browser."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processes import running_stack, wait_until
+from voiceops.run.broker import broker_command, socket_path_in
+from voiceops.run.guard import die_with_parent
+
+BROKER_WITHIN_S = 10
+INSTALL_CHROMIUM_WITHIN_S = 120
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NO_CHROMIUM = "no Chromium: install one or set CHROMIUM to its path"
+_without_chromium = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory):
+    """A real broker of this test process's own, as a redis-py address."""
+    import redis
+
+    socket_path = socket_path_in(tmp_path_factory.mktemp("broker"))
+    server = subprocess.Popen(
+        broker_command(socket_path, tmp_path_factory.mktemp("broker-data")),
+        stdout=subprocess.DEVNULL,
+        preexec_fn=die_with_parent(),
+    )
+    url = f"unix://{socket_path}"
+    client = redis.Redis.from_url(url)
+
+    def is_up():
+        try:
+            return client.ping()
+        except redis.ConnectionError:
+            return False
+
+    try:
+        wait_until(is_up, BROKER_WITHIN_S, "the broker answers")
+        yield url
+    finally:
+        client.close()
+        server.terminate()
+        server.wait(timeout=BROKER_WITHIN_S)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    """The whole stack, started once: real processes, simulator and demo included."""
+    with running_stack(tmp_path_factory.mktemp("stack") / "var") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium(request):
+    """The path of a Chromium. Without one the test is skipped; in CI it fails."""
+    path = _installed_chromium() or _playwrights_chromium()
+    if path is not None:
+        return path
+    request.config.stash[_without_chromium] = True
+    if os.environ.get("CI") == "true":
+        pytest.fail(NO_CHROMIUM)
+    return pytest.skip(NO_CHROMIUM)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """Playwright's browser for the session; every test opens pages of its own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=chromium, args=CHROMIUM_ARGUMENTS
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser, stack):
+    """A fresh profile on the running stack; relative addresses are the stack's."""
+    context = browser.new_context(base_url=stack.url)
+    yield context.new_page()
+    context.close()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.stash.get(_without_chromium, False):
+        terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True)
+        terminalreporter.line(NO_CHROMIUM)
+
+
+def _installed_chromium():
+    if named := os.environ.get("CHROMIUM"):
+        return named
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+def _playwrights_chromium():
+    """Playwright's own, downloaded once when the machine can; None otherwise."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = Path(playwright.chromium.executable_path)
+    if not path.exists():
+        try:
+            subprocess.run(
+                [sys.executable, "-m", "playwright", "install", "chromium"],
+                capture_output=True,
+                timeout=INSTALL_CHROMIUM_WITHIN_S,
+            )
+        except subprocess.TimeoutExpired:
+            return None
+    return str(path) if path.exists() else None

@@ -1,0 +1,42 @@
+"""Two tenants, for every test that reads."""
+
+import json
+from dataclasses import dataclass
+
+from django.test import Client
+
+from accounts import services
+from accounts.models import Membership, User, Workspace
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Tenant:
+    """A person with a workspace and a browser that is logged in."""
+
+    user: User
+    workspace: Workspace
+    client: Client
+
+    def api(self, method: str, path: str, body=None, **extra):
+        """Ask the API with a bearer token of this person."""
+        token = services.issue_login_token(self.user)
+        return Client().generic(
+            method,
+            path,
+            data="" if body is None else json.dumps(body),
+            content_type="application/json",
+            headers={"authorization": f"Bearer {token}"},
+            **extra,
+        )
+
+
+def make_tenant(name: str, role: str = Membership.Role.OWNER) -> Tenant:
+    """A signed-in person called `name` with `role` in a workspace of their own."""
+    user = User.objects.create_user(f"{name}@example.com", PASSWORD, name=name.title())
+    workspace = services.open_personal_workspace(user)
+    Membership.objects.filter(user=user).update(role=role)
+    client = Client()
+    client.force_login(user)
+    return Tenant(user, workspace, client)

@@ -1,0 +1,61 @@
+"""Every error as `application/problem+json` (RFC 9457)."""
+
+from http import HTTPStatus
+
+from drf_standardized_errors.formatter import ExceptionFormatter, flatten_errors
+from drf_standardized_errors.handler import exception_handler as standardized_handler
+from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.permissions import AllowAny
+from rest_framework.views import APIView
+
+PROBLEM_TYPE = "https://voiceops.dev/problems/"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemFormatter(ExceptionFormatter):
+    """RFC 9457: `type`, `title`, `status`, `detail`, and `errors` by field."""
+
+    def run(self) -> dict:
+        code = getattr(self.exc, "problem", None) or _first_code(self.exc)
+        problem = {
+            "type": PROBLEM_TYPE + code.replace("_", "-"),
+            "title": HTTPStatus(self.exc.status_code).phrase,
+            "status": self.exc.status_code,
+        }
+        if isinstance(self.exc, ValidationError):
+            problem["detail"] = "Some fields are not right."
+            problem["errors"] = _errors_by_field(self.exc.detail)
+        else:
+            problem["detail"] = str(self.exc.detail)
+        return problem | getattr(self.exc, "extra", {})
+
+
+def _first_code(exc: APIException) -> str:
+    if isinstance(exc, ValidationError):
+        return "invalid"
+    return getattr(exc.detail, "code", exc.default_code)
+
+
+def _errors_by_field(detail) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for error in flatten_errors(detail):
+        errors.setdefault(error.attr or "non_field_errors", []).append(error.detail)
+    return errors
+
+
+def exception_handler(exc, context):
+    """Every error of every view, as problem+json."""
+    response = standardized_handler(exc, context)
+    if response is not None:
+        response.content_type = PROBLEM_MEDIA_TYPE
+    return response
+
+
+class UnknownAddress(APIView):
+    """What is not there is told as a problem too, not as a page."""
+
+    permission_classes = [AllowAny]
+    schema = None
+
+    def initial(self, request, *args, **kwargs):
+        raise NotFound
