@@ -20,19 +20,19 @@ run: app-tools
 	@exec $(VENV) -m voiceops.run
 
 test: dev-tools
-	@exec $(VENV) scripts/check.py $(ONLY)
+	@exec $(VENV) -m scripts.check $(ONLY)
 
 lint: dev-tools
-	@exec $(VENV) scripts/check.py style imports types
+	@exec $(VENV) -m scripts.check style imports types
 
 format: dev-tools
 	@$(VENV) -m ruff check --fix . && $(VENV) -m ruff format .
 
 bench: dev-tools
-	@exec $(VENV) scripts/bench.py $(ARGS)
+	@exec $(VENV) -m scripts.bench $(ARGS)
 
 css: dev-tools
-	@exec $(VENV) scripts/build_css.py
+	@exec $(VENV) -m scripts.build_css
 
 manage: app-tools
 	@exec $(VENV) -m voiceops.run -- $(VENV) manage.py $(ARGS)

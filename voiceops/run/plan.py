@@ -76,8 +76,8 @@ def _settle_simulator(
             plan.first.append(_simulator(installation))
         else:
             installation.find_published("simulator")
-    if environment.get("SIMULATOR_URL"):
-        environment.setdefault("TWILIO_API_BASE_URL", environment["SIMULATOR_URL"])
+    if not environment.get("TWILIO_API_BASE_URL"):
+        environment["TWILIO_API_BASE_URL"] = environment.get("SIMULATOR_URL", "")
 
 
 def _python(installation: Installation, name: str, *arguments: str) -> Service:
