@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.people import alice, mallory  # noqa: F401
 from tests.processes import running_stack, wait_until
 from voiceops.run.broker import broker_command, socket_path_in
 from voiceops.run.guard import die_with_parent

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+import pytest
 from django.test import Client
 
 from accounts import services
@@ -40,3 +41,15 @@ def make_tenant(name: str, role: str = Membership.Role.OWNER) -> Tenant:
     client = Client()
     client.force_login(user)
     return Tenant(user, workspace, client)
+
+
+@pytest.fixture
+def alice(db):
+    """A tenant: `user`, `workspace`, a logged-in `client` and `api(...)`."""
+    return make_tenant("alice")
+
+
+@pytest.fixture
+def mallory(db):
+    """Another tenant, who should see nothing of alice's."""
+    return make_tenant("mallory")
