@@ -1,0 +1,290 @@
+"""Verbs about carrier accounts and numbers.
+
+The carrier is asked outside of transactions, and what it did not confirm is said
+aloud: nothing here claims more than is known.
+"""
+
+import logging
+from collections.abc import Iterable
+
+import phonenumbers
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import Workspace
+from agents.models import VoiceAgent
+from telephony import twilio
+from telephony.models import CarrierAccount, Phone
+
+logger = logging.getLogger(__name__)
+
+
+class InvalidNumber(ValueError):
+    """The text is no telephone number with its country code."""
+
+    def __str__(self):
+        return _("Write the number with its country code, for example +12025550123.")
+
+
+class AccountNotActive(Exception):
+    """The carrier knows the account and has suspended or closed it."""
+
+    def __init__(self, status: str):
+        super().__init__(status)
+        self.status = status
+
+    def __str__(self):
+        return _("The carrier says that this account is %(status)s.") % {
+            "status": self.status
+        }
+
+
+class AccountConnected(Exception):
+    """The workspace has connected this account already."""
+
+    def __str__(self):
+        return _("This account is connected already.")
+
+
+class AccountInUse(Exception):
+    """Numbers are registered through the account: `numbers`."""
+
+    def __init__(self, numbers: Iterable[str]):
+        self.numbers = tuple(numbers)
+        super().__init__(self.numbers)
+
+    def __str__(self):
+        return _("Remove its numbers first: %(numbers)s.") % {
+            "numbers": ", ".join(self.numbers)
+        }
+
+
+class AccountRemoved(Exception):
+    """The carrier account was removed in the meantime."""
+
+    def __str__(self):
+        return _("This carrier account was removed. Choose another one.")
+
+
+class NumberNotHeld(Exception):
+    """The number is not on this carrier account."""
+
+    def __str__(self):
+        return _("The carrier says that this number is not on this account.")
+
+
+class NumberTaken(Exception):
+    """The number is registered, in this workspace or in another."""
+
+    def __str__(self):
+        return _("This number is registered already.")
+
+
+class NotPointed(Exception):
+    """The phone is registered, but the carrier still sends its calls elsewhere."""
+
+    def __init__(self, phone: Phone, cause: twilio.CarrierError):
+        super().__init__(phone.pk)
+        self.phone, self.cause = phone, cause
+
+    def __str__(self):
+        return _(
+            "The number is registered, but its calls may not reach us yet. %(why)s"
+            " Then choose “Point it here again” on its page."
+        ) % {"why": self.cause}
+
+
+class NotCleared(Exception):
+    """The phone is removed, but the carrier may still send its calls here."""
+
+    def __init__(self, phone: Phone, cause: twilio.CarrierError):
+        super().__init__(phone.pk)
+        self.phone, self.cause = phone, cause
+
+    def __str__(self):
+        return _(
+            "The number is removed here, but at the carrier its calls may still point"
+            " to us; callers would hear that nobody answers. %(why)s You can clear the"
+            " number's addresses at the carrier yourself."
+        ) % {"why": self.cause}
+
+
+def e164(number: str) -> str:
+    """The number as the carrier writes it (ITU-T E.164), or `InvalidNumber`."""
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException as error:
+        raise InvalidNumber from error
+    if not phonenumbers.is_possible_number(parsed):
+        raise InvalidNumber
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def voice_url(phone: Phone) -> str:
+    """Where the carrier asks what to do with a call to this number."""
+    return _public(reverse("webhooks:voice", args=[phone.webhook_token]))
+
+
+def status_callback(phone: Phone) -> str:
+    """Where the carrier tells that a call to this number has ended."""
+    return _public(reverse("webhooks:phone_status", args=[phone.webhook_token]))
+
+
+def _public(path: str) -> str:
+    return settings.PUBLIC_BASE_URL + path
+
+
+# -- Carrier accounts ------------------------------------------------------------------
+
+
+def connect_account(
+    *, owner: Workspace, label: str, account_sid: str, auth_token: str, **limits: int
+) -> CarrierAccount:
+    """Store an account once the carrier has accepted its credentials.
+
+    `limits` are `calls_per_second` and `max_concurrent_calls`. Raises
+    `twilio.CarrierError`, `AccountNotActive` or `AccountConnected`.
+    """
+    account = CarrierAccount(
+        owner=owner,
+        label=label,
+        account_sid=account_sid,
+        auth_token=auth_token,
+        **limits,
+    )
+    _verify(account)
+    try:
+        with transaction.atomic():
+            account.save()
+    except IntegrityError as error:
+        raise AccountConnected from error
+    return account
+
+
+def change_account(
+    account: CarrierAccount, *, auth_token: str = "", **changes: object
+) -> None:
+    """Change `label` and limits; a new token is stored once the carrier accepts it.
+
+    The SID stays: its numbers belong to it. Raises as `connect_account` does.
+    """
+    for name, value in changes.items():
+        setattr(account, name, value)
+    fields = [*changes]
+    if auth_token:
+        account.auth_token = auth_token
+        _verify(account)
+        fields += ["auth_token", "verified_at"]
+    account.save(update_fields=fields)
+
+
+def remove_account(account: CarrierAccount) -> None:
+    """Put the account away; `AccountInUse` while numbers are registered through it."""
+    with transaction.atomic():
+        locked = CarrierAccount.unscoped.select_for_update().get(pk=account.pk)
+        phones = Phone.unscoped.filter(carrier_account=locked, deleted_at=None)
+        numbers = list(phones.order_by("number").values_list("number", flat=True))
+        if numbers:
+            raise AccountInUse(numbers)
+        if not locked.is_deleted:
+            locked.put_away()
+
+
+def available_numbers(account: CarrierAccount) -> list[twilio.CarrierNumber]:
+    """The account's numbers that no workspace has registered, in order."""
+    held = twilio.list_numbers(account)
+    registered = set(
+        Phone.unscoped.filter(
+            deleted_at=None, number__in=[number.number for number in held]
+        ).values_list("number", flat=True)
+    )
+    free = [number for number in held if number.number not in registered]
+    return sorted(free, key=lambda number: number.number)
+
+
+def _verify(account: CarrierAccount) -> None:
+    identity = twilio.fetch_account(account)
+    if identity.status != "active":
+        raise AccountNotActive(identity.status)
+    account.verified_at = timezone.now()
+
+
+# -- Numbers ---------------------------------------------------------------------------
+
+
+def register_phone(
+    *, owner: Workspace, number: str, label: str = "", account: CarrierAccount
+) -> Phone:
+    """Register a number of the account and send its calls here.
+
+    The carrier says first whether the account holds the number; then the row is made,
+    where a constraint decides who of two was first; only then is the number pointed
+    here. Raises `InvalidNumber`, `NumberNotHeld`, `NumberTaken`, `AccountRemoved`,
+    `twilio.CarrierError` (nothing was made), or `NotPointed`, which carries the phone:
+    it stays registered, since an unclear answer may have been a yes.
+    """
+    number = e164(number)
+    held = twilio.find_number(account, number)
+    if held is None:
+        raise NumberNotHeld
+    phone = Phone(
+        owner=owner,
+        carrier_account=account,
+        number=number,
+        label=label,
+        carrier_sid=held.sid,
+    )
+    _store(phone)
+    try:
+        point_phone(phone)
+    except twilio.CarrierError as error:
+        logger.warning("phone %s: not pointed", phone.pk)
+        raise NotPointed(phone, error) from error
+    return phone
+
+
+def _store(phone: Phone) -> None:
+    accounts = CarrierAccount.unscoped.select_for_update()
+    try:
+        with transaction.atomic():
+            # Locked: a number must not slip into an account that is being removed.
+            if accounts.get(pk=phone.carrier_account_id).is_deleted:
+                raise AccountRemoved
+            phone.save()
+    except IntegrityError as error:
+        raise NumberTaken from error
+
+
+def point_phone(phone: Phone) -> None:
+    """Send the number's calls here. Repeating is safe; raises `CarrierError`."""
+    twilio.point_number(
+        phone.carrier_account,
+        phone.carrier_sid,
+        voice_url=voice_url(phone),
+        status_callback=status_callback(phone),
+    )
+
+
+def remove_phone(phone: Phone) -> None:
+    """Put the number away, deactivate its agents and clear it at the carrier.
+
+    Removing never depends on the carrier: `NotCleared` is raised when all is done here
+    and the carrier did not confirm its part.
+    """
+    with transaction.atomic():
+        locked = Phone.unscoped.select_for_update().get(pk=phone.pk)
+        if not locked.is_deleted:
+            locked.put_away()
+        VoiceAgent.unscoped.filter(phone=locked, is_active=True).update(
+            is_active=False, updated_at=timezone.now()
+        )
+    try:
+        twilio.clear_number(
+            phone.carrier_account, phone.carrier_sid, token=phone.webhook_token
+        )
+    except twilio.CarrierError as error:
+        logger.warning("phone %s: not cleared", phone.pk)
+        raise NotCleared(phone, error) from error

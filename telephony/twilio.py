@@ -1,0 +1,282 @@
+"""Twilio's REST API: the only importer of its client; only our exceptions come out.
+
+The exceptions are named after what we know when they are raised. `Unreachable`,
+`BadCredentials`, `NotFound` and `Rejected` mean that nothing happened at the carrier;
+`AnswerLost` means that perhaps it did: such a request is never repeated blindly.
+"""
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING
+
+import requests
+from django.conf import settings
+from django.utils.translation import gettext as _
+from requests.adapters import HTTPAdapter
+from twilio.base.exceptions import TwilioException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
+from twilio.rest.api import Api
+from urllib3.exceptions import NewConnectionError
+
+if TYPE_CHECKING:
+    from telephony.models import CarrierAccount
+
+# For connecting, and between two pieces of the answer. The SDK itself has none.
+TIMEOUT_S = 10
+CONNECTIONS = 32
+PAGE_SIZE = 1000  # the most that Twilio gives at once
+CODE_NOT_IN_PROGRESS = 21220
+
+
+class CarrierError(Exception):
+    """The carrier did not do what was asked; `str()` is a sentence for people."""
+
+
+class Unreachable(CarrierError):
+    """No connection was made, so nothing was sent."""
+
+    def __str__(self):
+        return _("The carrier cannot be reached. Try again in a moment.")
+
+
+class AnswerLost(CarrierError):
+    """The request was sent, and no clear answer came: perhaps it was carried out."""
+
+    def __str__(self):
+        return _("The carrier gave no clear answer. Try again in a moment.")
+
+
+class BadCredentials(CarrierError):
+    """The carrier does not accept the account SID with this auth token."""
+
+    def __str__(self):
+        return _("The carrier does not accept this account SID and auth token.")
+
+
+class NotFound(CarrierError):
+    """The account has no such thing."""
+
+    def __str__(self):
+        return _("The carrier does not know this any more.")
+
+
+class Rejected(CarrierError):
+    """A clear no. `code` is Twilio's, `message` its explanation."""
+
+    def __init__(self, code: int, message: str):
+        super().__init__(code, message)
+        self.code, self.message = code, message
+
+    def __str__(self):
+        return _("The carrier refused: %(message)s (error %(code)s)") % {
+            "message": self.message,
+            "code": self.code,
+        }
+
+
+@dataclass(frozen=True)
+class CarrierIdentity:
+    """An account as the carrier knows it; `status` is active, suspended or closed."""
+
+    sid: str
+    name: str
+    status: str
+
+
+@dataclass(frozen=True)
+class CarrierNumber:
+    """A number of an account, and who the carrier asks when it is called."""
+
+    sid: str
+    number: str
+    label: str
+    takes_calls: bool
+    voice_url: str
+    voice_method: str
+    status_callback: str
+    status_callback_method: str
+    # A TwiML app or a trunk: where there is one, the addresses above are ignored.
+    handled_by: str
+
+
+@dataclass(frozen=True)
+class CarrierCall:
+    """A call's state; `duration_s` is None until it has ended."""
+
+    status: str
+    duration_s: int | None
+
+
+def client_for(account_sid: str, auth_token: str) -> Api:
+    """The API of one account. Cheap: all clients share one pool of connections."""
+    api = Api(Client(account_sid, auth_token, http_client=_http))
+    if settings.TWILIO_API_BASE_URL:
+        api.base_url = settings.TWILIO_API_BASE_URL
+    return api
+
+
+def fetch_account(account: "CarrierAccount") -> CarrierIdentity:
+    """Who the credentials belong to; `BadCredentials` if they are wrong."""
+    found = _ask(lambda: _api(account).fetch())
+    return CarrierIdentity(found.sid, found.friendly_name or "", str(found.status))
+
+
+def list_numbers(account: "CarrierAccount") -> list[CarrierNumber]:
+    """Every number that the account holds."""
+    numbers = _api(account).incoming_phone_numbers
+    return [_number(row) for row in _ask(lambda: numbers.list(page_size=PAGE_SIZE))]
+
+
+def find_number(account: "CarrierAccount", number: str) -> CarrierNumber | None:
+    """The account's number with these digits (E.164), None if it is not on it."""
+    numbers = _api(account).incoming_phone_numbers
+    rows = _ask(lambda: numbers.list(phone_number=number, page_size=PAGE_SIZE))
+    # The carrier matches parts of numbers too.
+    return next((_number(row) for row in rows if row.phone_number == number), None)
+
+
+def point_number(
+    account: "CarrierAccount", carrier_sid: str, *, voice_url: str, status_callback: str
+) -> None:
+    """Send the number's calls to `voice_url`. Repeating is safe.
+
+    A TwiML app or trunk would go first, so the number is taken off it. Addresses for
+    messages are left as they are.
+    """
+    number = _api(account).incoming_phone_numbers(carrier_sid)
+    found = _ask(number.fetch)
+    changes = {
+        "voice_url": voice_url,
+        "voice_method": "POST",
+        "status_callback": status_callback,
+        "status_callback_method": "POST",
+    }
+    if found.voice_application_sid:
+        changes["voice_application_sid"] = ""
+    if found.trunk_sid:
+        changes["trunk_sid"] = ""
+    _ask(lambda: number.update(**changes))
+
+
+def clear_number(account: "CarrierAccount", carrier_sid: str, *, token: str) -> None:
+    """Empty the number's addresses that contain `token`; others are not ours.
+
+    Repeating is safe. A number that left the account has nothing to clear.
+    """
+    number = _api(account).incoming_phone_numbers(carrier_sid)
+    try:
+        found = _ask(number.fetch)
+    except NotFound:
+        return
+    ours = [
+        name
+        for name in ("voice_url", "status_callback")
+        if token in (getattr(found, name) or "")
+    ]
+    if ours:
+        _ask(lambda: number.update(**dict.fromkeys(ours, "")))
+
+
+def fetch_call(account: "CarrierAccount", sid: str) -> CarrierCall:
+    """How a call stands at the carrier."""
+    return _ask(lambda: _call(_api(account).calls(sid).fetch()))
+
+
+def end_call(account: "CarrierAccount", sid: str) -> None:
+    """Hang up, whoever is speaking. A call that has ended is left as it is."""
+    try:
+        _ask(lambda: _api(account).calls(sid).update(status="completed"))
+    except Rejected as error:
+        if error.code != CODE_NOT_IN_PROGRESS:
+            raise
+
+
+def _api(account: "CarrierAccount"):
+    return client_for(account.account_sid, account.auth_token).account
+
+
+def _call(row) -> CarrierCall:
+    return CarrierCall(str(row.status), int(row.duration) if row.duration else None)
+
+
+def _number(row) -> CarrierNumber:
+    return CarrierNumber(
+        sid=row.sid,
+        number=row.phone_number,
+        label=row.friendly_name or "",
+        takes_calls=(row.capabilities or {}).get("voice", True),
+        voice_url=row.voice_url or "",
+        voice_method=row.voice_method or "POST",
+        status_callback=row.status_callback or "",
+        status_callback_method=row.status_callback_method or "POST",
+        handled_by=row.trunk_sid or row.voice_application_sid or "",
+    )
+
+
+def _ask(request):
+    """Run one exchange. What the SDK itself cannot make sense of is a lost answer."""
+    try:
+        return request()
+    except (TwilioException, KeyError, TypeError, ValueError) as error:
+        raise AnswerLost from error
+
+
+class _HttpClient(TwilioHttpClient):
+    """The SDK's transport, with one timeout and with our exceptions.
+
+    Translated here, where the status is known: further up, one lost answer arrives as
+    five unrelated exceptions, and a refused list without its status.
+    """
+
+    def __init__(self):
+        super().__init__(timeout=TIMEOUT_S)
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+        # Tenants share the session: nothing of one may stay for the next.
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def request(self, *args, **kwargs):
+        try:
+            response = super().request(*args, **kwargs)
+        except UnicodeEncodeError as error:  # no header can carry such a token
+            raise BadCredentials from error
+        except requests.RequestException as error:
+            raise _failure(error) from error
+        answer = _json_object(response.text)
+        if 200 <= response.status_code < 300:
+            if answer is None:
+                raise AnswerLost
+            return response
+        raise _refusal(response.status_code, answer or {})
+
+
+def _failure(error: requests.RequestException) -> CarrierError:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    never_sent = isinstance(error, requests.ConnectTimeout) or isinstance(
+        reason, NewConnectionError
+    )
+    return Unreachable() if never_sent else AnswerLost()
+
+
+def _json_object(text: str) -> dict | None:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _refusal(status: int, answer: dict) -> CarrierError:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return BadCredentials()
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFound()
+    if 400 <= status < 500:
+        return Rejected(answer.get("code", status), answer.get("message", ""))
+    return AnswerLost()
+
+
+_http = _HttpClient()
