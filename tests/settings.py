@@ -11,3 +11,9 @@ os.environ.setdefault("EMAIL_URL", "memorymail://")
 from voiceops.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
+    # A file, so that every thread has a connection of its own, as in the real thing.
+    DATABASES["default"]["TEST"] = {  # noqa: F405
+        "NAME": str(VAR_DIR / "test.sqlite3")  # noqa: F405
+    }
