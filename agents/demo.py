@@ -14,6 +14,7 @@ from typing import Protocol
 
 LABEL = "Demo responder"
 DISCLOSURE = "I am VoiceOps' built-in demo responder, not a language model."
+ANYTHING_ELSE = "Is there anything else?"
 GOODBYE = "Thank you for calling. Goodbye!"
 WORD_DELAY_S = 0.02
 MAX_ANSWER_CHARACTERS = 240
@@ -22,14 +23,14 @@ COMMON_WORDS = """
 a about an and any are as at be but by can could do does for from get give had has have
 hello hey hi how i i'd i'm if in is it it's know let like may me my need of on or our ok
 okay please say so tell than thank thanks that the their them then there these they this
-to up us want was we what what's when where which who will with would yes you your
+to up us want was we what what's which who will with would yes you your
 """
 STOP_WORDS = frozenset(COMMON_WORDS.split())
 TOPICS = (
-    "hour open opening close closing closed closes opens schedule time weekday "
+    "when hour open opening close closing closed closes opens schedule time weekday "
     "monday tuesday wednesday thursday friday saturday sunday weekend",
     "price cost charge fee pay rate much expensive cheap euro dollar pound",
-    "address location street road located find direction avenue square",
+    "where address location street road located find direction avenue square",
     "appointment book booking reservation reserve table slot meeting schedule",
     "phone number email mail contact reach website",
     "park parking car garage",
@@ -50,11 +51,22 @@ FAREWELL = re.compile(
 REPEAT = re.compile(
     r"\b(repeat|say that again|once more|pardon|come again|what did you say)\b", re.I
 )
+IDENTITY = re.compile(
+    r"\b(who are you|who am i (talking|speaking) (to|with)|"
+    r"are you an? (robot|human|machine|real|person|ai|bot|computer))\b",
+    re.I,
+)
+NOTHING_ELSE = re.compile(
+    r"\W*(no|nope|nothing)( more| else)?\W*(thank you|thanks)?\W*", re.I
+)
+YES = re.compile(r"\W*(yes|yeah|yep|sure)( please)?\W*", re.I)
 THANKS = re.compile(r"\W*(thank you|thanks)( very much| a lot)?\W*", re.I)
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+# "9 a.m. to 5 p.m. Monday to Friday" is one sentence.
+SENTENCE_END = re.compile(r"(?<=[.!?])(?<![ap]\.m\.)\s+(?![a-z])|\n+")
 BULLET = re.compile(r"^\s*(?:[-*•#]+|\d+[.)])\s*")
-ROLE_TALK = re.compile(
-    r"\W*(you are|your (task|job|role|name) |never\b|always\b|do not\b|don't\b|be \w+)",
+ORDER = re.compile(
+    r"\W*(you are|your (task|job|role|name)|if (the|a) caller|never|always|"
+    r"do not|don't|be)\b",
     re.I,
 )
 
@@ -88,7 +100,7 @@ def respond(messages: Sequence[dict[str, str]]) -> str:
     said = _contents(messages, "user")
     replies = _contents(messages, "assistant")
     answer = _answer(said[-1] if said else "", instructions, replies)
-    if any(DISCLOSURE in reply for reply in replies):
+    if DISCLOSURE in answer or any(DISCLOSURE in reply for reply in replies):
         return answer
     return f"{DISCLOSURE} {answer}"
 
@@ -98,19 +110,24 @@ def _contents(messages: Iterable[dict[str, str]], role: str) -> list[str]:
 
 
 def _answer(said: str, instructions: list[str], replies: list[str]) -> str:
-    sentences = _facts(instructions)
-    if FAREWELL.search(said):
+    facts = _facts(instructions)
+    asked_for_more = bool(replies) and replies[-1].endswith(ANYTHING_ELSE)
+    if FAREWELL.search(said) or (asked_for_more and NOTHING_ELSE.fullmatch(said)):
         return GOODBYE
     if REPEAT.search(said) and replies:
         return "I said: " + replies[-1].replace(DISCLOSURE, "").strip()
+    if IDENTITY.search(said):
+        return f"{DISCLOSURE} {_question(facts)}"
     if GREETING.fullmatch(said):
-        return f"Hello! {_question(sentences)}"
+        return f"Hello! {_question(facts)}"
     if THANKS.fullmatch(said):
-        return "You are welcome. Is there anything else?"
-    best = _best(said, sentences)
+        return f"You are welcome. {ANYTHING_ELSE}"
+    if YES.fullmatch(said):
+        return "What would you like to know?"
+    best = _best(said, facts)
     if best is None:
-        return f"I have no answer to that here. {_question(sentences)}"
-    return f"{best} Is there anything else?"
+        return f"I have no answer to that here. {_question(facts)}"
+    return f"{best} {ANYTHING_ELSE}"
 
 
 def _facts(instructions: Iterable[str]) -> list[str]:
@@ -120,32 +137,29 @@ def _facts(instructions: Iterable[str]) -> list[str]:
         for text in instructions
         for line in SENTENCE_END.split(text)
     ]
-    return [line for line in lines if _words(line) and not ROLE_TALK.match(line)]
+    return [line for line in lines if _words(line) and not ORDER.match(line)]
 
 
-def _best(said: str, sentences: list[str]) -> str | None:
-    """The sentence with the most telling words of `said`; the first of equals."""
+def _best(said: str, facts: list[str]) -> str | None:
+    """The fact with the rarest words of `said`; of equals, the longer words win."""
     asked = _terms(said)
-    frequency = Counter(term for line in sentences for term in _terms(line))
+    frequency = Counter(term for fact in facts for term in _terms(fact))
 
-    def score(line: str) -> float:
-        return sum(
-            log(1 + len(sentences) / frequency[term]) for term in asked & _terms(line)
-        )
+    def score(fact: str) -> tuple[float, int]:
+        shared = asked & _terms(fact)
+        rarity = sum(log(1 + len(facts) / frequency[term]) for term in shared)
+        return round(rarity, 6), sum(map(len, shared))
 
-    best = max(sentences, key=score, default=None)
-    return _short(best) if best is not None and score(best) > 0 else None
+    best = max(facts, key=score, default=None)
+    return _short(best) if best is not None and asked & _terms(best) else None
 
 
 def _terms(text: str) -> set[str]:
     """The telling words of `text`, by their stems, and the topics they belong to."""
     words = _words(text) - STOP_WORDS
-    topics = {
-        f"topic {TOPIC_OF[stem]}"
-        for stem in words | {_stem(w) for w in words}
-        if stem in TOPIC_OF
-    }
-    return {_stem(word) for word in words} | topics
+    stems = {_stem(word) for word in words}
+    topics = {f"topic {TOPIC_OF[word]}" for word in words | stems if word in TOPIC_OF}
+    return stems | topics
 
 
 def _words(text: str) -> set[str]:
@@ -166,10 +180,10 @@ def _short(sentence: str) -> str:
     return sentence if sentence[-1] in ".!?" else sentence + "."
 
 
-def _question(sentences: list[str]) -> str:
+def _question(facts: list[str]) -> str:
     """A question that hints at what can be asked: a topic the instructions know."""
     hints = {0: "opening hours", 1: "prices", 2: "address", 3: "appointments"}
-    known = set().union(*(_terms(line) for line in sentences)) if sentences else set()
+    known = set().union(*(_terms(line) for line in facts)) if facts else set()
     offered = [hint for number, hint in hints.items() if f"topic {number}" in known]
     if not offered:
         return "What would you like to know?"

@@ -27,7 +27,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 FIXED_REPLY = " ".join(f"word{number}" for number in range(40))
-STATUS_FAULTS = {"401": 401, "404": 404, "429": 429, "500": 500, "503": 503}
+STATUS_FAULTS = {
+    "307": 307,  # to the very same place
+    "401": 401,
+    "404": 404,
+    "429": 429,
+    "500": 500,
+    "503": 503,
+}
 STREAM_FAULTS = {
     "slow",  # nothing for `stall_s`, not even headers
     "stall",  # three words, then nothing for `stall_s`
@@ -104,7 +111,8 @@ def application(stub: StubLLM) -> Starlette:
         plan = stub.plan
         if fault in STATUS_FAULTS:
             message = {"error": {"message": f"planned {fault}", "type": "planned"}}
-            return JSONResponse(message, STATUS_FAULTS[fault])
+            headers = {"Location": str(request.url)} if fault == "307" else None
+            return JSONResponse(message, STATUS_FAULTS[fault], headers)
         if fault == "slow":
             await asyncio.sleep(plan.stall_s)
         if fault == "not-a-stream":

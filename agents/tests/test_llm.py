@@ -68,6 +68,7 @@ def test_stream_sends_the_request_as_it_is(provider, stub_llm):
 @pytest.mark.parametrize(
     ("fault", "text", "reason"),
     [
+        ("307", "", "refused"),
         ("401", "", "refused"),
         ("404", "", "refused"),
         ("429", "", "rate_limited"),
@@ -97,7 +98,15 @@ def test_stream_tries_a_busy_provider_once_more(provider, stub_llm, fault):
 
 @pytest.mark.parametrize(
     ("fault", "requests"),
-    [("429", 2), ("503", 2), ("401", 1), ("cut", 1), ("malformed", 1), ("empty", 1)],
+    [
+        ("429", 2),
+        ("503", 2),
+        ("307", 1),
+        ("401", 1),
+        ("cut", 1),
+        ("malformed", 1),
+        ("empty", 1),
+    ],
 )
 def test_stream_never_asks_more_often_than_that(provider, stub_llm, fault, requests):
     failure(provider, f"fault-{fault}")
