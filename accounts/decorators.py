@@ -1,0 +1,19 @@
+"""Who may do what in a workspace; the views say so above their names."""
+
+from functools import wraps
+
+from django.core.exceptions import PermissionDenied
+
+from accounts.models import Membership
+
+
+def can_write(view):
+    """Refuse people who may only look (403). Goes below `login_required`."""
+
+    @wraps(view)
+    def checked(request, *args, **kwargs):
+        if request.membership.role == Membership.Role.VIEWER:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return checked
