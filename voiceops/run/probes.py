@@ -1,8 +1,15 @@
-"""Is it up yet? One question to a service, answered by a bool; nothing is raised."""
+"""Is it up yet? One question to a service, answered by a bool; nothing is raised.
+
+As a command, for a container's health check (exit status 0 or 1):
+`python -m voiceops.run.probes http://127.0.0.1:8000/livez`
+"""
 
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from voiceops.run.children import Probe
 
@@ -45,3 +52,14 @@ async def _ask(
                 writer.close()
     except (OSError, TimeoutError):
         return b""
+
+
+def main() -> int:
+    asked = urlsplit(sys.argv[1])
+    name = urlsplit(os.environ.get("PUBLIC_BASE_URL", "")).netloc or asked.netloc
+    probe = answers_ok(asked.port or 80, asked.path, host=asked.hostname, name=name)
+    return 0 if asyncio.run(probe()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""`make run` as a person meets it: real processes, real signals."""
+
+import os
+import signal
+import socket
+import stat
+from contextlib import contextmanager
+
+import psutil
+import pytest
+import redis
+
+from tests.processes import FROM_SECRETS_FILE, MARKS, Stack, running_stack, wait_until
+
+pytestmark = pytest.mark.flow
+
+SOON_S = 20
+
+
+@pytest.fixture
+def own_stack(tmp_path):
+    """A stack that the test may treat badly."""
+    with running_stack(tmp_path / "var") as stack:
+        yield stack
+
+
+@contextmanager
+def swept(stack):
+    try:
+        yield stack
+    finally:
+        stack.sweep()
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_stack_on_its_first_start_makes_private_secrets(own_stack):
+    modes = {
+        "directory": mode(own_stack.var_dir),
+        "secrets": mode(own_stack.var_dir / "secrets.env"),
+        "database": mode(own_stack.var_dir / "voiceops.sqlite3"),
+    }
+
+    assert modes == {"directory": 0o700, "secrets": 0o600, "database": 0o600}
+    assert set(own_stack.secrets) == set(FROM_SECRETS_FILE)
+
+
+def test_stack_says_where_it_is_and_how_to_log_in(own_stack):
+    assert f"VoiceOps is running at {own_stack.url}" in own_stack.log
+    assert own_stack.secrets["DEMO_PASSWORD"] in own_stack.log
+
+
+def test_stack_keeps_its_data_over_a_restart(own_stack):
+    secrets = own_stack.secrets
+    broker = redis.Redis(unix_socket_path=str(own_stack.var_dir / "valkey.sock"))
+    broker.set("kept", "yes")
+
+    assert own_stack.stop() == 0
+    own_stack.start()
+    own_stack.wait_until_ready()
+
+    assert own_stack.secrets == secrets
+    assert broker.get("kept") == b"yes"
+    assert own_stack.log.count("Applying accounts.0001_initial") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_stack_ended_by_a_signal_leaves_no_process(own_stack, number):
+    assert own_stack.stop(number) == 0
+
+
+def test_supervisor_killed_leaves_no_process(own_stack):
+    own_stack.supervisor.kill()
+    own_stack.supervisor.wait()
+
+    own_stack.assert_nothing_left()
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_process_that_dies_is_started_again(own_stack, name):
+    old = own_stack.kill(name)
+
+    wait_until(
+        lambda: own_stack.pid(name) not in {None, old}, SOON_S, f"{name} is back"
+    )
+    wait_until(own_stack.is_ready, SOON_S, "the stack is ready again")
+
+
+def test_worker_is_renewed_when_its_broker_was(own_stack):
+    old = own_stack.pid("worker")
+
+    own_stack.kill("broker")
+
+    wait_until(
+        lambda: own_stack.pid("worker") not in {None, old}, SOON_S, "a new worker"
+    )
+
+
+def test_process_that_dies_again_and_again_stops_everything(tmp_path):
+    stack = Stack(tmp_path / "var", environment={"SIMULATOR_SPEED": "not a number"})
+    with swept(stack):
+        stack.start()
+
+        assert stack.supervisor.wait(timeout=60) == 1
+        assert "voiceops: simulator ended with status 1, 6 times" in stack.log
+        stack.assert_nothing_left()
+
+
+def test_port_in_use_is_one_clear_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        stack = Stack(tmp_path / "var", port=taken.getsockname()[1])
+        with swept(stack):
+            stack.start()
+            status = stack.supervisor.wait(timeout=SOON_S)
+
+    assert status == 1
+    assert stack.log == (
+        f"voiceops: cannot listen on 127.0.0.1:{stack.port}: Address already in use"
+        " (another one: make run PORT=9000)\n"
+    )
+
+
+def test_second_stack_on_the_same_data_is_refused(own_stack):
+    second = Stack(own_stack.var_dir)
+    second.start()
+
+    assert second.supervisor.wait(timeout=SOON_S) == 1
+    assert own_stack.log.splitlines()[-1] == (
+        f"voiceops: broker is already running on {own_stack.var_dir}"
+        f" (supervisor: process {own_stack.supervisor.pid})"
+    )
+    assert own_stack.is_ready()
+
+
+def test_data_directory_with_a_long_path_has_its_socket_elsewhere(tmp_path):
+    deep = tmp_path / ("long-" * 20)
+    deep.mkdir()
+    with running_stack(deep / "var") as stack:
+        published = (stack.var_dir / "services" / "broker.env").read_text()
+        socket_path = published.removeprefix("REDIS_URL=unix://").strip()
+        directory = os.path.dirname(socket_path)
+        assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
+
+    assert not os.path.exists(directory)
+
+
+def test_one_process_can_be_started_apart(own_stack):
+    worker = psutil.Process(own_stack.pid("worker"))
+    own_stack.stop()
+
+    own_stack.start("--only", "broker")
+    wait_until(lambda: own_stack.pid("broker"), SOON_S, "the broker is there")
+    other = Stack(own_stack.var_dir, own_stack.port)
+    other.start("--only", "worker")
+    wait_until(lambda: own_stack.pid("worker"), SOON_S, "the worker is there")
+
+    assert not worker.is_running()
+    assert own_stack.pid("web") is None
+    other.supervisor.terminate()
+    assert other.supervisor.wait(timeout=SOON_S) == 0
+    assert own_stack.stop() == 0
