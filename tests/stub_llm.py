@@ -84,7 +84,10 @@ class StubLLM:
         model = str(body.get("model", ""))
         if model.startswith("fault-"):
             return FIXED_REPLY, model.removeprefix("fault-")
-        return self._reply(model, body), self._next_fault()
+        fault = self._next_fault()
+        if fault in STATUS_FAULTS:  # the script goes on when it is asked again
+            return "", fault
+        return self._reply(model, body), fault
 
     def _reply(self, model: str, body: dict[str, Any]) -> str:
         mode = model if model in {"echo", "fixed"} else self.plan.mode

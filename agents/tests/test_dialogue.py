@@ -262,6 +262,13 @@ def test_interruption_of_silence_changes_nothing():
     assert unopened.receive(event) == []
 
 
+def test_reply_of_spaces_that_is_abandoned_leaves_no_turn():
+    dialogue = opened_call()
+    play(dialogue, CallerSpoke("Hours?", 1_000), ReplyToken(1, " ", 1_200))
+
+    assert dialogue.receive(CallerHungUp(1_500)) == [StopModel(1), CLOSE]
+
+
 def test_late_reply_gets_one_filler_and_keeps_the_models_time():
     dialogue = opened_call()
 

@@ -96,6 +96,14 @@ def test_stream_tries_a_busy_provider_once_more(provider, stub_llm, fault):
     assert len(stub_llm.requests) == 2
 
 
+def test_stream_of_a_script_goes_on_after_a_refusal(provider, stub_llm):
+    stub_llm.configure(mode="script", replies=("one", "two"), faults=("401",))
+
+    answers = [failure(provider) for _ in range(3)]
+
+    assert answers == [("", "refused"), ("one", None), ("two", None)]
+
+
 @pytest.mark.parametrize(
     ("fault", "requests"),
     [

@@ -1,189 +1,33 @@
-"""The live conversation as a pure state machine: events in, commands out.
+"""The state machine itself: events in, commands out."""
 
-It never awaits, asks no clock and throws no dice, so a whole phone call is a list
-in a test. Whoever runs it (a socket, a webhook) turns what happens on the line into
-events, carries out the commands in their order, and keeps the turns.
-
-All `at_ms` are milliseconds since the call was answered.
-"""
-
-from __future__ import annotations
-
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 
-SPEECH_CHARACTERS_PER_SECOND = 15
-"""How fast a synthetic voice reads, roughly: what a duration of speech amounts to."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an agent is told to do; every text may be empty, which means: say nothing.
-
-    `history_limit` is the number of latest turns the model is shown, None for all.
-    """
-
-    greeting: str = ""
-    instructions: str = ""
-    end_call_phrases: tuple[str, ...] = ()
-    end_call_message: str = ""
-    caller_speaks_first: bool = False
-    dtmf: bool = True
-    silence_message: str = "Are you still there?"
-    filler: str = "One moment, please."
-    apology: str = "I am sorry, something went wrong here. Please call again later."
-    time_up_message: str = "I am sorry, our time is up. Thank you for calling. Goodbye."
-    history_limit: int | None = None
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One utterance, numbered from 1 in the order of the transcript.
-
-    `at_ms` is when its first word was heard or sent. `reply_ms`, on replies only, is
-    the time from the caller's words to the model's first; a filler does not shorten it.
-    """
-
-    number: int
-    speaker: str  # "caller" or "agent"
-    text: str
-    at_ms: int
-    reply_ms: int | None = None
-    interrupted: bool = False
-
-
-@dataclass(frozen=True)
-class CallOpened:
-    """The line is up; the carrier itself speaks the greeting."""
-
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class CallerSpoke:
-    text: str
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class CallerInterrupted:
-    """The caller talked over the agent, who was heard up to `heard`, for `heard_ms`."""
-
-    heard: str | None
-    heard_ms: int | None
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class KeysPressed:
-    digits: str
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class ReplyToken:
-    reply: int
-    text: str
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class ReplyLate:
-    """The model has not begun and the pause is getting long."""
-
-    reply: int
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class ReplyFinished:
-    reply: int
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class ReplyFailed:
-    reply: int
-    reason: str
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class CallerSilent:
-    """Nothing was heard for the agent's silence time, counted from its last word."""
-
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class TimeUp:
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class CallerHungUp:
-    at_ms: int
-
-
-@dataclass(frozen=True)
-class SessionLost:
-    """The socket is gone. The call may go on in a new dialogue made of the turns."""
-
-    at_ms: int
-
-
-Event = (
-    CallOpened
-    | CallerSpoke
-    | CallerInterrupted
-    | KeysPressed
-    | ReplyToken
-    | ReplyLate
-    | ReplyFinished
-    | ReplyFailed
-    | CallerSilent
-    | TimeUp
-    | CallerHungUp
-    | SessionLost
+from agents.dialogue.script import (
+    AskModel,
+    CallerHungUp,
+    CallerInterrupted,
+    CallerSilent,
+    CallerSpoke,
+    CallOpened,
+    Command,
+    EndCall,
+    Event,
+    KeysPressed,
+    Record,
+    ReplyFailed,
+    ReplyFinished,
+    ReplyLate,
+    ReplyToken,
+    Say,
+    SessionLost,
+    Settings,
+    StopModel,
+    TimeUp,
+    Turn,
 )
-
-
-@dataclass(frozen=True)
-class Say:
-    """Words for the caller, spaces kept; `last` closes what the agent says for now."""
-
-    text: str
-    last: bool = False
-
-
-@dataclass(frozen=True)
-class Record:
-    """Insert the turn of that number, or replace it."""
-
-    turn: Turn
-
-
-@dataclass(frozen=True)
-class AskModel:
-    reply: int
-    messages: tuple[dict[str, str], ...]
-
-
-@dataclass(frozen=True)
-class StopModel:
-    reply: int
-
-
-@dataclass(frozen=True)
-class EndCall:
-    """Hang up once all is said: agent_ended, model_failed, caller_silent, time_up."""
-
-    reason: str
-
-
-Command = Say | Record | AskModel | StopModel | EndCall
+from agents.dialogue.speech import contains_phrase, heard_part, spaced
 
 
 class Phase(Enum):
@@ -197,6 +41,8 @@ class Dialogue:
 
     The speech of an earlier session is over: resumed turns can't be interrupted.
     """
+
+    _reply_ms: int | None
 
     def __init__(self, settings: Settings, turns: Iterable[Turn] = ()) -> None:
         self.settings = settings
@@ -368,7 +214,7 @@ class Dialogue:
         """Close what the agent is saying; a reply without a word leaves no turn."""
         text = self._said if heard is None else heard
         commands: list[Command] = [Say("", last=True)]
-        if self._said:
+        if self._said.strip():
             commands.append(
                 self._record_spoken(
                     text,
@@ -417,77 +263,4 @@ class Dialogue:
         self._said = ""  # everything sent to the caller in this reply, a filler too
         self._model_said = ""
         self._said_at_ms = 0
-        self._reply_ms: int | None = None
-
-
-def heard_part(said: str, heard: str | None, heard_ms: int | None) -> str:
-    """The beginning of `said` that the caller heard.
-
-    `heard` is the carrier's account: speech synthesis changes case, punctuation and
-    spaces, so only letters and digits are compared. If it can't be found, the
-    duration tells how much it was; with neither, all of it counts as heard.
-    """
-    end = _end_of_match(said, heard or "")
-    if end is not None:
-        return said[:end]
-    if heard_ms is None:
-        return said
-    return _first_words(said, max(0, heard_ms) * SPEECH_CHARACTERS_PER_SECOND // 1000)
-
-
-def _end_of_match(said: str, heard: str) -> int | None:
-    """Where `heard` ends in `said`, with the punctuation that ends its last word."""
-    folded, origins = _fold(said)
-    wanted, _ = _fold(heard)
-    start = folded.find(wanted)
-    if not wanted or start < 0:
-        return None
-    end = origins[start + len(wanted) - 1] + 1
-    closing = re.compile(r"[^\w\s]+(?=\s|$)").match(said, end)
-    return closing.end() if closing else end
-
-
-def _fold(text: str) -> tuple[str, list[int]]:
-    """Letters and digits without case, and where in `text` each of them stands."""
-    folded = [
-        (part, index)
-        for index, character in enumerate(text)
-        if character.isalnum()
-        for part in character.casefold()
-    ]
-    return "".join(part for part, _ in folded), [index for _, index in folded]
-
-
-def _first_words(text: str, characters: int) -> str:
-    if characters >= len(text):
-        return text
-    start = text[: characters + 1]
-    words = re.match(r".*(?=\s)", start, re.DOTALL)
-    return words.group() if words else ""
-
-
-UNSPACED_SCRIPTS = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
-"""Thai, Lao, Khmer, Japanese and Chinese put no spaces between words."""
-
-
-def contains_phrase(text: str, phrases: Iterable[str]) -> bool:
-    """Whether `text` has one of `phrases`, whole; case and punctuation don't count."""
-    words = _words(text)
-    return any(_has_words(words, _words(phrase)) for phrase in phrases)
-
-
-def _words(text: str) -> str:
-    return " ".join(re.findall(r"[\w']+", text.replace("’", "'").casefold()))
-
-
-def _has_words(words: str, phrase: str) -> bool:
-    if not phrase:
-        return False
-    if UNSPACED_SCRIPTS.search(phrase):
-        return phrase in words
-    return f" {phrase} " in f" {words} "
-
-
-def spaced(text: str) -> str:
-    """`text` ready to be followed by more words."""
-    return text.strip() + " " if text.strip() else ""
+        self._reply_ms = None

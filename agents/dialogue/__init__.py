@@ -1,0 +1,64 @@
+"""The live conversation as a pure state machine: events in, commands out.
+
+It never awaits, asks no clock and throws no dice, so a whole phone call is a list
+in a test. Whoever runs it (a socket, a webhook) turns what happens on the line into
+events, carries out the commands in their order, and keeps the turns.
+"""
+
+from agents.dialogue.machine import Dialogue
+from agents.dialogue.script import (
+    AskModel,
+    CallerHungUp,
+    CallerInterrupted,
+    CallerSilent,
+    CallerSpoke,
+    CallOpened,
+    Command,
+    EndCall,
+    Event,
+    KeysPressed,
+    Record,
+    ReplyFailed,
+    ReplyFinished,
+    ReplyLate,
+    ReplyToken,
+    Say,
+    SessionLost,
+    Settings,
+    StopModel,
+    TimeUp,
+    Turn,
+)
+from agents.dialogue.speech import (
+    SPEECH_CHARACTERS_PER_SECOND,
+    contains_phrase,
+    heard_part,
+)
+
+__all__ = [
+    "AskModel",
+    "CallOpened",
+    "CallerHungUp",
+    "CallerInterrupted",
+    "CallerSilent",
+    "CallerSpoke",
+    "Command",
+    "Dialogue",
+    "EndCall",
+    "Event",
+    "KeysPressed",
+    "Record",
+    "ReplyFailed",
+    "ReplyFinished",
+    "ReplyLate",
+    "ReplyToken",
+    "SPEECH_CHARACTERS_PER_SECOND",
+    "Say",
+    "SessionLost",
+    "Settings",
+    "StopModel",
+    "TimeUp",
+    "Turn",
+    "contains_phrase",
+    "heard_part",
+]

@@ -1,0 +1,174 @@
+"""The words of the conversation: its settings, turns, events and commands.
+
+All `at_ms` are milliseconds since the call was answered.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an agent is told to do; every text may be empty, which means: say nothing.
+
+    `history_limit` is the number of latest turns the model is shown, None for all.
+    """
+
+    greeting: str = ""
+    instructions: str = ""
+    end_call_phrases: tuple[str, ...] = ()
+    end_call_message: str = ""
+    caller_speaks_first: bool = False
+    dtmf: bool = True
+    silence_message: str = "Are you still there?"
+    filler: str = "One moment, please."
+    apology: str = "I am sorry, something went wrong here. Please call again later."
+    time_up_message: str = "I am sorry, our time is up. Thank you for calling. Goodbye."
+    history_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One utterance, numbered from 1 in the order of the transcript.
+
+    `at_ms` is when its first word was heard or sent. `reply_ms`, on replies only, is
+    the time from the caller's words to the model's first; a filler does not shorten it.
+    """
+
+    number: int
+    speaker: str  # "caller" or "agent"
+    text: str
+    at_ms: int
+    reply_ms: int | None = None
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class CallOpened:
+    """The line is up; the carrier itself speaks the greeting."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class CallerSpoke:
+    text: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class CallerInterrupted:
+    """The caller talked over the agent, who was heard up to `heard`, for `heard_ms`."""
+
+    heard: str | None
+    heard_ms: int | None
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class KeysPressed:
+    digits: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class ReplyToken:
+    reply: int
+    text: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class ReplyLate:
+    """The model has not begun and the pause is getting long."""
+
+    reply: int
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class ReplyFinished:
+    reply: int
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class ReplyFailed:
+    reply: int
+    reason: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class CallerSilent:
+    """Nothing was heard for the agent's silence time, counted from its last word."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class TimeUp:
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class CallerHungUp:
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class SessionLost:
+    """The socket is gone. The call may go on in a new dialogue made of the turns."""
+
+    at_ms: int
+
+
+Event = (
+    CallOpened
+    | CallerSpoke
+    | CallerInterrupted
+    | KeysPressed
+    | ReplyToken
+    | ReplyLate
+    | ReplyFinished
+    | ReplyFailed
+    | CallerSilent
+    | TimeUp
+    | CallerHungUp
+    | SessionLost
+)
+
+
+@dataclass(frozen=True)
+class Say:
+    """Words for the caller, spaces kept; `last` closes what the agent says for now."""
+
+    text: str
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """Insert the turn of that number, or replace it."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True)
+class AskModel:
+    reply: int
+    messages: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class StopModel:
+    reply: int
+
+
+@dataclass(frozen=True)
+class EndCall:
+    """Hang up once all is said: agent_ended, model_failed, caller_silent, time_up."""
+
+    reason: str
+
+
+Command = Say | Record | AskModel | StopModel | EndCall
