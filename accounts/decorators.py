@@ -4,15 +4,13 @@ from functools import wraps
 
 from django.core.exceptions import PermissionDenied
 
-from accounts.models import Membership
-
 
 def can_write(view):
     """Refuse people who may only look (403). Goes below `login_required`."""
 
     @wraps(view)
     def checked(request, *args, **kwargs):
-        if request.membership.role == Membership.Role.VIEWER:
+        if not request.membership.may_write:
             raise PermissionDenied
         return view(request, *args, **kwargs)
 

@@ -101,6 +101,16 @@ class Membership(models.Model):
     def __str__(self):
         return f"{self.user_id} in {self.workspace_id}: {self.role}"
 
+    @property
+    def may_write(self) -> bool:
+        """Change what belongs to the workspace: everybody but viewers."""
+        return self.role != self.Role.VIEWER
+
+    @property
+    def may_manage(self) -> bool:
+        """Change the workspace itself."""
+        return self.role in {self.Role.OWNER, self.Role.ADMIN}
+
 
 class AccessTokenQuerySet(OwnedQuerySet):
     def usable(self):

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 MAX_PROMPT_CHARACTERS = 50_000
 
+# What every call fills in by itself.
+FILLED_IN_BY_CALLS = frozenset({"agent_name", "caller_number", "today"})
+
 PLACEHOLDER = re.compile(r"\{\{[ \t]*([A-Za-z0-9_.]+)[ \t]*\}\}")
 
 

@@ -1,4 +1,32 @@
 """Pages about prompts and voice agents."""
 
+from django.urls import path
+
+from agents import views
+
 app_name = "agents"
-urlpatterns = []
+urlpatterns = [
+    path("prompts", views.prompt_list, name="prompt_list"),
+    path("prompts/new", views.prompt_create, name="prompt_create"),
+    path("prompts/placeholders", views.prompt_placeholders, name="prompt_placeholders"),
+    path("prompts/<uuid:pk>", views.prompt_detail, name="prompt_detail"),
+    path(
+        "prompts/<uuid:pk>/versions/<int:number>",
+        views.prompt_version,
+        name="prompt_version",
+    ),
+    path("prompts/<uuid:pk>/delete", views.prompt_delete, name="prompt_delete"),
+    path("voice-agents", views.agent_list, name="agent_list"),
+    path("voice-agents/new", views.agent_create, name="agent_create"),
+    path("voice-agents/variables", views.agent_variables, name="agent_variables"),
+    path("voice-agents/<uuid:pk>", views.agent_detail, name="agent_detail"),
+    path(
+        "voice-agents/<uuid:pk>/activate", views.agent_activate, name="agent_activate"
+    ),
+    path(
+        "voice-agents/<uuid:pk>/deactivate",
+        views.agent_deactivate,
+        name="agent_deactivate",
+    ),
+    path("voice-agents/<uuid:pk>/delete", views.agent_delete, name="agent_delete"),
+]

@@ -1,0 +1,33 @@
+from agents.views.prompts import (
+    prompt_create,
+    prompt_delete,
+    prompt_detail,
+    prompt_list,
+    prompt_placeholders,
+    prompt_version,
+)
+from agents.views.voice_agents import (
+    agent_activate,
+    agent_create,
+    agent_deactivate,
+    agent_delete,
+    agent_detail,
+    agent_list,
+    agent_variables,
+)
+
+__all__ = [
+    "agent_activate",
+    "agent_create",
+    "agent_deactivate",
+    "agent_delete",
+    "agent_detail",
+    "agent_list",
+    "agent_variables",
+    "prompt_create",
+    "prompt_delete",
+    "prompt_detail",
+    "prompt_list",
+    "prompt_placeholders",
+    "prompt_version",
+]

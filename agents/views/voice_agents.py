@@ -1,0 +1,133 @@
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.decorators import can_write
+from agents import llm, services
+from agents.forms import NewVoiceAgentForm, VoiceAgentForm
+from agents.models import VoiceAgent
+from agents.views.refusals import unless_refused
+from voiceops.htmx import full_or_partial, go_to
+
+PER_PAGE = 50
+
+
+@login_required
+@require_safe
+def agent_list(request):
+    agents = VoiceAgent.objects.for_owner(request.workspace).select_related("phone")
+    page = Paginator(agents.order_by("-id"), PER_PAGE)
+    context = {
+        "page": page.get_page(request.GET.get("page")),
+        "provider": llm.configured_provider(),
+    }
+    return render(request, "agents/agent_list.html", context)
+
+
+@login_required
+@can_write
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
+def agent_create(request):
+    form = NewVoiceAgentForm(request.POST or None, owner=request.workspace)
+    context = {"form": form, "provider": llm.configured_provider()}
+    if request.method == "POST":
+        return _save(request, form, "agents/agent_create.html", context)
+    return render(request, "agents/agent_create.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
+def agent_detail(request, pk):
+    agent = _get_agent(request, pk)
+    context = {"agent": agent, "provider": llm.configured_provider()}
+    if request.method == "POST":
+        return _change(request, agent, context)
+    form = VoiceAgentForm(owner=request.workspace, instance=agent)
+    return render(request, "agents/agent_detail.html", {**context, "form": form})
+
+
+@can_write
+def _change(request, agent, context):
+    # A form writes into its instance: the page goes on showing what is stored.
+    instance = _get_agent(request, agent.pk)
+    form = VoiceAgentForm(request.POST, owner=request.workspace, instance=instance)
+    return _save(request, form, "agents/agent_detail.html", {**context, "form": form})
+
+
+def _save(request, form, template, context):
+    saved = form.is_valid() and unless_refused(form, services.save_agent, form.instance)
+    if saved:
+        messages.success(request, _("“%(name)s” is saved.") % {"name": saved.name})
+        return go_to(request, saved.get_absolute_url())
+    template = full_or_partial(request, template, "form")
+    return render(request, template, context, status=422)
+
+
+@login_required
+@require_POST
+def agent_variables(request):
+    """The inputs for the placeholders of the texts that are being written."""
+    form = VoiceAgentForm(request.POST, owner=request.workspace)
+    return render(request, "agents/_agent_texts.html#variables", {"form": form})
+
+
+@login_required
+@require_POST
+@can_write
+def agent_activate(request, pk):
+    agent = _get_agent(request, pk)
+    try:
+        replaced = services.activate(agent)
+    except services.Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _activated_words(agent, replaced))
+    return go_to(request, agent.get_absolute_url())
+
+
+def _activated_words(agent, replaced):
+    if not replaced:
+        return _("“%(name)s” is active now.") % {"name": agent.name}
+    names = _(" and ").join(f"“{rival.name}”" for rival in replaced)
+    return _(
+        "“%(name)s” is active now. It replaced %(names)s, inactive from now on."
+    ) % {"name": agent.name, "names": names}
+
+
+@login_required
+@require_POST
+@can_write
+def agent_deactivate(request, pk):
+    agent = _get_agent(request, pk)
+    services.deactivate(agent)
+    messages.success(request, _("“%(name)s” is inactive now.") % {"name": agent.name})
+    return go_to(request, agent.get_absolute_url())
+
+
+@login_required
+@require_POST
+@can_write
+def agent_delete(request, pk):
+    agent = _get_agent(request, pk)
+    services.delete_agent(agent)
+    messages.success(
+        request,
+        _("“%(name)s” is deleted. Its calls stay in the list.") % {"name": agent.name},
+    )
+    return go_to(request, reverse("agents:agent_list"))
+
+
+def _get_agent(request, pk):
+    agents = VoiceAgent.objects.for_owner(request.workspace)
+    return get_object_or_404(agents.select_related("phone", "prompt"), pk=pk)
