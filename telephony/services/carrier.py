@@ -22,14 +22,22 @@ from telephony.models import CarrierAccount, Phone
 logger = logging.getLogger(__name__)
 
 
-class InvalidNumber(ValueError):
+class Refused(Exception):
+    """It may not be: `str()` says why, `field` which input it is about."""
+
+    field: str | None = None
+
+
+class InvalidNumber(Refused):
     """The text is no telephone number with its country code."""
+
+    field = "number"
 
     def __str__(self):
         return _("Write the number with its country code, for example +12025550123.")
 
 
-class AccountNotActive(Exception):
+class AccountNotActive(Refused):
     """The carrier knows the account and has suspended or closed it."""
 
     def __init__(self, status: str):
@@ -42,14 +50,16 @@ class AccountNotActive(Exception):
         }
 
 
-class AccountConnected(Exception):
+class AccountConnected(Refused):
     """The workspace has connected this account already."""
+
+    field = "account_sid"
 
     def __str__(self):
         return _("This account is connected already.")
 
 
-class AccountInUse(Exception):
+class AccountInUse(Refused):
     """Numbers are registered through the account: `numbers`."""
 
     def __init__(self, numbers: Iterable[str]):
@@ -62,22 +72,28 @@ class AccountInUse(Exception):
         }
 
 
-class AccountRemoved(Exception):
+class AccountRemoved(Refused):
     """The carrier account was removed in the meantime."""
+
+    field = "carrier_account"
 
     def __str__(self):
         return _("This carrier account was removed. Choose another one.")
 
 
-class NumberNotHeld(Exception):
+class NumberNotHeld(Refused):
     """The number is not on this carrier account."""
+
+    field = "number"
 
     def __str__(self):
         return _("The carrier says that this number is not on this account.")
 
 
-class NumberTaken(Exception):
+class NumberTaken(Refused):
     """The number is registered, in this workspace or in another."""
+
+    field = "number"
 
     def __str__(self):
         return _("This number is registered already.")
