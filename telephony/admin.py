@@ -1,0 +1,72 @@
+from django.contrib import admin
+
+from accounts.tenancy_admin import OwnedAdmin, OwnedInline
+from telephony.models import (
+    Call,
+    CallEvent,
+    CarrierAccount,
+    Phone,
+    TestLine,
+    Turn,
+)
+
+
+@admin.register(CarrierAccount)
+class CarrierAccountAdmin(OwnedAdmin):
+    list_display = ["label", "account_sid", "owner", "verified_at", "deleted_at"]
+    list_filter = ["owner", ("deleted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["label", "account_sid", "owner__name"]
+    changeable = ("label", "calls_per_second", "max_concurrent_calls")
+    hidden = ("auth_token",)
+
+
+@admin.register(Phone)
+class PhoneAdmin(OwnedAdmin):
+    list_display = ["number", "label", "owner", "created_at", "deleted_at"]
+    list_filter = ["owner", ("deleted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["number", "label", "carrier_sid", "owner__name"]
+    changeable = ("label",)
+    hidden = ("webhook_token",)
+
+
+@admin.register(TestLine)
+class TestLineAdmin(OwnedAdmin):
+    list_display = ["agent", "account_sid", "owner", "created_at"]
+    list_select_related = ["owner", "agent"]
+    search_fields = ["account_sid", "agent__name", "owner__name"]
+    hidden = ("auth_token", "webhook_token")
+
+
+class TurnInline(OwnedInline):
+    model = Turn
+    fields = ["number", "speaker", "text", "at_ms", "reply_ms", "interrupted"]
+    ordering = ["number"]
+
+
+class CallEventInline(OwnedInline):
+    model = CallEvent
+    fields = ["at", "status", "detail", "sequence"]
+    ordering = ["at", "id"]
+
+
+@admin.register(Call)
+class CallAdmin(OwnedAdmin):
+    list_display = ["id", "direction", "status", "end_reason", "started_at", "owner"]
+    list_filter = ["owner", "status", "direction", "end_reason", "is_test"]
+    search_fields = ["sid", "from_number", "to_number", "owner__name"]
+    hidden = ("relay_token",)
+    inlines = [TurnInline, CallEventInline]
+
+
+@admin.register(Turn)
+class TurnAdmin(OwnedAdmin):
+    list_display = ["call_id", "number", "speaker", "at_ms", "reply_ms", "owner"]
+    list_filter = ["owner", "speaker", "interrupted"]
+    search_fields = ["call__sid", "text"]
+
+
+@admin.register(CallEvent)
+class CallEventAdmin(OwnedAdmin):
+    list_display = ["call_id", "status", "sequence", "at", "owner"]
+    list_filter = ["owner", "status"]
+    search_fields = ["call__sid", "status"]
