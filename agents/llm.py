@@ -322,12 +322,17 @@ def _new_client(base_url: str, api_key: str) -> openai.AsyncOpenAI:
     )
 
 
-def configured_provider() -> Provider:
-    """What this installation's settings name, else the demo responder."""
+def configured_provider(model: str = "") -> Provider:
+    """What this installation's settings name, else the demo responder.
+
+    `model` is an agent's own choice; empty for the installation's.
+    """
     base_url, api_key = settings.LLM_BASE_URL, settings.LLM_API_KEY
     if not (base_url or api_key):
         return DemoResponder()
-    return OpenAIProvider(base_url=base_url, api_key=api_key, model=settings.LLM_MODEL)
+    return OpenAIProvider(
+        base_url=base_url, api_key=api_key, model=model or settings.LLM_MODEL
+    )
 
 
 async def collect(provider: Provider, request: Request, deadline_s: float) -> str:
