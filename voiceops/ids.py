@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from datetime import datetime
 
 from uuid_utils.compat import uuid7 as _uuid7
 
@@ -16,3 +17,12 @@ def uuid7() -> uuid.UUID:
 def opaque_token() -> str:
     """A URL-safe token of 192 random bits, for addresses that nobody may guess."""
     return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def earliest_uuid7(at: datetime) -> uuid.UUID:
+    """The least UUID version 7 of the millisecond `at`.
+
+    Rows made from then on have greater ids, so an index on the id finds them.
+    """
+    milliseconds = int(at.timestamp() * 1000)
+    return uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)

@@ -1,0 +1,155 @@
+import re
+from datetime import date, datetime, time, timedelta
+from urllib.parse import urlencode
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import Exists, OuterRef, Q
+from django.utils.timezone import make_aware
+from django.utils.translation import gettext_lazy as _
+
+from agents.models import VoiceAgent
+from telephony.models import Call, Phone, Turn
+from voiceops.ids import earliest_uuid7
+
+# A call's id is made when its row is, its start is the carrier's word: give or take.
+ID_MARGIN = timedelta(days=1)
+KINDS = [("real", _("Real calls")), ("test", _("Test calls"))]
+DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31))]
+
+
+def day_field(label):
+    return forms.DateField(
+        label=label,
+        required=False,
+        validators=DAYS,
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+
+
+def any_of(words, choices):
+    return [("", words), *choices]
+
+
+class CallFilterForm(forms.Form):
+    """What the list of calls can be narrowed to; every filter is a query parameter."""
+
+    PARAMETERS = {"first_day": "from", "last_day": "to"}
+    POSITION = ("before", "after")
+
+    q = forms.CharField(
+        label=_("In the transcript"),
+        max_length=100,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "search"}),
+    )
+    number = forms.CharField(
+        label=_("Number"),
+        max_length=30,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "search", "inputmode": "tel"}),
+    )
+    direction = forms.ChoiceField(
+        label=_("Direction"),
+        choices=any_of(_("Any direction"), Call.Direction.choices),
+        required=False,
+    )
+    status = forms.ChoiceField(
+        label=_("Status"),
+        choices=any_of(_("Any status"), Call.Status.choices),
+        required=False,
+    )
+    agent = forms.ModelChoiceField(
+        label=_("Agent"),
+        queryset=VoiceAgent.objects.all(),
+        empty_label=_("Any agent"),
+        required=False,
+    )
+    phone = forms.ModelChoiceField(
+        label=_("Phone number"),
+        queryset=Phone.objects.all(),
+        empty_label=_("Any phone number"),
+        required=False,
+    )
+    kind = forms.ChoiceField(
+        label=_("Real or test"),
+        choices=any_of(_("Real and test calls"), KINDS),
+        required=False,
+    )
+    first_day = day_field(_("From"))
+    last_day = day_field(_("To"))
+    before = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    after = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data, *, owner):
+        super().__init__(data, auto_id="filter-%s", use_required_attribute=False)
+        self.owner = owner
+        for name in ("agent", "phone"):
+            field = self.fields[name]
+            field.queryset = field.queryset.for_owner(owner).order_by("-pk")
+
+    def add_prefix(self, field_name):
+        return self.PARAMETERS.get(field_name, field_name)
+
+    def clean_number(self):
+        number = self.cleaned_data["number"]
+        digits = re.sub(r"[^0-9]", "", number)
+        if number and not digits:
+            raise forms.ValidationError(_("Type some digits of the number."))
+        return digits
+
+    def clean(self):
+        first, last = (self.cleaned_data.get(day) for day in ("first_day", "last_day"))
+        if first and last and last < first:
+            self.add_error("last_day", _("This is before the first day."))
+        return self.cleaned_data
+
+    def apply(self, calls):
+        """The calls that match; days are days of the current time zone."""
+        wanted = self.cleaned_data
+        for name in ("direction", "status", "agent", "phone"):
+            if wanted[name]:
+                calls = calls.filter(**{name: wanted[name]})
+        if wanted["kind"]:
+            calls = calls.filter(is_test=wanted["kind"] == "test")
+        if digits := wanted["number"]:
+            either = Q(from_number__contains=digits) | Q(to_number__contains=digits)
+            calls = calls.filter(either)
+        if wanted["q"]:
+            calls = calls.filter(Exists(self._turns_with(wanted["q"])))
+        return self._apply_days(calls)
+
+    def _turns_with(self, words):
+        turns = Turn.objects.for_owner(self.owner).filter(call=OuterRef("pk"))
+        return turns.filter(text__icontains=words)
+
+    def _apply_days(self, calls):
+        if first := self.cleaned_data["first_day"]:
+            start = midnight(first)
+            calls = calls.filter(
+                started_at__gte=start, pk__gte=earliest_uuid7(start - ID_MARGIN)
+            )
+        if last := self.cleaned_data["last_day"]:
+            end = midnight(last + timedelta(days=1))
+            calls = calls.filter(
+                started_at__lt=end, pk__lt=earliest_uuid7(end + ID_MARGIN)
+            )
+        return calls
+
+    @property
+    def is_narrowed(self):
+        """Whether anything but a position in the list was asked for."""
+        return bool(self._parameters())
+
+    def _parameters(self):
+        names = [name for name in self.fields if name not in self.POSITION]
+        given = [(self.add_prefix(name), self[name].data) for name in names]
+        return [(name, value) for name, value in given if value]
+
+    def query(self, **position):
+        """The shortest query string for these filters, at `before=` or `after=`."""
+        return urlencode([*self._parameters(), *position.items()])
+
+
+def midnight(day):
+    return make_aware(datetime.combine(day, time.min))

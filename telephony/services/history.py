@@ -1,0 +1,47 @@
+"""Reading calls back: what pages show beside a call's own columns."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from accounts.models import Workspace
+from telephony.models import Call, Turn
+from telephony.transcripts import typical_ms
+
+
+def typical_replies(owner: Workspace, calls: Iterable[Call]) -> dict[UUID, int | None]:
+    """The median reply time of each call, in milliseconds, in one statement."""
+    replies = defaultdict(list)
+    turns = Turn.objects.for_owner(owner).filter(
+        call__in=[call.pk for call in calls], reply_ms__isnull=False
+    )
+    for call_id, reply_ms in turns.values_list("call_id", "reply_ms"):
+        replies[call_id].append(reply_ms)
+    return {call_id: typical_ms(times) for call_id, times in replies.items()}
+
+
+def note_typical_replies(owner: Workspace, calls: list[Call]) -> list[Call]:
+    """The same calls, each with its `typical_reply_ms`, for a list of them."""
+    typical = typical_replies(owner, calls) if calls else {}
+    for call in calls:
+        call.typical_reply_ms = typical.get(call.pk)
+    return calls
+
+
+def live_calls(owner: Workspace) -> QuerySet[Call]:
+    """The calls now in progress, newest first."""
+    # in_progress() says the same; ended_at is what the index of open calls knows.
+    calls = Call.objects.for_owner(owner).in_progress().filter(ended_at=None)
+    return calls.select_related("agent", "phone").order_by("-pk")
+
+
+def with_last_words(calls: QuerySet[Call], owner: Workspace) -> QuerySet[Call]:
+    """Each call with `last_speaker` and `last_words`, None before the first."""
+    turns = Turn.objects.for_owner(owner).filter(call=OuterRef("pk"))
+    latest = turns.order_by("-number")
+    return calls.annotate(
+        last_speaker=Subquery(latest.values("speaker")[:1]),
+        last_words=Subquery(latest.values("text")[:1]),
+    )

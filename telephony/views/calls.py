@@ -1,0 +1,112 @@
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from telephony.forms.calls import CallFilterForm
+from telephony.models import Call, CallEvent, Turn
+from telephony.services import history
+from telephony.transcripts import timeline, typical_ms
+from voiceops.htmx import full_or_partial
+from voiceops.paging import newest_first
+
+PER_PAGE = 50
+# More calls at once than anybody reads; the page says that there are more.
+MOST_LIVE = 200
+
+
+@login_required
+@require_safe
+@vary_on_headers("HX-Request")
+def call_list(request):
+    form = CallFilterForm(request.GET, owner=request.workspace)
+    template = full_or_partial(request, "telephony/call_list.html", "results")
+    if not form.is_valid():
+        return render(request, template, {"form": form}, status=422)
+    calls = Call.objects.for_owner(request.workspace).select_related("agent")
+    page = newest_first(
+        form.apply(calls),
+        size=PER_PAGE,
+        before=form.cleaned_data["before"],
+        after=form.cleaned_data["after"],
+    )
+    history.note_typical_replies(request.workspace, page.rows)
+    context = {"form": form, "page": page, **links(form, page)}
+    response = render(request, template, context)
+    if request.htmx:
+        response["HX-Push-Url"] = address(form.query())
+    return response
+
+
+def links(form, page):
+    return {
+        "newer_url": page.newer and address(form.query(after=page.newer)),
+        "older_url": page.older and address(form.query(before=page.older)),
+    }
+
+
+def address(query):
+    url = reverse("telephony:call_list")
+    return f"{url}?{query}" if query else url
+
+
+@login_required
+@require_safe
+@vary_on_headers("HX-Request")
+def call_detail(request, pk):
+    calls = Call.objects.for_owner(request.workspace)
+    call = get_object_or_404(calls.select_related("agent", "phone"), pk=pk)
+    turns = list(Turn.objects.for_owner(request.workspace).filter(call=call))
+    events = list(CallEvent.objects.for_owner(request.workspace).filter(call=call))
+    seen = stamp(call, turns, events)
+    if request.htmx and request.GET.get("seen") == seen:
+        return HttpResponse(status=204)  # nothing new: what is being read stays put
+    context = {
+        "call": call,
+        "turns": turns,
+        "timeline": timeline(call, events),
+        "typical_reply_ms": typical_ms(
+            turn.reply_ms for turn in turns if turn.reply_ms is not None
+        ),
+        "seen": seen,
+    }
+    template = full_or_partial(request, "telephony/call_detail.html", "call")
+    return render(request, template, context)
+
+
+def stamp(call, turns, events):
+    """Another one whenever the page would show something else."""
+    written = [row.updated_at.timestamp() for row in (call, *turns, *events)]
+    return f"{call.status}-{len(turns)}-{len(events)}-{max(written)}"
+
+
+@login_required
+@require_safe
+def call_by_sid(request, sid):
+    """The call with this SID of the carrier's, for those who know no other id."""
+    call = get_object_or_404(Call.objects.for_owner(request.workspace), sid=sid)
+    return redirect(call)
+
+
+@login_required
+@require_safe
+@vary_on_headers("HX-Request")
+def call_live(request):
+    calls = history.live_calls(request.workspace)
+    found = list(history.with_last_words(calls, request.workspace)[: MOST_LIVE + 1])
+    context = {
+        "calls": found[:MOST_LIVE],
+        "has_more": len(found) > MOST_LIVE,
+        "is_paused": "paused" in request.GET,
+    }
+    template = full_or_partial(request, "telephony/call_live.html", "live")
+    return render(request, template, context)
+
+
+@login_required
+@require_safe
+def call_live_badge(request):
+    count = history.live_calls(request.workspace).count()
+    return render(request, "telephony/call_live_badge.html", {"count": count})
