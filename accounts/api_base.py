@@ -2,8 +2,8 @@
 
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as DjangoValidationError
-from rest_framework import serializers
-from rest_framework.generics import GenericAPIView
+from rest_framework import generics, serializers
+from rest_framework.response import Response
 
 from voiceops.api import refuse_unknown_filters
 
@@ -64,7 +64,7 @@ class OwnedSerializer(StrictSerializer, serializers.ModelSerializer):
         }
 
 
-class OwnedView(GenericAPIView):
+class OwnedView(generics.GenericAPIView):
     """A view over `model`'s rows of the workspace in use, filtered as the URL says."""
 
     model = None
@@ -79,3 +79,29 @@ class OwnedView(GenericAPIView):
         super().initial(request, *args, **kwargs)
         if request.method == "GET":
             refuse_unknown_filters(request, set(self.filters))
+
+
+class ListCreateView(OwnedView, generics.ListCreateAPIView):
+    """The list, newest first, and making one more."""
+
+
+class RowView(OwnedView, generics.RetrieveUpdateDestroyAPIView):
+    """One row: read, replaced (what is left out gets its default), changed, deleted."""
+
+    def put(self, request, *args, **kwargs):
+        row = self.get_object()
+        serializer = self.get_serializer(row, data=self._with_defaults(request.data))
+        serializer.is_valid(raise_exception=True)
+        serializer.save()
+        return Response(serializer.data)
+
+    def _with_defaults(self, given) -> dict:
+        """The body, and the default of each field that it leaves out."""
+        blank = self.get_serializer(self.model()).data
+        writable = self.get_serializer().fields.items()
+        left_out = {
+            name: blank[name]
+            for name, field in writable
+            if name in blank and not field.read_only and not field.required
+        }
+        return left_out | given

@@ -26,8 +26,8 @@ from tests.people import Tenant
 
 MARK = "Xylophone-Quarantine"
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# Not about rows of a workspace: the sign-in pages of allauth, the operators' admin (both
-# have walls of their own, tested with them) and the probes.
+# Not about rows of a workspace: sign-in pages of allauth and the operators' admin (both
+# have walls of their own, tested with them), and the probes.
 ELSEWHERE = ("account/", "admin/", "static/", "livez", "readyz")
 
 

@@ -5,6 +5,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import AllowAny
 
 from accounts import api as accounts
+from agents import api as agents
+from telephony.api import calls, carrier
 from voiceops.api_errors import UnknownAddress
 
 auth = [
@@ -14,8 +16,25 @@ auth = [
     path("logout", accounts.LogoutView.as_view()),
     path("me", accounts.MeView.as_view()),
 ]
+voice_agents = [
+    path("", agents.VoiceAgentListView.as_view()),
+    path("/<uuid:pk>", agents.VoiceAgentView.as_view()),
+    path("/<uuid:pk>/activate", agents.ActivateView.as_view()),
+    path("/<uuid:pk>/deactivate", agents.DeactivateView.as_view()),
+]
 canonical = [
     path("auth/", include(auth)),
+    path("agents", include(voice_agents)),
+    path("prompts", agents.PromptListView.as_view()),
+    path("prompts/<uuid:pk>", agents.PromptView.as_view()),
+    path("carrier-accounts", carrier.CarrierAccountListView.as_view()),
+    path("carrier-accounts/<uuid:pk>", carrier.CarrierAccountView.as_view()),
+    path("phones", carrier.PhoneListView.as_view()),
+    path("phones/available", carrier.AvailablePhonesView.as_view()),
+    path("phones/<uuid:pk>", carrier.PhoneView.as_view()),
+    path("calls", calls.CallListView.as_view()),
+    path("calls/active", calls.ActiveCallListView.as_view()),
+    path("calls/<str:call_sid>", calls.CallView.as_view()),
     path("api-keys", accounts.ApiKeyListView.as_view()),
     path("api-keys/<uuid:pk>", accounts.ApiKeyDetailView.as_view()),
 ]
@@ -38,7 +57,7 @@ about = [
     ),
 ]
 # The families that were first published without the prefix: the same views.
-families = [path("auth/", include(auth))]
+families = [path("auth/", include(auth)), path("agents", include(voice_agents))]
 
 urlpatterns = [
     path("api/", include(([*canonical, *about], "api"))),

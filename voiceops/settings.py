@@ -310,6 +310,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "CallDirection": "telephony.models.Call.Direction",
+        "AgentDirection": "agents.models.VoiceAgent.Direction",
+    },
     "SERVE_PUBLIC": True,
     # The canonical addresses; those without /api are the same views.
     "PREPROCESSING_HOOKS": ["voiceops.api_urls.canonical_only"],

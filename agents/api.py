@@ -1,0 +1,337 @@
+"""The API of prompts and voice agents: the services that the pages call too."""
+
+from contextlib import contextmanager
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from accounts.api_base import ListCreateView, OwnedSerializer, OwnedView, RowView
+from agents import services
+from agents.models import Prompt, VoiceAgent
+from agents.prompts import MAX_PROMPT_CHARACTERS
+from voiceops.api import Conflict
+
+MAX_VARIABLES = 50
+MAX_VARIABLE_CHARACTERS = 2_000
+MAX_END_CALL_PHRASES = 20
+
+
+@contextmanager
+def services_as_conflicts():
+    """What the services refuse is a 409 here."""
+    try:
+        yield
+    except services.Refused as refusal:
+        raise Conflict(str(refusal)) from refusal
+
+
+class PromptSerializer(OwnedSerializer):
+    text = serializers.CharField(
+        max_length=MAX_PROMPT_CHARACTERS, trim_whitespace=False
+    )
+    note = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        write_only=True,
+        help_text="What is new in this version.",
+    )
+    placeholders = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = Prompt
+        fields = [
+            "id",
+            "name",
+            "text",
+            "note",
+            "version",
+            "placeholders",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = ["version"]
+
+    def save(self, **kwargs) -> Prompt:
+        prompt, given = self.instance, self.validated_data
+        with services_as_conflicts():
+            self.instance = services.save_prompt(
+                owner=self._owner(),
+                prompt=prompt,
+                name=given.get("name", prompt and prompt.name),
+                text=given.get("text", prompt and prompt.text),
+                note=given.get("note", ""),
+                author=self.context["request"].user,
+            )
+        return self.instance
+
+
+PROMPT_EXAMPLE = OpenApiExample(
+    "A receptionist",
+    value={
+        "name": "Reception",
+        "text": "You answer the phone of {{ company }}. We are open 9 to 5.",
+        "note": "First version",
+    },
+    request_only=True,
+)
+
+
+class PromptListView(ListCreateView):
+    model = Prompt
+    serializer_class = PromptSerializer
+
+    @extend_schema(operation_id="prompt_list", summary="List prompts")
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="prompt_create",
+        summary="Write a prompt",
+        examples=[PROMPT_EXAMPLE],
+    )
+    def post(self, request, *args, **kwargs):
+        return super().post(request, *args, **kwargs)
+
+
+class PromptView(RowView):
+    model = Prompt
+    serializer_class = PromptSerializer
+    problem_codes = {"DELETE": ["409"], "PUT": ["409"], "PATCH": ["409"]}
+
+    @extend_schema(operation_id="prompt_get", summary="Read a prompt")
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="prompt_replace",
+        summary="Replace a prompt",
+        description="Another text is another version; agents follow the latest.",
+        examples=[PROMPT_EXAMPLE],
+    )
+    def put(self, request, *args, **kwargs):
+        return super().put(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="prompt_change",
+        summary="Change a prompt",
+        examples=[
+            OpenApiExample("A new name", value={"name": "Desk"}, request_only=True)
+        ],
+    )
+    def patch(self, request, *args, **kwargs):
+        return super().patch(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="prompt_delete",
+        summary="Delete a prompt",
+        description="Refused with 409 while agents use it; the answer names them.",
+    )
+    def delete(self, request, *args, **kwargs):
+        return super().delete(request, *args, **kwargs)
+
+    def perform_destroy(self, prompt):
+        with services_as_conflicts():
+            services.delete_prompt(prompt)
+
+
+class VoiceAgentSerializer(OwnedSerializer):
+    variables = serializers.DictField(
+        child=serializers.CharField(
+            max_length=MAX_VARIABLE_CHARACTERS, allow_blank=True
+        ),
+        required=False,
+        help_text="Values for the placeholders of prompt and greeting.",
+    )
+    end_call_phrases = serializers.ListField(
+        child=serializers.CharField(max_length=100),
+        required=False,
+        max_length=MAX_END_CALL_PHRASES,
+    )
+
+    class Meta:
+        model = VoiceAgent
+        fields = [
+            "id",
+            "name",
+            "phone_id",
+            "direction",
+            "is_active",
+            "greeting",
+            "greeting_mode",
+            "prompt_id",
+            "instructions",
+            "variables",
+            "model",
+            "temperature",
+            "max_tokens",
+            "language",
+            "voice",
+            "tts_provider",
+            "transcription_provider",
+            "hints",
+            "transport",
+            "interruptible",
+            "interrupt_sensitivity",
+            "dtmf_detection",
+            "silence_timeout_s",
+            "max_duration_s",
+            "end_call_phrases",
+            "end_call_message",
+            "created_at",
+            "updated_at",
+        ]
+
+    def build_field(self, name, info, model_class, nested_depth):
+        """`phone_id` and `prompt_id` are ids of rows of the workspace."""
+        if name in {"phone_id", "prompt_id"}:
+            name = name.removesuffix("_id")
+            field_class, options = super().build_field(
+                name, info, model_class, nested_depth
+            )
+            return field_class, options | {"source": name}
+        return super().build_field(name, info, model_class, nested_depth)
+
+    def validate_variables(self, variables):
+        if len(variables) > MAX_VARIABLES:
+            raise serializers.ValidationError(f"At most {MAX_VARIABLES} variables.")
+        return variables
+
+    def create(self, given) -> VoiceAgent:
+        wants_active = given.pop("is_active", False)
+        agent = VoiceAgent(owner=self._owner(), **given)
+        with services_as_conflicts():
+            services.save_agent(agent)
+            if wants_active:
+                services.activate(agent)
+        return agent
+
+    def update(self, agent, given) -> VoiceAgent:
+        wants_active = given.pop("is_active", agent.is_active)
+        for name, value in given.items():
+            setattr(agent, name, value)
+        with services_as_conflicts():
+            services.save_agent(agent)
+            if wants_active and not agent.is_active:
+                services.activate(agent)
+            elif agent.is_active and not wants_active:
+                services.deactivate(agent)
+        return agent
+
+
+AGENT_EXAMPLE = OpenApiExample(
+    "An agent that answers",
+    value={
+        "name": "Reception",
+        "phone_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d4e",
+        "direction": "incoming",
+        "greeting": "Hello, this is Brightside's automated assistant.",
+        "instructions": "You answer the phone of a dentist.",
+        "transport": "stream",
+    },
+    request_only=True,
+)
+
+
+class VoiceAgentListView(ListCreateView):
+    model = VoiceAgent
+    serializer_class = VoiceAgentSerializer
+    problem_codes = {"POST": ["409"]}
+
+    @extend_schema(operation_id="agent_list", summary="List voice agents")
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="agent_create",
+        summary="Make a voice agent",
+        examples=[AGENT_EXAMPLE],
+    )
+    def post(self, request, *args, **kwargs):
+        return super().post(request, *args, **kwargs)
+
+
+class VoiceAgentView(RowView):
+    model = VoiceAgent
+    serializer_class = VoiceAgentSerializer
+    problem_codes = {"PUT": ["409"], "PATCH": ["409"]}
+
+    @extend_schema(operation_id="agent_get", summary="Read a voice agent")
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="agent_replace",
+        summary="Replace a voice agent",
+        description="Fields that are left out get their defaults back.",
+        examples=[AGENT_EXAMPLE],
+    )
+    def put(self, request, *args, **kwargs):
+        return super().put(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="agent_change",
+        summary="Change a voice agent",
+        examples=[
+            OpenApiExample(
+                "Longer calls", value={"max_duration_s": 1200}, request_only=True
+            )
+        ],
+    )
+    def patch(self, request, *args, **kwargs):
+        return super().patch(request, *args, **kwargs)
+
+    @extend_schema(operation_id="agent_delete", summary="Delete a voice agent")
+    def delete(self, request, *args, **kwargs):
+        return super().delete(request, *args, **kwargs)
+
+    def perform_destroy(self, agent):
+        services.delete_agent(agent)
+
+
+class ActivatedSerializer(VoiceAgentSerializer):
+    deactivated = serializers.ListField(
+        child=serializers.UUIDField(),
+        read_only=True,
+        help_text="The agents that it replaced on this phone.",
+    )
+
+    class Meta(VoiceAgentSerializer.Meta):
+        fields = [*VoiceAgentSerializer.Meta.fields, "deactivated"]
+
+
+class ActivateView(OwnedView):
+    model = VoiceAgent
+    serializer_class = VoiceAgentSerializer
+    problem_codes = {"POST": ["409"]}
+
+    @extend_schema(
+        operation_id="agent_activate",
+        summary="Activate a voice agent",
+        description="Whoever did the same on this phone is deactivated.",
+        request=None,
+        responses={200: ActivatedSerializer},
+    )
+    def post(self, request, pk):
+        agent = self.get_object()
+        with services_as_conflicts():
+            replaced = services.activate(agent)
+        told = self.get_serializer(agent).data
+        return Response(told | {"deactivated": [rival.pk for rival in replaced]})
+
+
+class DeactivateView(OwnedView):
+    model = VoiceAgent
+    serializer_class = VoiceAgentSerializer
+
+    @extend_schema(
+        operation_id="agent_deactivate",
+        summary="Deactivate a voice agent",
+        request=None,
+        responses={200: VoiceAgentSerializer},
+    )
+    def post(self, request, pk):
+        agent = self.get_object()
+        services.deactivate(agent)
+        return Response(self.get_serializer(agent).data)

@@ -1,0 +1,175 @@
+"""The API of calls: reading them. Placing and ending them is not offered yet."""
+
+import re
+import uuid
+
+from django.db.models import Q
+from django.http import Http404
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers
+
+from accounts.api_base import OwnedView
+from agents.models import VoiceAgent
+from telephony.models import Call, CallEvent, Phone, Turn
+
+
+def _agents(request):
+    return VoiceAgent.objects.for_owner(request.workspace)
+
+
+def _phones(request):
+    return Phone.objects.for_owner(request.workspace)
+
+
+class CallFilter(filters.FilterSet):
+    """`from` and `to` are dates in UTC, both included."""
+
+    direction = filters.ChoiceFilter(choices=Call.Direction.choices)
+    status = filters.ChoiceFilter(choices=Call.Status.choices)
+    agent_id = filters.ModelChoiceFilter(field_name="agent", queryset=_agents)
+    phone_id = filters.ModelChoiceFilter(field_name="phone", queryset=_phones)
+    number = filters.CharFilter(method="with_number", max_length=20)
+    to = filters.DateFilter(field_name="started_at", lookup_expr="date__lte")
+    q = filters.CharFilter(method="saying", max_length=100)
+
+    class Meta:
+        model = Call
+        fields: list[str] = []
+
+    def with_number(self, calls, name, number):
+        digits = re.sub(r"\D", "", number)
+        if not digits:
+            return calls.none()
+        return calls.filter(
+            Q(from_number__contains=digits) | Q(to_number__contains=digits)
+        )
+
+    def saying(self, calls, name, words):
+        turns = Turn.objects.for_owner(self.request.workspace)
+        return calls.filter(pk__in=turns.filter(text__icontains=words).values("call"))
+
+
+# `from` is a word of Python's own.
+CallFilter.base_filters["from"] = filters.DateFilter(
+    field_name="started_at", lookup_expr="date__gte"
+)
+
+
+class TurnSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Turn
+        fields = ["number", "speaker", "text", "at", "reply_ms", "interrupted"]
+
+
+class CallEventSerializer(serializers.ModelSerializer):
+    sequence = serializers.SerializerMethodField()
+
+    class Meta:
+        model = CallEvent
+        fields = ["status", "at", "sequence"]
+
+    def get_sequence(self, event) -> int | None:
+        """The carrier's number of the event; null for events of our own."""
+        return event.sequence if event.sequence >= 0 else None
+
+
+class CallSerializer(serializers.ModelSerializer):
+    phone_id = serializers.UUIDField(read_only=True, allow_null=True)
+    agent_id = serializers.UUIDField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Call
+        fields = [
+            "id",
+            "sid",
+            "direction",
+            "status",
+            "from_number",
+            "to_number",
+            "phone_id",
+            "agent_id",
+            "is_test",
+            "started_at",
+            "answered_at",
+            "ended_at",
+            "duration_s",
+            "answered_by",
+            "end_reason",
+            "created_at",
+            "updated_at",
+        ]
+
+
+class CallDetailSerializer(CallSerializer):
+    turns = serializers.SerializerMethodField()
+    events = serializers.SerializerMethodField()
+
+    class Meta(CallSerializer.Meta):
+        fields = [*CallSerializer.Meta.fields, "turns", "events"]
+
+    def get_turns(self, call) -> TurnSerializer(many=True):
+        turns = call.turns.for_owner(call.owner_id)
+        return TurnSerializer(turns, many=True).data
+
+    def get_events(self, call) -> CallEventSerializer(many=True):
+        events = call.events.for_owner(call.owner_id)
+        return CallEventSerializer(events, many=True).data
+
+
+class CallListView(OwnedView, generics.ListAPIView):
+    model = Call
+    serializer_class = CallSerializer
+    filter_backends = [filters.DjangoFilterBackend]
+    filterset_class = CallFilter
+    filters = frozenset(CallFilter.base_filters)
+
+    @extend_schema(operation_id="call_list", summary="List calls")
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+
+class ActiveCallListView(OwnedView, generics.ListAPIView):
+    model = Call
+    serializer_class = CallSerializer
+
+    def get_queryset(self):
+        return super().get_queryset().in_progress()
+
+    @extend_schema(
+        operation_id="call_active",
+        summary="List calls that are going on",
+        description="Queued, initiated, ringing or in progress now.",
+    )
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+
+class CallView(OwnedView, generics.RetrieveAPIView):
+    model = Call
+    serializer_class = CallDetailSerializer
+
+    @extend_schema(
+        operation_id="call_get",
+        summary="Read a call",
+        description="By our id or by the carrier's SID, with its turns and events.",
+    )
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+    def get_object(self):
+        given = self.kwargs["call_sid"]
+        calls = self.get_queryset()
+        call = (
+            calls.filter(sid=given).first() or calls.filter(pk=_as_uuid(given)).first()
+        )
+        if call is None:
+            raise Http404
+        return call
+
+
+def _as_uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
