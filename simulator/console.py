@@ -1,0 +1,143 @@
+"""The pages for a person with a browser: an account of one's own, and a telephone.
+
+Whoever has an account's page address (128 random bits) may use the account; there is
+no other log-in. Pages carry no inline script or style.
+"""
+
+from html import escape
+from pathlib import Path
+from string import Template
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from simulator.life import Plan
+from simulator.sids import make_number
+
+TEMPLATES = Path(__file__).parent / "templates"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+FIRST_NUMBERS = 3
+RECENT_CALLS = 20
+KEYS = "123456789*0#"
+
+
+def home(request: Request) -> Response:
+    return _page("home", title="Pocket carrier")
+
+
+async def create_account(request: Request) -> Response:
+    if not _is_same_origin(request):
+        return _refusal("This form was sent from another site.", 403)
+    account = request.app.state.store.open_account(
+        friendly_name="Test account", count=FIRST_NUMBERS
+    )
+    return RedirectResponse(f"/simulator/accounts/{account['console_token']}", 303)
+
+
+async def show_account(request: Request) -> Response:
+    account, store = _account(request), request.app.state.store
+    if account is None:
+        return _refusal("There is no such account.", 404)
+    token = account["console_token"]
+    numbers = store.numbers_of(account["sid"])
+    calls = store.rows("calls", {"account_sid": account["sid"]}, limit=RECENT_CALLS)
+    return _page(
+        "account",
+        title="Test account",
+        sid=account["sid"],
+        auth_token=account["auth_token"],
+        numbers=Html(*[_render("_number", account=token, **row) for row in numbers]),
+        calls=Html(*[_render("_call_row", **row) for row in calls]),
+    )
+
+
+async def call_number(request: Request) -> Response:
+    account, state = _account(request), request.app.state
+    if not _is_same_origin(request):
+        return _refusal("This form was sent from another site.", 403)
+    sid = request.path_params["sid"]
+    number = account and state.store.get("numbers", sid=sid, account_sid=account["sid"])
+    if not number:
+        return _refusal("There is no such number.", 404)
+    call = state.engine.ring(
+        number,
+        secret=account["auth_token"],
+        from_number=make_number(),
+        plan=Plan(),
+        is_person=True,
+    )
+    return RedirectResponse(f"/simulator/calls/{call.row['token']}", 303)
+
+
+async def show_call(request: Request) -> Response:
+    store = request.app.state.store
+    row = store.get("calls", token=request.path_params["token"])
+    if row is None:
+        return _refusal("There is no such call.", 404)
+    account = store.get("accounts", sid=row["account_sid"])
+    token = account["console_token"] if account else ""
+    back = f"/simulator/accounts/{token}" if token else "/simulator"
+    keys = Html(*[_render("_key", key=key) for key in KEYS])
+    return _page(
+        "call", title=f"Call to {row['to_number']}", back=back, keys=keys, **row
+    )
+
+
+class Html(str):
+    """Text that is HTML already; anything else is escaped."""
+
+    def __new__(cls, *parts: str):
+        return super().__new__(cls, "".join(parts))
+
+
+def _render(name: str, **values) -> Html:
+    template = Template((TEMPLATES / f"{name}.html").read_text())
+    shown = {
+        key: value if isinstance(value, Html) else escape(str(value or "not set"))
+        for key, value in values.items()
+    }
+    return Html(template.substitute(shown))
+
+
+def _page(name: str, *, title: str, status: int = 200, **values) -> Response:
+    content = _render(name, title=title, **values)
+    return HTMLResponse(_render("_base", title=title, content=content), status, HEADERS)
+
+
+def _refusal(message: str, status: int) -> Response:
+    return _page("refusal", title="Not possible", status=status, message=message)
+
+
+def _account(request: Request) -> dict | None:
+    token = request.path_params["token"]
+    return request.app.state.store.get("accounts", console_token=token)
+
+
+def _is_same_origin(request: Request) -> bool:
+    """Whether a form comes from our own pages; older browsers send only Origin."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True  # no browser at all: nobody's cookies or address to abuse
+    hosts = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
+    return urlsplit(origin).netloc in hosts
+
+
+routes = [
+    Route("/simulator", home),
+    Route("/simulator/accounts", create_account, methods=["POST"]),
+    Route("/simulator/accounts/{token}", show_account),
+    Route(
+        "/simulator/accounts/{token}/numbers/{sid}/calls", call_number, methods=["POST"]
+    ),
+    Route("/simulator/calls/{token}", show_call),
+]
