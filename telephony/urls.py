@@ -2,16 +2,53 @@
 
 from django.urls import path
 
-from telephony.views import calls, testing
+from telephony.views import calls, carrier_accounts, phones, testing
 
 app_name = "telephony"
-urlpatterns = [
-    # Calls and testing
+
+CARRIER_ACCOUNTS = [
+    path(
+        "carrier-accounts",
+        carrier_accounts.carrier_account_list,
+        name="carrier_account_list",
+    ),
+    path(
+        "carrier-accounts/new",
+        carrier_accounts.carrier_account_create,
+        name="carrier_account_create",
+    ),
+    path(
+        "carrier-accounts/<uuid:pk>",
+        carrier_accounts.carrier_account_detail,
+        name="carrier_account_detail",
+    ),
+    path(
+        "carrier-accounts/<uuid:pk>/delete",
+        carrier_accounts.carrier_account_delete,
+        name="carrier_account_delete",
+    ),
+]
+
+PHONES = [
+    path("numbers", phones.phone_list, name="phone_list"),
+    path("numbers/new", phones.phone_create, name="phone_create"),
+    path("numbers/<uuid:pk>", phones.phone_detail, name="phone_detail"),
+    path("numbers/<uuid:pk>/check", phones.phone_check, name="phone_check"),
+    path("numbers/<uuid:pk>/point", phones.phone_point, name="phone_point"),
+    path("numbers/<uuid:pk>/delete", phones.phone_delete, name="phone_delete"),
+]
+
+CALLS = [
     path("calls", calls.call_list, name="call_list"),
     path("calls/<uuid:pk>", calls.call_detail, name="call_detail"),
     path("calls/by-sid/<str:sid>", calls.call_by_sid, name="call_by_sid"),
     path("live", calls.call_live, name="call_live"),
     path("live/badge", calls.call_live_badge, name="call_live_badge"),
+]
+
+TESTING = [
     path("test", testing.agent_test_choose, name="agent_test_choose"),
     path("voice-agents/<uuid:pk>/test", testing.agent_test, name="agent_test"),
 ]
+
+urlpatterns = [*CARRIER_ACCOUNTS, *PHONES, *CALLS, *TESTING]
