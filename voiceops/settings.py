@@ -280,6 +280,11 @@ TWILIO_API_BASE_URL = env("TWILIO_API_BASE_URL", default="").rstrip("/") or (
 LLM_BASE_URL = env("LLM_BASE_URL", default="")
 LLM_API_KEY = env("LLM_API_KEY", default="")
 LLM_MODEL = env("LLM_MODEL", default="")
+# Said to a caller when something broke here, before the agent can say anything.
+CALL_APOLOGY = env(
+    "CALL_APOLOGY",
+    default="We are sorry, something went wrong here. Please call again later.",
+)
 DEMO_EMAIL = "demo@example.com"
 DEMO_PASSWORD = env("DEMO_PASSWORD", default="")
 
