@@ -1,0 +1,66 @@
+"""Logs carry ids and routes; never numbers, words, tokens or keys."""
+
+import json
+import logging
+
+import pytest
+
+from voiceops.logs import logging_config
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def lines(settings, tmp_path):
+    """What the JSON log says, line by line, after the `with` block."""
+    logging.config.dictConfig(logging_config("json"))
+    stream = (tmp_path / "log").open("w+")
+    handler = logging.getLogger().handlers[-1]
+    handler.setStream(stream)
+
+    def read():
+        stream.flush()
+        stream.seek(0)
+        return [json.loads(line) for line in stream.read().splitlines()]
+
+    yield read
+    logging.config.dictConfig(settings.LOGGING)
+
+
+def test_a_request_is_one_line_with_its_route(alice, lines):
+    alice.client.get("/calls?number=%2B4930123456&q=invoice")
+
+    (line,) = [line for line in lines() if line["logger"] == "voiceops.requests"]
+    assert (line["method"], line["route"], line["status"]) == ("GET", "/calls", 200)
+    assert line["user"] == str(alice.user.pk)
+    assert line["request_id"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/webhooks/twilio/voice/a-secret-token",
+        "/account/password/reset/key/1-a-secret-token/",
+        "/nothing/a-secret-token?number=a-secret-token",
+        "/api/calls/a-secret-token",
+    ],
+)
+def test_no_token_of_a_path_is_logged(path, client, lines):
+    client.get(path)
+    client.post(path)
+
+    assert lines()
+    assert "a-secret-token" not in json.dumps(lines())
+
+
+def test_a_crash_is_logged_without_values(client, lines, monkeypatch):
+    from voiceops import health
+
+    def broken():
+        secret = "a-secret-token"
+        raise RuntimeError(f"{len(secret)}")
+
+    monkeypatch.setattr(health, "_database", broken)
+
+    assert client.get("/readyz").status_code == 503
+    assert "a-secret-token" not in json.dumps(lines())
