@@ -158,6 +158,10 @@ class AccessToken(OwnedModel):
     def __str__(self):
         return f"{self.get_kind_display()} {self.prefix}…"
 
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= now()
+
     @staticmethod
     def digest_of(secret: str) -> str:
         return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

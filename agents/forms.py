@@ -13,8 +13,8 @@ BCP_47 = RegexValidator(
 )
 MAX_PHRASES = 20
 MAX_PHRASE_CHARACTERS = 100
-MAX_VARIABLES = 100
-MAX_VALUE_CHARACTERS = 1000
+MAX_VARIABLES = 50
+MAX_VALUE_CHARACTERS = 2000
 VARIABLE = "variable."  # what the inputs of placeholders' values begin with
 
 
@@ -37,6 +37,10 @@ class PromptForm(OwnedForm):
     @property
     def placeholders(self):
         return placeholders(self["text"].value() or "")
+
+    def see_version(self, number):
+        """Its author was told of version `number`: saving again replaces that one."""
+        self.data = {**self.data.dict(), "based_on": number}
 
 
 class LinesField(forms.CharField):
@@ -150,6 +154,11 @@ class NewVoiceAgentForm(AgentForm):
 
 
 class VoiceAgentForm(AgentForm):
+    LANGUAGES = (
+        "da-DK de-DE en-AU en-GB en-IN en-US es-ES es-MX fi-FI fr-CA fr-FR hi-IN it-IT "
+        "ja-JP ko-KR nb-NO nl-NL pl-PL pt-BR pt-PT sv-SE tr-TR uk-UA zh-CN"
+    ).split()
+
     language = forms.CharField(
         label=_("Language"),
         max_length=20,

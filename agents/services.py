@@ -27,9 +27,19 @@ class NameTaken(Refused):
 
 
 class PromptChanged(Refused):
-    """Somebody else saved the text since it was read."""
+    """Somebody else saved `version` since the author read the text."""
 
     field = "text"
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        super().__init__(
+            _(
+                "Somebody else saved version %(number)d while you were writing. Look "
+                "at it in another tab; if you save again, yours becomes the newest."
+            )
+            % {"number": version}
+        )
 
 
 class PromptInUse(Refused):
@@ -95,7 +105,7 @@ def save_prompt(
             saved = _locked(Prompt, prompt.pk)
             is_new_text = saved.text != text
             if is_new_text and saved.version != (based_on or prompt.version):
-                raise PromptChanged(_changed_words(saved))
+                raise PromptChanged(saved.version)
             saved.version += is_new_text
         saved.name, saved.text = name, text
         _save_named(saved)
@@ -109,13 +119,6 @@ def save_prompt(
                 author=author,
             ).save()
     return saved
-
-
-def _changed_words(prompt: Prompt) -> str:
-    return _(
-        "Somebody else saved version %(number)d of this text while you were writing. "
-        "Open the prompt in another tab, take over what you need and save again."
-    ) % {"number": prompt.version}
 
 
 def delete_prompt(prompt: Prompt) -> None:

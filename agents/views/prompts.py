@@ -16,7 +16,6 @@ from accounts.decorators import can_write
 from agents import services
 from agents.forms import PromptForm
 from agents.models import Prompt, PromptVersion
-from agents.views.refusals import unless_refused
 from voiceops.htmx import full_or_partial, go_to
 
 PER_PAGE = 50
@@ -75,15 +74,7 @@ def _change(request, prompt, context):
 
 
 def _save(request, form, prompt, template, context):
-    saved = form.is_valid() and unless_refused(
-        form,
-        services.save_prompt,
-        owner=request.workspace,
-        prompt=prompt,
-        author=request.user,
-        **form.cleaned_data,
-    )
-    if saved:
+    if form.is_valid() and (saved := _saved(request, form, prompt)):
         messages.success(
             request,
             _("“%(name)s” is saved, version %(number)d.")
@@ -92,6 +83,21 @@ def _save(request, form, prompt, template, context):
         return go_to(request, saved.get_absolute_url())
     template = full_or_partial(request, template, "form")
     return render(request, template, {**context, "form": form}, status=422)
+
+
+def _saved(request, form, prompt):
+    try:
+        return services.save_prompt(
+            owner=request.workspace,
+            prompt=prompt,
+            author=request.user,
+            **form.cleaned_data,
+        )
+    except services.Refused as refusal:
+        form.add_error(refusal.field, str(refusal))
+        if isinstance(refusal, services.PromptChanged):
+            form.see_version(refusal.version)
+        return None
 
 
 @login_required

@@ -15,7 +15,6 @@ from accounts.decorators import can_write
 from agents import llm, services
 from agents.forms import NewVoiceAgentForm, VoiceAgentForm
 from agents.models import VoiceAgent
-from agents.views.refusals import unless_refused
 from voiceops.htmx import full_or_partial, go_to
 
 PER_PAGE = 50
@@ -66,12 +65,19 @@ def _change(request, agent, context):
 
 
 def _save(request, form, template, context):
-    saved = form.is_valid() and unless_refused(form, services.save_agent, form.instance)
-    if saved:
+    if form.is_valid() and (saved := _saved(form)):
         messages.success(request, _("“%(name)s” is saved.") % {"name": saved.name})
         return go_to(request, saved.get_absolute_url())
     template = full_or_partial(request, template, "form")
     return render(request, template, context, status=422)
+
+
+def _saved(form):
+    try:
+        return services.save_agent(form.instance)
+    except services.Refused as refusal:
+        form.add_error(refusal.field, str(refusal))
+        return None
 
 
 @login_required

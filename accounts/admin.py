@@ -1,0 +1,96 @@
+"""The operators' view of people. Secrets and what could stand for them stay out."""
+
+from allauth.mfa.admin import AuthenticatorAdmin
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.admin import UserSessionAdmin
+from allauth.usersessions.models import UserSession
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import AccessToken, Membership, User, Workspace
+from accounts.tenancy_admin import OwnedAdmin
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ["user", "workspace"]
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    list_display = ["email", "name", "is_active", "is_staff", "date_joined"]
+    list_filter = ["is_active", "is_staff", "is_superuser"]
+    search_fields = ["email", "name"]
+    ordering = ["email"]
+    inlines = [MembershipInline]
+    readonly_fields = ["last_login", "date_joined"]
+    fieldsets = [
+        (None, {"fields": ["email", "password"]}),
+        (_("Person"), {"fields": ["name", "timezone"]}),
+        (
+            _("Permissions"),
+            {"fields": ["is_active", "is_staff", "is_superuser", "groups"]},
+        ),
+        (_("Dates"), {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["email", "password1", "password2"]})]
+
+
+@admin.register(Workspace)
+class WorkspaceAdmin(admin.ModelAdmin):
+    list_display = ["name", "timezone", "created_at"]
+    search_fields = ["name", "memberships__user__email"]
+    ordering = ["-id"]
+    readonly_fields = ["created_at", "updated_at"]
+    inlines = [MembershipInline]
+
+    def has_delete_permission(self, request, obj=None):
+        """Never: it would take every row of the workspace with it."""
+        return False
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin):
+    list_display = ["user", "workspace", "role", "created_at"]
+    list_filter = ["role"]
+    list_select_related = ["user", "workspace"]
+    search_fields = ["user__email", "workspace__name"]
+    autocomplete_fields = ["user", "workspace"]
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(OwnedAdmin):
+    list_display = ["prefix", "kind", "name", "user", "owner", "last_used_at"]
+    list_filter = ["owner", "kind", ("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["owner", "user"]
+    search_fields = ["prefix", "name", "user__email", "owner__name"]
+    hidden = ("digest",)
+    actions = ["revoke"]
+
+    @admin.action(description=_("Revoke the chosen tokens"), permissions=["view"])
+    def revoke(self, request, queryset):
+        for token in queryset.filter(revoked_at=None):
+            token.revoke()
+
+
+# allauth shows these two whole: the seed of a second factor, the key of a session.
+admin.site.unregister([Authenticator, UserSession])
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(AuthenticatorAdmin):
+    exclude = ["data"]
+
+    def has_add_permission(self, request):
+        return False
+
+
+@admin.register(UserSession)
+class SessionAdmin(UserSessionAdmin):
+    exclude = ["session_key", "data"]
+    search_fields = ["user__email", "ip"]
+
+    def has_add_permission(self, request):
+        return False

@@ -1,0 +1,37 @@
+from django.contrib import admin
+
+from accounts.tenancy_admin import OwnedAdmin, OwnedInline
+from agents.models import Prompt, PromptVersion, VoiceAgent
+
+PUT_AWAY = ("deleted_at", admin.EmptyFieldListFilter)
+
+
+class PromptVersionInline(OwnedInline):
+    model = PromptVersion
+    fields = ["number", "note", "author", "created_at"]
+    ordering = ["-number"]
+
+
+@admin.register(Prompt)
+class PromptAdmin(OwnedAdmin):
+    list_display = ["name", "version", "owner", "updated_at", "deleted_at"]
+    list_filter = ["owner", PUT_AWAY]
+    search_fields = ["name", "owner__name"]
+    inlines = [PromptVersionInline]
+
+
+@admin.register(PromptVersion)
+class PromptVersionAdmin(OwnedAdmin):
+    list_display = ["prompt", "number", "note", "author", "owner", "created_at"]
+    list_select_related = ["owner", "prompt", "author"]
+    search_fields = ["prompt__name", "note", "owner__name"]
+
+
+@admin.register(VoiceAgent)
+class VoiceAgentAdmin(OwnedAdmin):
+    list_display = ["name", "phone", "direction", "is_active", "owner", "deleted_at"]
+    list_filter = ["owner", "is_active", "direction", PUT_AWAY]
+    list_select_related = ["owner", "phone"]
+    search_fields = ["name", "phone__number", "owner__name"]
+    # What an operator may have to bound on a misbehaving agent.
+    changeable = ("max_duration_s", "silence_timeout_s", "max_tokens")
