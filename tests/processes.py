@@ -59,8 +59,8 @@ MARKS = {
     "broker": "valkey-server",
     "simulator": "-m simulator",
     "web": "uvicorn voiceops.asgi",
-    "worker": "voiceops worker",
-    "beat": "voiceops beat",
+    "worker": "celery -A voiceops --quiet worker",
+    "beat": "celery -A voiceops --quiet beat",
 }
 
 
@@ -80,6 +80,7 @@ class Stack:
     port: int = field(default_factory=free_port)
     environment: Mapping[str, str] = field(default_factory=dict)
     supervisor: subprocess.Popen | None = None
+    sessions: set[int] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -110,6 +111,7 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self.sessions.add(self.supervisor.pid)
 
     def wait_until_ready(self, within_s: float = READY_WITHIN_S) -> None:
         """Until /readyz is 200: database, broker and worker answer.
@@ -146,7 +148,7 @@ class Stack:
         return pid
 
     def processes(self) -> list[psutil.Process]:
-        """All that carry our VAR_DIR, also those that lost their parent."""
+        """Every process of our sessions, also one that lost its parent."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -169,12 +171,9 @@ class Stack:
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
-            return (
-                process.status() != psutil.STATUS_ZOMBIE
-                and process.environ().get("VAR_DIR") == str(self.var_dir)
-                and process.pid != os.getpid()
-            )
-        except psutil.Error:
+            is_in_session = os.getsid(process.pid) in self.sessions
+            return is_in_session and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.Error, ProcessLookupError):
             return False
 
     def _full_environment(self) -> dict[str, str]:

@@ -28,6 +28,7 @@ class Service:
     command: Sequence[str]
     environment: Mapping[str, str]
     is_ready: Probe | None = None
+    was_ready: bool = False
     last_lines: deque[str] = field(
         default_factory=lambda: deque(maxlen=REMEMBERED_LINES)
     )

@@ -79,8 +79,10 @@ class Installation:
         line = f"{variable}={self.environment[variable]}\n"
         (directory / f"{service}.env").write_text(line)
 
-    def find_published(self, service: str) -> None:
+    def find_published(self, service: str, variable: str) -> None:
         """Use the embedded service of a stack that runs on the same data."""
+        if not self.environment.get(variable):  # empty counts as not set
+            self.environment.pop(variable, None)
         _add_file(self.environment, self.var_dir / SERVICES_DIR / f"{service}.env")
 
 

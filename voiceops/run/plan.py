@@ -47,7 +47,7 @@ def _settle_broker(
     if environment.get("REDIS_URL"):
         return
     if "broker" not in names:
-        installation.find_published("broker")
+        installation.find_published("broker", "REDIS_URL")
         if not environment.get("REDIS_URL"):
             raise CannotStart(
                 "REDIS_URL is not set and no stack runs its own broker on"
@@ -75,7 +75,7 @@ def _settle_simulator(
             installation.publish("simulator", "SIMULATOR_URL")
             plan.first.append(_simulator(installation))
         else:
-            installation.find_published("simulator")
+            installation.find_published("simulator", "SIMULATOR_URL")
     if not environment.get("TWILIO_API_BASE_URL"):
         environment["TWILIO_API_BASE_URL"] = environment.get("SIMULATOR_URL", "")
 
@@ -128,7 +128,7 @@ def _web(installation: Installation) -> Service:
 def _worker(installation: Installation) -> Service:
     return _python(
         installation,
-        *("worker", "-m", "celery", "-A", "voiceops", "worker"),
+        *("worker", "-m", "celery", "-A", "voiceops", "--quiet", "worker"),
         *("--pool", "threads", "--concurrency", WORKER_THREADS),
         *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     )
@@ -138,7 +138,7 @@ def _beat(installation: Installation) -> Service:
     schedule = installation.var_dir / "celerybeat-schedule"
     return _python(
         installation,
-        *("beat", "-m", "celery", "-A", "voiceops", "beat"),
+        *("beat", "-m", "celery", "-A", "voiceops", "--quiet", "beat"),
         *("--schedule", str(schedule), "--pidfile", "", "--loglevel", "INFO"),
     )
 

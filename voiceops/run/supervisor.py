@@ -79,6 +79,10 @@ class Supervisor:
             status = await self._run(service)
             if self.is_stopping:
                 return
+            if service.is_ready and not service.was_ready:
+                # A first start that fails by itself fails again.
+                reason = f"{service.name} {_in_words(status)} before it was ready"
+                raise GaveUp(reason, service.last_lines)
             deaths.append(clock())
             recent = [at for at in deaths if clock() - at < RESTARTS_WITHIN_S]
             how = _in_words(status)
@@ -125,6 +129,7 @@ class Supervisor:
             async with asyncio.timeout(READY_WITHIN_S):
                 while not await service.is_ready():
                     await asyncio.sleep(POLL_S)
+            service.was_ready = True
         except TimeoutError:
             reason = f"{service.name} was not ready within {READY_WITHIN_S} seconds"
             raise GaveUp(reason, service.last_lines) from None
