@@ -13,6 +13,8 @@ from tests.processes import running_stack, wait_until
 from voiceops.run.broker import broker_command, socket_path_in
 from voiceops.run.guard import die_with_parent
 
+pytest_plugins = ["telephony.tests.carriers"]
+
 BROKER_WITHIN_S = 10
 INSTALL_CHROMIUM_WITHIN_S = 120
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
