@@ -19,6 +19,7 @@ SHORTEST_SILENCE = 0.01  # of its real length: silences keep their order at spee
 HEARD_AT_ONCE = 3  # characters between two looks at the clock
 RECORDING_S = 1  # how long any recording is taken to last
 PATIENCE_S = 30  # a caller who is not answered speaks again after this
+KEY_PATIENCE_S = 3  # and after this, when only keys were pressed
 BOTH = frozenset({"speech", "dtmf"})
 NOTHING: frozenset[str] = frozenset()
 
@@ -88,6 +89,7 @@ class Line:
         self._yields_to: frozenset[str] = BOTH
         self._cut = asyncio.Event()
         self._mark: _Mark | None = None
+        self._patience_s = PATIENCE_S
 
     # the agent's side
 
@@ -160,7 +162,7 @@ class Line:
 
     async def say(self, text: str) -> None:
         """Speak when it is the caller's turn, or when patience ends."""
-        await self.changes.until(lambda: self.is_callers_turn, timeout_s=PATIENCE_S)
+        await self._wait_for_turn()
         await self._utter(text)
 
     async def cut_in(self, text: str, *, after_chars: int = 0) -> None:
@@ -192,7 +194,9 @@ class Line:
         self._put(Keys(digits, during_speech))
 
     async def press_in_turn(self, digits: str) -> None:
-        await self.changes.until(lambda: self.is_callers_turn, timeout_s=PATIENCE_S)
+        await self._wait_for_turn()
+        self.is_callers_turn = False
+        self._patience_s = KEY_PATIENCE_S
         self.press(digits)
 
     async def inputs_taken(self, timeout_s: float) -> None:
@@ -202,6 +206,12 @@ class Line:
                 await self.inputs.join()
 
     # how it works inside
+
+    async def _wait_for_turn(self) -> None:
+        await self.changes.until(
+            lambda: self.is_callers_turn, timeout_s=self._patience_s
+        )
+        self._patience_s = PATIENCE_S
 
     def _begin(self, text: str, yields_to: frozenset[str]) -> None:
         if not self.is_agent_speaking:

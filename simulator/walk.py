@@ -132,6 +132,7 @@ class Walk:
                         digits += key
                         if len(digits) == verb.num_digits:
                             return _digits_fields(digits, "")
+                    self._line.listen()
                 case Interruption() | Words() | Keys():
                     continue
 
