@@ -35,7 +35,9 @@ class PersonAdmin(UserAdmin):
         ),
         (_("Dates"), {"fields": ["last_login", "date_joined"]}),
     ]
-    add_fieldsets = [(None, {"fields": ["email", "password1", "password2"]})]
+    add_fieldsets = [
+        (None, {"fields": ["email", "usable_password", "password1", "password2"]})
+    ]
 
 
 @admin.register(Workspace)
@@ -69,10 +71,13 @@ class AccessTokenAdmin(OwnedAdmin):
     hidden = ("digest",)
     actions = ["revoke"]
 
-    @admin.action(description=_("Revoke the chosen tokens"), permissions=["view"])
+    @admin.action(description=_("Revoke the chosen tokens"), permissions=["revoke"])
     def revoke(self, request, queryset):
         for token in queryset.filter(revoked_at=None):
             token.revoke()
+
+    def has_revoke_permission(self, request):
+        return request.user.has_perm("accounts.change_accesstoken")
 
 
 # allauth shows these two whole: the seed of a second factor, the key of a session.

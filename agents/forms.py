@@ -154,10 +154,11 @@ class NewVoiceAgentForm(AgentForm):
 
 
 class VoiceAgentForm(AgentForm):
-    LANGUAGES = (
-        "da-DK de-DE en-AU en-GB en-IN en-US es-ES es-MX fi-FI fr-CA fr-FR hi-IN it-IT "
-        "ja-JP ko-KR nb-NO nl-NL pl-PL pt-BR pt-PT sv-SE tr-TR uk-UA zh-CN"
-    ).split()
+    LANGUAGES = [  # suggestions, no limit
+        *["da-DK", "de-DE", "en-AU", "en-GB", "en-IN", "en-US", "es-ES", "es-MX"],
+        *["fi-FI", "fr-CA", "fr-FR", "hi-IN", "it-IT", "ja-JP", "ko-KR", "nb-NO"],
+        *["nl-NL", "pl-PL", "pt-BR", "pt-PT", "sv-SE", "tr-TR", "uk-UA", "zh-CN"],
+    ]
 
     language = forms.CharField(
         label=_("Language"),

@@ -1,43 +1,13 @@
 import threading
 
 import pytest
-from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
 from agents import services
 from agents.models import Prompt, PromptVersion, VoiceAgent
+from agents.tests.rows import make_agent, make_phone, make_prompt
 from tests.people import make_tenant
-
-ACCOUNT_SID = "AC" + "0" * 32
-
-
-def make_phone(owner, number="+15005550001"):
-    account, _ = apps.get_model("telephony", "CarrierAccount").unscoped.get_or_create(
-        owner=owner, account_sid=ACCOUNT_SID, defaults={"auth_token": "a-token"}
-    )
-    phone = apps.get_model("telephony", "Phone")(
-        owner=owner, carrier_account=account, number=number
-    )
-    phone.save()
-    return phone
-
-
-def make_agent(owner, name="Reception", **fields):
-    fields = {"instructions": "Be brief.", **fields}
-    agent = VoiceAgent(owner=owner, name=name, **fields)
-    agent.save()
-    return agent
-
-
-def make_prompt(owner, name="Reception", text="We open at nine.", **fields):
-    return services.save_prompt(
-        owner=owner,
-        prompt=None,
-        name=name,
-        text=text,
-        **{"note": "", "author": None, **fields},
-    )
 
 
 def change(prompt, **changes):

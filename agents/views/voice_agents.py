@@ -24,11 +24,10 @@ PER_PAGE = 50
 @require_safe
 def agent_list(request):
     agents = VoiceAgent.objects.for_owner(request.workspace).select_related("phone")
-    page = Paginator(agents.order_by("-id"), PER_PAGE)
-    context = {
-        "page": page.get_page(request.GET.get("page")),
-        "provider": llm.configured_provider(),
-    }
+    page = Paginator(agents.order_by("-id"), PER_PAGE).get_page(request.GET.get("page"))
+    for agent in page:
+        agent.provider = llm.configured_provider(agent.model)
+    context = {"page": page, "provider": llm.configured_provider()}
     return render(request, "agents/agent_list.html", context)
 
 
@@ -49,7 +48,7 @@ def agent_create(request):
 @vary_on_headers("HX-Request")
 def agent_detail(request, pk):
     agent = _get_agent(request, pk)
-    context = {"agent": agent, "provider": llm.configured_provider()}
+    context = {"agent": agent, "provider": llm.configured_provider(agent.model)}
     if request.method == "POST":
         return _change(request, agent, context)
     form = VoiceAgentForm(owner=request.workspace, instance=agent)

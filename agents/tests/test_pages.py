@@ -1,0 +1,569 @@
+import re
+from html import unescape
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import Membership
+from agents import services
+from agents.forms import VoiceAgentForm
+from agents.models import Prompt, PromptVersion, VoiceAgent
+from agents.tests.rows import make_agent, make_phone, make_prompt
+from tests.people import make_tenant
+
+HTMX = {"HX-Request": "true"}
+
+
+def text_of(response):
+    """The words of the page, without tags and runs of white space."""
+    words = re.sub(r"<[^>]+>", " ", response.content.decode())
+    return re.sub(r"\s+", " ", unescape(words))
+
+
+def follow(client, path, data=None):
+    return text_of(client.post(path, data or {}, follow=True))
+
+
+def form_data(agent, **changes):
+    """What a browser would send for the agent's form, with changes."""
+    form = VoiceAgentForm(owner=agent.owner, instance=agent)
+    data = {field.html_name: field.value() for field in form}
+    phrases = form["end_call_phrases"]
+    data["end_call_phrases"] = phrases.field.prepare_value(phrases.value())
+    data.update(changes)
+    return {name: value for name, value in data.items() if value not in (None, False)}
+
+
+# -- Prompts -------------------------------------------------------------------------
+
+
+def test_prompt_list_without_prompts_offers_to_write_one(alice):
+    page = alice.client.get("/prompts")
+
+    assert "No prompts yet" in text_of(page)
+    assert 'href="/prompts/new"' in page.content.decode()
+
+
+def test_prompt_list_shows_who_uses_what(alice, mallory):
+    prompt = make_prompt(alice.workspace, text="Hello {{ name }} of {{ city }}")
+    make_agent(alice.workspace, prompt=prompt)
+    services.delete_agent(make_agent(alice.workspace, "Old", prompt=prompt))
+    make_prompt(mallory.workspace, "Not hers")
+
+    words = text_of(alice.client.get("/prompts"))
+
+    assert "Reception 1 name, city 1 agent" in words
+    assert "Not hers" not in words
+
+
+def test_prompt_create_saves_the_first_version(alice):
+    words = follow(
+        alice.client,
+        "/prompts/new",
+        {"name": "Reception", "text": "We open at nine.", "note": "First"},
+    )
+
+    prompt = Prompt.objects.for_owner(alice.workspace).get()
+    version = PromptVersion.unscoped.get(prompt=prompt)
+    assert (prompt.name, prompt.version) == ("Reception", 1)
+    assert (version.text, version.note, version.author) == (
+        "We open at nine.",
+        "First",
+        alice.user,
+    )
+    assert "“Reception” is saved, version 1." in words
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        ({"text": "Hello"}, "This field is required."),
+        ({"name": "New", "text": ""}, "This field is required."),
+        ({"name": "Taken", "text": "Hello"}, "You already have a prompt of this name."),
+        ({"name": "New", "text": "a\0b"}, "Null characters are not allowed."),
+        ({"name": "x" * 101, "text": "Hello"}, "at most 100 characters"),
+    ],
+)
+def test_prompt_create_tells_what_is_wrong(alice, data, complaint):
+    make_prompt(alice.workspace, "Taken")
+
+    answer = alice.client.post("/prompts/new", data)
+
+    assert answer.status_code == 422
+    assert complaint in text_of(answer)
+    assert Prompt.unscoped.count() == 1
+
+
+def test_prompt_create_answers_htmx_with_the_form_alone(alice):
+    answer = alice.client.post("/prompts/new", {"text": "Hello"}, headers=HTMX)
+
+    assert answer.status_code == 422
+    assert answer.content.decode().lstrip().startswith("<form")
+    assert "HX-Request" in answer["Vary"]
+
+
+def test_prompt_create_sends_htmx_to_the_prompt(alice):
+    data = {"name": "Reception", "text": "Hello"}
+
+    answer = alice.client.post("/prompts/new", data, headers=HTMX)
+
+    prompt = Prompt.unscoped.get()
+    assert answer.status_code == 204
+    assert answer["HX-Redirect"] == prompt.get_absolute_url()
+
+
+def test_prompt_detail_shows_versions_agents_and_placeholders(alice):
+    prompt = make_prompt(
+        alice.workspace, text="Hi {{ name }}", note="Draft", author=alice.user
+    )
+    make_agent(alice.workspace, "Sales", prompt=prompt)
+
+    words = text_of(alice.client.get(prompt.get_absolute_url()))
+
+    assert "Placeholders found: name" in words
+    assert "Draft Alice · Read version 1" in words
+    assert "Sales Inactive" in words
+
+
+def test_prompt_detail_saves_another_version(alice):
+    prompt = make_prompt(alice.workspace)
+    data = {"name": "Reception", "text": "We open at ten.", "based_on": 1}
+
+    words = follow(alice.client, prompt.get_absolute_url(), data)
+
+    prompt.refresh_from_db()
+    assert (prompt.text, prompt.version) == ("We open at ten.", 2)
+    assert "“Reception” is saved, version 2." in words
+
+
+def test_prompt_detail_tells_of_another_author_once(alice):
+    prompt = make_prompt(alice.workspace)
+    data = {"name": "Reception", "text": "Mine", "based_on": 1}
+    path = prompt.get_absolute_url()
+    alice.client.post(path, data | {"text": "Theirs"})
+
+    answer = alice.client.post(path, data)
+
+    assert answer.status_code == 422
+    assert "Somebody else saved version 2" in text_of(answer)
+    assert 'name="based_on" value="2"' in answer.content.decode()
+    assert Prompt.unscoped.get().text == "Theirs"
+
+    alice.client.post(path, data | {"based_on": 2})
+
+    assert (Prompt.unscoped.get().text, Prompt.unscoped.get().version) == ("Mine", 3)
+
+
+def test_prompt_detail_keeps_its_title_when_the_name_is_refused(alice):
+    prompt = make_prompt(alice.workspace)
+
+    answer = alice.client.post(
+        prompt.get_absolute_url(), {"name": "x" * 101, "text": "Hello"}
+    )
+
+    assert re.search(r"<h1[^>]*>Reception</h1>", answer.content.decode())
+
+
+def test_prompt_placeholders_follow_the_text_as_it_is_written(alice):
+    answer = alice.client.post(
+        "/prompts/placeholders", {"text": "{{ b }} {{a}} {{ b }} {{ not this"}
+    )
+
+    assert text_of(answer).strip() == "Placeholders found: b a"
+
+
+def test_prompt_version_can_be_read_later(alice):
+    prompt = make_prompt(alice.workspace, text="First text")
+    services.save_prompt(
+        owner=alice.workspace,
+        prompt=prompt,
+        name="Reception",
+        text="Second text",
+        note="",
+        author=alice.user,
+    )
+
+    first = text_of(alice.client.get(f"{prompt.get_absolute_url()}/versions/1"))
+
+    assert "First text" in first
+    assert "Second text" not in first
+
+
+def test_prompt_version_that_is_none_is_not_found(alice):
+    prompt = make_prompt(alice.workspace)
+
+    page = alice.client.get(f"{prompt.get_absolute_url()}/versions/2")
+
+    assert page.status_code == 404
+
+
+def test_prompt_delete_puts_it_away(alice):
+    prompt = make_prompt(alice.workspace)
+
+    words = follow(alice.client, f"{prompt.get_absolute_url()}/delete")
+
+    assert "“Reception” is deleted." in words
+    assert not Prompt.objects.for_owner(alice.workspace).exists()
+    assert alice.client.get(prompt.get_absolute_url()).status_code == 404
+
+
+def test_prompt_delete_names_the_agents_that_use_it(alice):
+    prompt = make_prompt(alice.workspace)
+    make_agent(alice.workspace, "Sales", prompt=prompt)
+
+    words = follow(alice.client, f"{prompt.get_absolute_url()}/delete")
+
+    assert "was not deleted. These voice agents use it: Sales" in words
+    assert Prompt.objects.for_owner(alice.workspace).exists()
+
+
+# -- Voice agents --------------------------------------------------------------------
+
+
+def test_agent_list_without_agents_offers_to_create_one(alice):
+    page = alice.client.get("/voice-agents")
+
+    assert "No voice agents yet" in text_of(page)
+    assert 'href="/voice-agents/new"' in page.content.decode()
+
+
+def test_agent_list_shows_number_direction_status_and_model(alice, mallory):
+    phone = make_phone(alice.workspace)
+    make_agent(alice.workspace, phone=phone, is_active=True)
+    make_agent(mallory.workspace, "Not hers")
+
+    words = text_of(alice.client.get("/voice-agents"))
+
+    assert "Reception Active +15005550001 Answers calls Demo responder" in words
+    assert "No language model is connected" in words
+    assert "Not hers" not in words
+
+
+def test_agent_list_names_the_model_that_answers(alice, settings):
+    settings.LLM_BASE_URL, settings.LLM_MODEL = "http://models.example/v1", "small"
+    make_agent(alice.workspace)
+    make_agent(alice.workspace, "Sales", model="large")
+
+    words = text_of(alice.client.get("/voice-agents"))
+
+    assert "small at models.example" in words
+    assert "large at models.example" in words
+    assert "No language model is connected" not in words
+
+
+def test_agent_create_needs_a_name_and_instructions_only(alice):
+    page = alice.client.get("/voice-agents/new")
+    data = {field.html_name: field.value() or "" for field in page.context["form"]}
+
+    answer = alice.client.post(
+        "/voice-agents/new",
+        data | {"name": "Reception", "instructions": "You are {{ who }}."},
+    )
+
+    agent = VoiceAgent.objects.for_owner(alice.workspace).get()
+    assert answer.status_code == 302
+    assert answer.url == agent.get_absolute_url()
+    assert (agent.instructions, agent.is_active, agent.end_call_phrases) == (
+        "You are {{ who }}.",
+        False,
+        ["goodbye"],
+    )
+    assert "Still without a value: who." in text_of(alice.client.get(answer.url))
+
+
+def test_agent_create_without_instructions_is_refused(alice):
+    answer = alice.client.post(
+        "/voice-agents/new", {"name": "Reception", "direction": "incoming"}
+    )
+
+    assert answer.status_code == 422
+    assert "Choose a prompt or write instructions." in text_of(answer)
+    assert not VoiceAgent.unscoped.exists()
+
+
+def test_agent_detail_saves_every_field(alice):
+    agent = make_agent(alice.workspace)
+    prompt = make_prompt(alice.workspace, text="You are {{ who }} in {{ city }}.")
+    phone = make_phone(alice.workspace)
+    changes = {
+        "name": "Front desk",
+        "phone": phone.pk,
+        "direction": "both",
+        "greeting_mode": "caller_first",
+        "greeting": "Hello from {{ city }}.",
+        "prompt": prompt.pk,
+        "instructions": "",
+        "model": "small",
+        "temperature": 1.5,
+        "max_tokens": 100,
+        "language": "de-DE",
+        "tts_provider": "Amazon",
+        "voice": "Vicki",
+        "transcription_provider": "Google",
+        "hints": "Meyer, Müller",
+        "transport": "gather",
+        "interruptible": "none",
+        "interrupt_sensitivity": "low",
+        "dtmf_detection": False,
+        "silence_timeout_s": 15,
+        "max_duration_s": 60,
+        "end_call_message": "Bye.",
+    }
+
+    inputs = {
+        "end_call_phrases": " auf Wiederhören \n\ntschüss\ntschüss",
+        "variable.city": "Ulm",
+    }
+
+    alice.client.post(agent.get_absolute_url(), form_data(agent, **changes, **inputs))
+
+    stored = VoiceAgent.unscoped.filter(pk=agent.pk).values(*changes).get()
+    agent.refresh_from_db()
+    assert stored == changes
+    assert agent.end_call_phrases == ["auf Wiederhören", "tschüss"]
+    assert agent.variables == {"city": "Ulm"}
+
+
+def test_agent_detail_refuses_values_out_of_bounds(alice):
+    agent = make_agent(alice.workspace)
+
+    answer = alice.client.post(
+        agent.get_absolute_url(),
+        form_data(
+            agent,
+            temperature="nan",
+            max_tokens=5,
+            language="Klingon!",
+            max_duration_s=100_000,
+            tts_provider="Acme",
+            end_call_phrases="\n".join(map(str, range(21))),
+        ),
+    )
+
+    assert answer.status_code == 422
+    assert answer.context["form"].errors.keys() == {
+        "temperature",
+        "max_tokens",
+        "language",
+        "max_duration_s",
+        "tts_provider",
+        "end_call_phrases",
+    }
+    assert re.search(r"<h1[^>]*>Reception</h1>", answer.content.decode())
+
+
+def test_agent_detail_answers_htmx_with_the_form_alone(alice):
+    agent = make_agent(alice.workspace)
+
+    answer = alice.client.post(
+        agent.get_absolute_url(), form_data(agent, name=""), headers=HTMX
+    )
+
+    assert answer.status_code == 422
+    assert answer.content.decode().lstrip().startswith("<form")
+
+
+def test_agent_detail_tells_who_is_active_on_the_chosen_phone(alice):
+    here, there = (
+        make_phone(alice.workspace, number)
+        for number in ("+15005550001", "+15005550002")
+    )
+    make_agent(alice.workspace, "There", phone=there, is_active=True)
+    agent = make_agent(alice.workspace, "Here", phone=here, is_active=True)
+
+    answer = alice.client.post(
+        agent.get_absolute_url(), form_data(agent, phone=there.pk)
+    )
+
+    assert answer.status_code == 422
+    assert "“There” is active on this number." in text_of(answer)
+
+
+def test_agent_detail_offers_own_living_phones_and_prompts(alice, mallory):
+    agent = make_agent(alice.workspace)
+    phone = make_phone(alice.workspace)
+    make_phone(alice.workspace, "+15005550002").put_away()
+    make_phone(mallory.workspace, "+15005550003")
+    make_prompt(mallory.workspace, "Not hers")
+
+    form = alice.client.get(agent.get_absolute_url()).context["form"]
+
+    assert list(form.fields["phone"].queryset) == [phone]
+    assert list(form.fields["prompt"].queryset) == []
+
+
+@pytest.mark.parametrize("field", ["phone", "prompt"])
+def test_agent_detail_refuses_ids_of_others_like_unknown_ones(alice, mallory, field):
+    agent = make_agent(alice.workspace)
+    make = {"phone": make_phone, "prompt": make_prompt}[field]
+    theirs = make(mallory.workspace).pk
+    nobodys = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d4e"
+
+    told = [
+        alice.client.post(agent.get_absolute_url(), form_data(agent, **{field: pk}))
+        .context["form"]
+        .errors[field]
+        for pk in (theirs, nobodys)
+    ]
+
+    assert told[0] == told[1]
+
+
+def test_agent_detail_keeps_values_of_placeholders(alice):
+    agent = make_agent(
+        alice.workspace, instructions="{{ city }}", variables={"old": "kept"}
+    )
+
+    alice.client.post(
+        agent.get_absolute_url(), form_data(agent, **{"variable.city": "Ulm"})
+    )
+
+    agent.refresh_from_db()
+    assert agent.variables == {"city": "Ulm", "old": "kept"}
+
+
+def test_agent_detail_forgets_emptied_values(alice):
+    agent = make_agent(alice.workspace, variables={"old": "gone"})
+
+    alice.client.post(
+        agent.get_absolute_url(), form_data(agent, **{"variable.old": ""})
+    )
+
+    agent.refresh_from_db()
+    assert agent.variables == {}
+
+
+def test_agent_variables_follow_the_texts_as_they_are_written(alice, mallory):
+    prompt = make_prompt(alice.workspace, text="{{ who }} {{ caller_number }}")
+    theirs = make_prompt(mallory.workspace, text="{{ secret }}")
+    data = {"greeting": "Hi {{ name }}", "variable.name": "Ada", "prompt": prompt.pk}
+
+    mine = alice.client.post("/voice-agents/variables", data)
+    other = alice.client.post("/voice-agents/variables", data | {"prompt": theirs.pk})
+
+    assert re.findall(r'name="(variable\.\w+)"', mine.content.decode()) == [
+        "variable.name",
+        "variable.who",
+    ]
+    assert "Still without a value: who." in text_of(mine)
+    assert "secret" not in other.content.decode()
+
+
+def test_agent_activate_names_who_was_replaced(alice):
+    phone = make_phone(alice.workspace)
+    make_agent(alice.workspace, "Old", phone=phone, is_active=True)
+    agent = make_agent(alice.workspace, "New", phone=phone)
+
+    words = follow(alice.client, f"{agent.get_absolute_url()}/activate")
+
+    assert "“New” is active now. It replaced “Old”, inactive from now on." in words
+    active = VoiceAgent.objects.for_owner(alice.workspace).filter(is_active=True)
+    assert list(active) == [agent]
+
+
+def test_agent_activate_without_a_phone_says_what_to_do(alice):
+    agent = make_agent(alice.workspace)
+
+    words = follow(alice.client, f"{agent.get_absolute_url()}/activate")
+
+    assert "An active agent needs a phone number: choose one first." in words
+
+
+def test_agent_deactivate_lets_it_rest(alice):
+    phone = make_phone(alice.workspace)
+    agent = make_agent(alice.workspace, phone=phone, is_active=True)
+
+    words = follow(alice.client, f"{agent.get_absolute_url()}/deactivate")
+
+    agent.refresh_from_db()
+    assert agent.is_active is False
+    assert "“Reception” is inactive now." in words
+
+
+def test_agent_delete_puts_it_away(alice):
+    agent = make_agent(alice.workspace)
+
+    words = follow(alice.client, f"{agent.get_absolute_url()}/delete")
+
+    assert "“Reception” is deleted." in words
+    assert alice.client.get(agent.get_absolute_url()).status_code == 404
+
+
+def test_agent_detail_of_a_removed_phone_says_so(alice):
+    agent = make_agent(alice.workspace, phone=make_phone(alice.workspace))
+    agent.phone.put_away()
+
+    words = text_of(alice.client.get(agent.get_absolute_url()))
+
+    assert "To activate it, choose a phone number" in words
+
+
+def test_names_are_shown_as_they_were_written(alice):
+    name = '"><img src=x> {{ 7 }} & {% now "Y" %}'
+    prompt = make_prompt(alice.workspace, name, text="<script>alert(1)</script>")
+    agent = make_agent(alice.workspace, name, prompt=prompt)
+
+    for path in (
+        "/prompts",
+        prompt.get_absolute_url(),
+        f"{prompt.get_absolute_url()}/versions/1",
+        "/voice-agents",
+        agent.get_absolute_url(),
+    ):
+        page = alice.client.get(path).content.decode()
+        assert "<img src=x>" not in page
+        assert "<script>alert" not in page
+        assert "&amp;quot;" not in page
+        assert name in unescape(page)
+
+
+# -- Who may ---------------------------------------------------------------------------
+
+
+def changing_paths(prompt, agent):
+    return [
+        "/prompts/new",
+        prompt.get_absolute_url(),
+        f"{prompt.get_absolute_url()}/delete",
+        "/voice-agents/new",
+        agent.get_absolute_url(),
+        f"{agent.get_absolute_url()}/activate",
+        f"{agent.get_absolute_url()}/deactivate",
+        f"{agent.get_absolute_url()}/delete",
+    ]
+
+
+def test_viewers_read_and_do_not_change(db):
+    viewer = make_tenant("vera", role=Membership.Role.VIEWER)
+    prompt = make_prompt(viewer.workspace)
+    phone = make_phone(viewer.workspace)
+    agent = make_agent(viewer.workspace, prompt=prompt, phone=phone)
+    readable = ["/prompts", "/voice-agents", prompt.get_absolute_url()]
+
+    read = [viewer.client.get(path) for path in [*readable, agent.get_absolute_url()]]
+    changed = [viewer.client.post(path) for path in changing_paths(prompt, agent)]
+
+    assert [page.status_code for page in read] == [200] * 4
+    assert {page.status_code for page in changed} == {403}
+    for page in read:
+        main = re.search(r"<main.*</main>", page.content.decode(), re.DOTALL)[0]
+        assert 'type="submit"' not in main
+        assert "/new" not in main
+
+
+def test_strangers_are_sent_to_the_log_in(client, alice):
+    prompt = make_prompt(alice.workspace)
+    agent = make_agent(alice.workspace)
+
+    for path in changing_paths(prompt, agent):
+        answer = client.post(path)
+        assert answer.status_code == 302
+        assert answer.url.startswith(reverse("account_login"))
+
+
+def test_actions_are_not_done_by_looking(alice):
+    agent = make_agent(alice.workspace)
+
+    for action in ("activate", "deactivate", "delete"):
+        page = alice.client.get(f"{agent.get_absolute_url()}/{action}")
+        assert page.status_code == 405
