@@ -5,6 +5,7 @@ Django under its own ASGI handler costs several times the CPU that it costs unde
 """
 
 import os
+from contextlib import asynccontextmanager
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 
@@ -36,4 +37,10 @@ def routes() -> list:
     return [*found, Mount("/", WSGIMiddleware(wsgi_application, workers=WSGI_THREADS))]
 
 
-application = Starlette(routes=routes(), on_shutdown=[close_client])
+@asynccontextmanager
+async def lifespan(app):
+    yield
+    await close_client()
+
+
+application = Starlette(routes=routes(), lifespan=lifespan)

@@ -1,0 +1,81 @@
+"""What the carrier sends. Its names of things end here."""
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from django import forms
+from django.utils.timezone import now
+
+from telephony.models import Call
+from telephony.words import speakable
+
+CALL_SID = r"^CA[0-9a-f]{32}$"
+MAX_SPEECH_CHARACTERS = 5000
+MAX_INTEGER = 2**31 - 1
+
+
+class CarrierText(forms.CharField):
+    """Free text: cleaned and cut to size, never refused, for a caller is waiting."""
+
+    def __init__(self, *, cut_to: int):
+        super().__init__(required=False)
+        self.cut_to = cut_to
+
+    def to_python(self, value):
+        return speakable(super().to_python(value))[: self.cut_to]
+
+
+class CarrierTime(forms.Field):
+    """RFC 2822; None for anything else. A clock that runs ahead is not believed."""
+
+    def __init__(self):
+        super().__init__(required=False)
+
+    def to_python(self, value):
+        try:
+            at = parsedate_to_datetime(value)
+        except (TypeError, ValueError):
+            return None
+        return min(at if at.tzinfo else at.replace(tzinfo=UTC), now())
+
+
+def _count(**options) -> forms.IntegerField:
+    return forms.IntegerField(
+        min_value=0, max_value=MAX_INTEGER, required=False, **options
+    )
+
+
+class VoiceForm(forms.Form):
+    """A call has come in."""
+
+    CallSid = forms.RegexField(CALL_SID)
+    From = CarrierText(cut_to=100)
+    To = CarrierText(cut_to=100)
+
+
+class GatherForm(forms.Form):
+    """What the caller said or pressed, or neither; `after` and `silent_s` are ours."""
+
+    SpeechResult = CarrierText(cut_to=MAX_SPEECH_CHARACTERS)
+    Digits = CarrierText(cut_to=100)
+    after = _count()
+    silent_s = _count()
+
+
+class StatusForm(forms.Form):
+    """How a call is getting on."""
+
+    CallSid = forms.RegexField(CALL_SID)
+    CallStatus = forms.ChoiceField(choices=Call.Status.choices)
+    SequenceNumber = _count()
+    CallDuration = _count()
+    Timestamp = CarrierTime()
+
+
+class RelayEndedForm(forms.Form):
+    """A live session is over; what became of the call is in `CallStatus`."""
+
+    SessionStatus = CarrierText(cut_to=20)
+    ErrorCode = CarrierText(cut_to=10)
+    CallStatus = CarrierText(cut_to=12)
+    CallDuration = _count()

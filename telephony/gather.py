@@ -1,0 +1,180 @@
+"""A call without a live session: every turn is a request of the carrier's.
+
+Nothing is held in memory between them. `after`, in the address, is the number of the
+last turn that both sides know of; the turn that comes next can be written only once,
+so of two deliveries of one request only one asks the model.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from agents import llm
+from agents.dialogue import (
+    AskModel,
+    CallerSilent,
+    CallerSpoke,
+    Command,
+    Dialogue,
+    EndCall,
+    Event,
+    KeysPressed,
+    Record,
+    ReplyFailed,
+    ReplyFinished,
+    ReplyToken,
+    Say,
+    TimeUp,
+    Turn,
+)
+from telephony import session, words
+from telephony.models import Call
+from telephony.services import calls
+
+REPLY_DEADLINE_S = 9  # the carrier waits 15 s for the whole answer
+GIVE_UP_AFTER_S = REPLY_DEADLINE_S + 6  # whoever was making the reply is gone
+LISTEN_S = 5  # also how long a key waits for the next one
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Say `words` and hear what comes; `silent_s` had passed before without any."""
+
+    words: str
+    after: int
+    silent_s: int = 0
+
+
+@dataclass(frozen=True)
+class Goodbye:
+    words: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The reply to this very request is still being made."""
+
+
+Answer = Listen | Goodbye | Wait
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a request brings: words or keys, or the length of a silence."""
+
+    words: str = ""
+    digits: str = ""
+    silent_s: int = 0
+
+
+class _Taken(Exception):
+    """Another delivery of the same request came first."""
+
+
+def open_call(call: Call) -> Answer:
+    """The greeting. Repeating is safe."""
+    greeting = session.greeting_of(call, at=call.started_at)
+    if not greeting:
+        return Listen("", after=0)
+    calls.add_turn(call, Turn(1, "agent", greeting, at_ms=0))
+    return Listen(greeting, after=1)
+
+
+def take_turn(call: Call, heard: Heard, *, after: int, at: datetime) -> Answer:
+    """Answer what was heard; a request that comes again gets the same answer."""
+    turns = calls.stored_turns(call)
+    if turns and turns[-1].number > after:
+        return _answer_again(call, turns, after=after, at=at)
+    if call.has_ended or call.end_reason:
+        return Goodbye("")
+    try:
+        return _Exchange(call, turns, at).answer(heard, after=after)
+    except _Taken:
+        turns = calls.stored_turns(call)
+        return _answer_again(call, turns, after=after, at=at)
+
+
+def _answer_again(call: Call, turns: list[Turn], *, after: int, at: datetime) -> Answer:
+    """What was answered before, or a pause while that is being made."""
+    latest = turns[-1]
+    if latest.speaker == "agent":
+        said = [t.text for t in turns if t.number > after and t.speaker == "agent"]
+        words_again = " ".join(said)
+        if call.end_reason:
+            return Goodbye(words_again)
+        return Listen(words_again, after=latest.number)
+    if _ms_since_answer(call, at) - latest.at_ms < GIVE_UP_AFTER_S * 1000:
+        return Wait()
+    call.note_end_reason(Call.EndReason.OUR_ERROR)
+    return Goodbye(words.apology())
+
+
+def _ms_since_answer(call: Call, at: datetime) -> int:
+    return max(0, int((at - call.answered_at).total_seconds() * 1000))
+
+
+class _Exchange:
+    """One thing that was heard, and what is said to it."""
+
+    def __init__(self, call: Call, turns: list[Turn], at: datetime) -> None:
+        self._call = call
+        self._agent = call.agent
+        self._dialogue = Dialogue(session.settings_of(call, at=at), turns)
+        self._now_ms = _ms_since_answer(call, at)
+        self._said = ""
+        self._failure = ""
+
+    def answer(self, heard: Heard, *, after: int) -> Answer:
+        event = self._event(heard)
+        if event is None:
+            return Listen("", after=after, silent_s=heard.silent_s)
+        self._follow(self._dialogue.receive(event))
+        if self._dialogue.has_ended:
+            return Goodbye(self._said)
+        return Listen(self._said, after=self._dialogue.turns[-1].number)
+
+    def _event(self, heard: Heard) -> Event | None:
+        """What the dialogue should know; None while the silence is not long enough."""
+        at_ms = self._now_ms
+        if at_ms >= self._agent.max_duration_s * 1000:
+            return TimeUp(at_ms)
+        if heard.words:
+            return CallerSpoke(heard.words, at_ms)
+        if heard.digits and self._agent.dtmf_detection:
+            return KeysPressed(heard.digits, at_ms)
+        if heard.silent_s >= self._agent.silence_timeout_s:
+            return CallerSilent(at_ms)
+        return None
+
+    def _follow(self, commands: list[Command]) -> None:
+        """Carry the commands out; the reason of an end is written first.
+
+        Whoever delivers the request again finds the turn, and with it the reason.
+        """
+        for command in sorted(commands, key=lambda c: not isinstance(c, EndCall)):
+            match command:
+                case EndCall(reason):
+                    self._call.note_end_reason(reason, self._failure)
+                case Say(text):
+                    self._said += text
+                case Record(turn):
+                    if not calls.add_turn(self._call, turn):
+                        raise _Taken
+                case AskModel():
+                    self._follow(self._reply(command))
+
+    def _reply(self, question: AskModel) -> list[Command]:
+        """Let the dialogue have the whole reply at once, or the failure."""
+        asked_at = monotonic()
+        request = session.request_of(self._agent, question.messages)
+        provider = session.provider_of(self._agent)
+        try:
+            text = llm.run(llm.collect(provider, request, REPLY_DEADLINE_S))
+        except llm.ModelFailed as failed:
+            self._failure = str(failed)
+            event = ReplyFailed(question.reply, failed.reason, self._now_ms)
+            return self._dialogue.receive(event)
+        at_ms = self._now_ms + int((monotonic() - asked_at) * 1000)
+        token = ReplyToken(question.reply, words.speakable(text), at_ms)
+        finished = ReplyFinished(question.reply, at_ms)
+        return [*self._dialogue.receive(token), *self._dialogue.receive(finished)]

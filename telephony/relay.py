@@ -1,0 +1,333 @@
+"""The live session: the carrier's WebSocket on one side, the dialogue on the other.
+
+What should happen is `agents.dialogue`'s to say; here it is made to happen. One task
+reads, one writes, at most one listens to the model. The reader waits for neither the
+model nor the database, or an interruption would wait too.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from functools import partial
+
+from django.utils.timezone import now
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from agents import llm
+from agents.dialogue import (
+    SPEECH_CHARACTERS_PER_SECOND,
+    AskModel,
+    CallerHungUp,
+    CallerInterrupted,
+    CallerSilent,
+    CallerSpoke,
+    CallOpened,
+    Command,
+    Dialogue,
+    EndCall,
+    Event,
+    KeysPressed,
+    Record,
+    ReplyFailed,
+    ReplyFinished,
+    ReplyLate,
+    ReplyToken,
+    Say,
+    SessionLost,
+    Settings,
+    StopModel,
+    TimeUp,
+)
+from telephony import frames, session
+from telephony.addresses import relay_url
+from telephony.diary import Diary
+from telephony.models import Call
+from telephony.services import calls
+from telephony.signatures import HEADER, is_signed_handshake
+from telephony.words import speakable
+from voiceops.threads import in_thread
+
+SETUP_WITHIN_S = 5
+FILLER_AFTER_S = 3
+KEYS_PAUSE_S = 1.5  # after which pressed keys are complete; # completes them at once
+SPEECH_MARGIN_S = 0.5  # the voice begins a little later than its text
+CLOSED_WITHIN_S = 10  # by the carrier, once it was told the end
+REASON_WRITTEN_WITHIN_S = 2
+MAX_FRAME_CHARACTERS = 64 * 1024
+
+NORMAL, GOING_AWAY, NO_CODE = 1000, 1001, 1005  # RFC 6455, 7.4.1
+POLICY_VIOLATION, TOO_BIG = 1008, 1009
+HUNG_UP = {NORMAL, GOING_AWAY, NO_CODE}
+
+logger = logging.getLogger(__name__)
+
+
+async def answer(websocket: WebSocket) -> None:
+    """The endpoint. What the carrier did not sign is refused before it is accepted."""
+    token = websocket.path_params["token"]
+    signature = websocket.headers.get(HEADER, "")
+    opened = await in_thread(_open, token, signature)
+    if opened is None:
+        await websocket.close()  # not accepted yet: the client gets 403
+        return
+    await websocket.accept()
+    await LiveSession(websocket, *opened).run()
+
+
+def _open(token: str, signature: str) -> tuple[Call, Settings] | None:
+    """All that is read of the database before the conversation."""
+    if not calls.TOKEN.fullmatch(token):
+        return None
+    is_signed = partial(is_signed_handshake, relay_url(token), signature)
+    call = calls.open_session(token, is_signed)
+    return None if call is None else (call, session.settings_of(call, at=now()))
+
+
+class LiveSession:
+    """One call's conversation, from its first frame to its last written word."""
+
+    def __init__(self, websocket: WebSocket, call: Call, settings: Settings) -> None:
+        self._websocket = websocket
+        self._call = call
+        self._agent = call.agent
+        self._dialogue = Dialogue(settings)
+        self._provider = session.provider_of(call.agent)
+        self._loop = asyncio.get_running_loop()
+        self._diary = Diary(call.pk)
+        self._outgoing: asyncio.Queue[str | EndCall] = asyncio.Queue()
+        self._model: asyncio.Task | None = None
+        self._failure = ""  # the model's last one, in words
+        self._is_replying = False
+        self._ill_formed = 0
+        self._keys = ""
+        self._opened_at = 0.0
+        self._spoken_until = 0.0  # when the agent's voice will be through its words
+        self._heard_at = 0.0  # the caller's last sign of life
+        self._hushed = asyncio.Event()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    async def run(self) -> None:
+        """Hold the conversation until the socket is closed, and write its end."""
+        code = None
+        helpers: list[asyncio.Task] = []
+        try:
+            if await self._is_set_up():
+                self._begin()
+                helpers.append(asyncio.create_task(self._write()))
+                helpers.append(asyncio.create_task(self._provider.warm_up()))
+                code = await self._read()
+            else:
+                await self._close(POLICY_VIOLATION)
+        finally:
+            self._finish(code)
+            helpers += [self._model] if self._model else []
+            for task in helpers:
+                task.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._diary.close()
+
+    async def _is_set_up(self) -> bool:
+        """Whether the first frame says that this is the socket of our call."""
+        try:
+            async with asyncio.timeout(SETUP_WITHIN_S):
+                raw = (await self._websocket.receive()).get("text") or ""
+            first = frames.parse(raw[:MAX_FRAME_CHARACTERS])
+        except (TimeoutError, frames.IllFormed):
+            return False
+        return first == frames.Setup(self._call.sid, self._call.account_sid)
+
+    def _begin(self) -> None:
+        self._opened_at = self._heard_at = self._spoken_until = self._loop.time()
+        self._call.answered_at = now()
+        self._diary.add(calls.begin_session, self._call, self._call.answered_at)
+        if not self._dialogue.settings.caller_speaks_first:
+            self._count_speech(self._dialogue.settings.greeting)
+        self._feed(CallOpened, at_ms=0)
+        self._set_timer("time up", self._agent.max_duration_s, self._feed, TimeUp)
+
+    def _finish(self, code: int | None) -> None:
+        """The socket is gone, with this close code: record what is left to say."""
+        hung_up = code in HUNG_UP
+        self._feed(CallerHungUp if hung_up else SessionLost)
+        for timer in self._timers.values():
+            timer.cancel()
+        if hung_up:
+            self._diary.add(self._call.note_end_reason, Call.EndReason.CALLER_HUNG_UP)
+        if self._ill_formed:
+            logger.warning("call %s: %d ill-formed", self._call.pk, self._ill_formed)
+
+    # what comes from the carrier
+
+    async def _read(self) -> int | None:
+        """Take frames until the socket is closed; the close code, if there is one."""
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return message.get("code")
+            raw = message.get("text")
+            if len(raw or message.get("bytes") or "") > MAX_FRAME_CHARACTERS:
+                await self._close(TOO_BIG)
+                return None
+            try:
+                frame = frames.parse(raw)
+            except frames.IllFormed:
+                self._ill_formed += 1
+            else:
+                self._take(frame)
+
+    def _take(self, frame: frames.Frame | None) -> None:
+        match frame:
+            case frames.Prompt(text):
+                self._heard_at = self._loop.time()
+                self._flush_keys()
+                self._feed(CallerSpoke, text=text)
+            case frames.Interrupt(heard, heard_ms):
+                self._hush()
+                self._feed(CallerInterrupted, heard=heard, heard_ms=heard_ms)
+            case frames.Key(digit):
+                self._press(digit)
+            case frames.Speaking(is_agent=True, is_on=False):
+                if self._outgoing.empty() and not self._is_replying:
+                    self._hush()
+            case frames.Speaking(is_agent=False):
+                self._heard_at = self._loop.time()
+                self._watch_silence()
+            case frames.Complaint():
+                logger.warning("call %s: the carrier complains", self._call.pk)
+
+    def _press(self, digit: str) -> None:
+        """Collect keys: a number is one thing that the caller says."""
+        self._heard_at = self._loop.time()
+        self._keys += digit
+        if digit == "#":
+            self._flush_keys()
+        else:
+            self._set_timer("keys", KEYS_PAUSE_S, self._flush_keys)
+
+    def _flush_keys(self) -> None:
+        self._cancel_timer("keys")
+        keys, self._keys = self._keys, ""
+        if keys:
+            self._feed(KeysPressed, digits=keys)
+
+    # the dialogue
+
+    def _feed(
+        self, event: Callable[..., Event], at_ms: int | None = None, **facts
+    ) -> None:
+        """Tell the dialogue and do what it says: all at once, nothing is awaited."""
+        if at_ms is None:
+            at_ms = max(0, int((self._loop.time() - self._opened_at) * 1000))
+        for command in self._dialogue.receive(event(at_ms=at_ms, **facts)):
+            self._obey(command)
+        self._watch_silence()
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Say(text, last):
+                self._count_speech(text)
+                self._is_replying = self._is_replying and not last
+                self._outgoing.put_nowait(frames.text(text, last=last))
+            case Record(turn):
+                self._diary.add(calls.record_turn, self._call, turn)
+            case AskModel():
+                self._is_replying = True
+                self._model = asyncio.create_task(self._ask(command, self._model))
+            case StopModel():
+                self._stop_model()
+            case EndCall(reason):
+                self._diary.add(self._call.note_end_reason, reason, self._failure)
+                self._outgoing.put_nowait(command)
+
+    # the model
+
+    async def _ask(self, question: AskModel, previous: asyncio.Task | None) -> None:
+        """Stream one reply into the dialogue, after the one before has let go."""
+        if previous is not None:
+            await asyncio.wait([previous])
+        reply = question.reply
+        request = session.request_of(self._agent, question.messages)
+        self._set_timer("late", FILLER_AFTER_S, self._feed, partial(ReplyLate, reply))
+        try:
+            async with aclosing(self._provider.stream(request)) as pieces:
+                async for piece in pieces:
+                    self._feed(ReplyToken, reply=reply, text=speakable(piece))
+            self._feed(ReplyFinished, reply=reply)
+        except llm.ModelFailed as failed:
+            self._failure = str(failed)
+            self._feed(ReplyFailed, reply=reply, reason=failed.reason)
+        except Exception:  # a bug here must not leave the caller in silence
+            logger.exception("call %s: no reply", self._call.pk)
+            self._feed(ReplyFailed, reply=reply, reason="malformed")
+        finally:
+            self._cancel_timer("late")
+
+    def _stop_model(self) -> None:
+        """Abandon the reply: what is not sent yet is not said any more."""
+        if self._model is not None:
+            self._model.cancel()
+        while not self._outgoing.empty():
+            self._outgoing.get_nowait()
+        self._is_replying = False
+
+    # what goes to the carrier
+
+    async def _write(self) -> None:
+        """Send what is said; after the last words, the end."""
+        with suppress(WebSocketDisconnect, RuntimeError):  # the reader knows why
+            while True:
+                item = await self._outgoing.get()
+                if isinstance(item, EndCall):
+                    return await self._end(item.reason)
+                await self._websocket.send_text(item)
+
+    async def _end(self, reason: str) -> None:
+        """Tell the carrier once the reason is written and the last word was heard."""
+        await self._diary.written(REASON_WRITTEN_WITHIN_S)
+        await self._until_heard()
+        await self._websocket.send_text(frames.end(reason))
+        await asyncio.sleep(CLOSED_WITHIN_S)
+        await self._close(NORMAL)
+
+    async def _until_heard(self) -> None:
+        while (left_s := self._spoken_until - self._loop.time()) > 0:
+            self._hushed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._hushed.wait()
+
+    async def _close(self, code: int) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self._websocket.close(code)
+
+    # time
+
+    def _count_speech(self, text: str) -> None:
+        """Reckon how long the voice will speak, in case the carrier does not tell."""
+        if text:
+            begins = max(self._spoken_until, self._loop.time() + SPEECH_MARGIN_S)
+            self._spoken_until = begins + len(text) / SPEECH_CHARACTERS_PER_SECOND
+
+    def _hush(self) -> None:
+        """The agent's voice is silent now."""
+        self._spoken_until = self._loop.time()
+        self._hushed.set()
+        self._watch_silence()
+
+    def _watch_silence(self) -> None:
+        """Count the caller's silence, but not while the agent thinks or speaks."""
+        self._cancel_timer("silence")
+        if self._dialogue.has_ended or self._is_replying:
+            return
+        since = max(self._spoken_until, self._heard_at)
+        left_s = since + self._agent.silence_timeout_s - self._loop.time()
+        self._set_timer("silence", left_s, self._feed, CallerSilent)
+
+    def _set_timer(self, name: str, after_s: float, callback, *args) -> None:
+        self._cancel_timer(name)
+        self._timers[name] = self._loop.call_later(max(0, after_s), callback, *args)
+
+    def _cancel_timer(self, name: str) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()

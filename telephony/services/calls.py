@@ -1,0 +1,306 @@
+"""What becomes of a call: it comes in, is talked through, and ends once.
+
+Everything here may be repeated: the carrier delivers twice, late and out of order.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.utils.timezone import now
+
+from accounts.models import Workspace
+from agents import dialogue
+from agents.models import VoiceAgent
+from telephony import session
+from telephony.models import Call, CallEvent, CallQuerySet, Phone, TestLine, Turn
+
+Status, Reason = Call.Status, Call.EndReason
+
+# Twilio's error codes of a live session, and what they mean here.
+SESSION_ERRORS = {
+    "64102": (Reason.CONNECTION_FAILED, "the carrier could not connect"),
+    "64105": (Reason.CONNECTION_LOST, "the connection broke off"),
+}
+# Concluded from how a call ended, not told by anybody: they give way to what is told.
+GUESSED = (Reason.CALLER_HUNG_UP, Reason.CARRIER_ENDED)
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,40}")  # what can be one of our address tokens
+
+
+class CallOver(Exception):
+    """The carrier asks about a call that has ended: a replay."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was called: a phone or a test line; its account signs the webhooks."""
+
+    phone: Phone | None = None
+    test_line: TestLine | None = None
+
+    @property
+    def _account(self):
+        return self.test_line or self.phone.carrier_account
+
+    @property
+    def auth_token(self) -> str:
+        return self._account.auth_token
+
+    @property
+    def account_sid(self) -> str:
+        return self._account.account_sid
+
+    @property
+    def phone_id(self):
+        return self.phone.pk if self.phone else None
+
+    @property
+    def owner(self) -> Workspace:
+        return (self.test_line or self.phone).owner
+
+    @property
+    def owner_id(self):
+        return (self.test_line or self.phone).owner_id
+
+
+def line_of(token: str) -> Line | None:
+    """The line with this address token; a removed number still has its own."""
+    phones = Phone.unscoped.select_related("carrier_account", "owner")
+    if phone := phones.filter(webhook_token=token).first():
+        return Line(phone=phone)
+    lines = TestLine.unscoped.select_related("agent__prompt", "owner")
+    test_line = lines.filter(webhook_token=token).first()
+    return Line(test_line=test_line) if test_line else None
+
+
+def with_signer() -> CallQuerySet:
+    """Calls with whose secret signs their webhooks, and all that a turn needs."""
+    return Call.unscoped.select_related(
+        "owner", "agent__prompt", "carrier_account", "test_line"
+    )
+
+
+def receive_call(
+    line: Line, *, sid: str, from_number: str, to_number: str, at: datetime
+) -> Call:
+    """Write a call down, with its agent or the reason why nobody answers.
+
+    A call that the carrier asks about again is the same call, as it was first
+    answered; `CallOver` if it has ended since. Two requests at once are settled by
+    the constraint on the SID.
+    """
+    refusal = _refusal(line, to_number)
+    agent = None if refusal else _agent_of(line)
+    if not refusal and agent is None:
+        refusal = Reason.NO_ACTIVE_AGENT
+    call = Call(
+        **_of_line(line),
+        **(_of_agent(agent, at) if agent else {"status": Status.RINGING}),
+        sid=sid,
+        direction=Call.Direction.INCOMING,
+        from_number=from_number,
+        to_number=to_number,
+        started_at=at,
+        last_event_at=at,
+        end_reason=refusal,
+    )
+    try:
+        call.save(force_insert=True)
+    except IntegrityError:
+        return _same_call(line, sid)
+    return call
+
+
+def _refusal(line: Line, to_number: str) -> str:
+    if line.phone is None:
+        return ""
+    if line.phone.is_deleted:
+        return Reason.NUMBER_REMOVED
+    return "" if to_number == line.phone.number else Reason.WRONG_NUMBER
+
+
+def _agent_of(line: Line) -> VoiceAgent | None:
+    if line.test_line:
+        agent = line.test_line.agent
+        return None if agent.is_deleted else agent
+    agents = VoiceAgent.unscoped.answering().filter(phone=line.phone)
+    return agents.select_related("prompt").first()
+
+
+def _of_line(line: Line) -> dict:
+    return {
+        "owner": line.owner,
+        "phone": line.phone,
+        "carrier_account": line.phone.carrier_account if line.phone else None,
+        "test_line": line.test_line,
+        "is_test": line.test_line is not None,
+    }
+
+
+def _of_agent(agent: VoiceAgent, at: datetime) -> dict:
+    """What is kept of the agent as it is now, whatever becomes of it."""
+    provider = session.provider_of(agent)
+    kept = {
+        "agent": agent,
+        "transport": agent.transport,
+        "prompt_version": agent.prompt.version if agent.prompt_id else None,
+        "model_label": provider.label[:200],
+        "is_demo": provider.is_demo,
+        "status": Status.RINGING,
+    }
+    if agent.transport == VoiceAgent.Transport.GATHER:
+        # The carrier answers with our first words and reports nothing before the end.
+        kept |= {"status": Status.IN_PROGRESS, "answered_at": at}
+    return kept
+
+
+def _same_call(line: Line, sid: str) -> Call:
+    call = with_signer().get(owner=line.owner, sid=sid)
+    of_this_line = call.phone_id == line.phone_id and call.test_line == line.test_line
+    if call.has_ended or not of_this_line:
+        raise CallOver
+    return call
+
+
+def open_session(token: str, is_signed: Callable[[str], bool]) -> Call | None:
+    """The call whose live session has this address; None if it is not to be opened.
+
+    `is_signed` is asked with the auth token of the call's account. The address is
+    good for one connection, which is taken here.
+    """
+    call = with_signer().filter(relay_token=token).first()
+    if call is None or not is_signed(call.auth_token):
+        return None
+    waiting = Call.unscoped.filter(
+        pk=call.pk,
+        relay_connected_at=None,
+        transport=VoiceAgent.Transport.STREAM,
+        status__in=Call.OPEN,
+        end_reason="",
+    )
+    return call if waiting.update(relay_connected_at=now()) else None
+
+
+def begin_session(call: Call, at: datetime) -> None:
+    """The session has begun, at `at`: the call is answered."""
+    call.advance(Status.IN_PROGRESS, at=at)
+    record_event(call, status="session-started", at=at)
+
+
+def record_turn(call: Call, turn: dialogue.Turn) -> None:
+    """Write a turn, or what became of it: an interruption shortens it later."""
+    if not add_turn(call, turn):
+        turns = Turn.unscoped.filter(call=call, number=turn.number)
+        turns.update(**_fields_of(call, turn), updated_at=now())
+
+
+def add_turn(call: Call, turn: dialogue.Turn) -> bool:
+    """Write a new turn; False if there is one of that number."""
+    row = Turn(
+        owner=call.owner, call=call, number=turn.number, **_fields_of(call, turn)
+    )
+    try:
+        row.save(force_insert=True)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _fields_of(call: Call, turn: dialogue.Turn) -> dict:
+    return {
+        "speaker": turn.speaker,
+        "text": turn.text,
+        "at": call.answered_at + timedelta(milliseconds=turn.at_ms),
+        "at_ms": turn.at_ms,
+        "reply_ms": turn.reply_ms,
+        "interrupted": turn.interrupted,
+    }
+
+
+def stored_turns(call: Call) -> list[dialogue.Turn]:
+    """The transcript, as the dialogue knows it."""
+    names = ("number", "speaker", "text", "at_ms", "reply_ms", "interrupted")
+    rows = Turn.unscoped.filter(call=call).order_by("number").values(*names)
+    return [dialogue.Turn(**row) for row in rows]
+
+
+def record_event(
+    call: Call, *, status: str, at: datetime, sequence: int = -1, detail: str = ""
+) -> None:
+    """Add to the call's history; the same event again changes nothing."""
+    event = CallEvent(
+        owner_id=call.owner_id,
+        call=call,
+        status=status,
+        sequence=sequence,
+        detail=detail[:200],
+        at=at,
+    )
+    CallEvent.unscoped.bulk_create([event], ignore_conflicts=True)
+
+
+def record_status(
+    call: Call,
+    *,
+    status: str,
+    at: datetime,
+    sequence: int = -1,
+    duration_s: int | None = None,
+) -> None:
+    """What the carrier says of the call; in any order, any number of times."""
+    record_event(call, status=status, sequence=sequence, at=at)
+    follow_status(call, status=status, at=at, duration_s=duration_s)
+
+
+def follow_status(
+    call: Call, *, status: str, at: datetime, duration_s: int | None = None
+) -> None:
+    """Move the call on, and keep what else the report knows of it."""
+    rows = Call.unscoped.filter(pk=call.pk)
+    call.advance(status, at=at)
+    if status in Call.OPEN:
+        if status == Status.IN_PROGRESS:
+            rows.filter(answered_at=None).update(answered_at=at)
+    else:
+        guess = status == Status.COMPLETED
+        call.note_end_reason(Reason.CALLER_HUNG_UP if guess else Reason.CARRIER_ENDED)
+        if duration_s is not None:
+            rows.filter(duration_s=None).update(duration_s=duration_s)
+    rows.update(last_event_at=Greatest(F("last_event_at"), at))
+
+
+def record_session_end(
+    call: Call,
+    *,
+    session_status: str,
+    call_status: str,
+    error_code: str,
+    duration_s: int | None,
+    at: datetime,
+) -> None:
+    """The carrier left the live session: why, and what it says of the call."""
+    reason, meaning = SESSION_ERRORS.get(error_code, (Reason.CONNECTION_LOST, ""))
+    detail = f"{error_code}: {meaning}" if meaning else error_code
+    record_event(call, status=f"session-{session_status}", at=at, detail=detail)
+    if session_status == "failed":
+        _note_told_reason(call, reason, detail)
+    if call_status in Status.values:
+        follow_status(call, status=call_status, at=at, duration_s=duration_s)
+
+
+def _note_told_reason(call: Call, reason: str, detail: str) -> None:
+    """A reason that somebody knows, also when a guess was quicker."""
+    if not call.note_end_reason(reason, detail):
+        guessed = Call.unscoped.filter(pk=call.pk, end_reason__in=GUESSED)
+        guessed.update(end_reason=reason, end_detail=detail)
+
+
+def note_our_error(owner_id, sid: str) -> None:
+    """The call ends because something broke here."""
+    calls = Call.unscoped.filter(owner_id=owner_id, sid=sid, end_reason="")
+    calls.update(end_reason=Reason.OUR_ERROR)

@@ -1,0 +1,70 @@
+"""What an agent brings into a call: its words filled in, its model, its provider."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.utils.formats import date_format
+from django.utils.translation import override
+
+from agents import dialogue, llm
+from agents.models import VoiceAgent
+from agents.prompts import placeholders, render
+from telephony import words
+from telephony.models import Call
+
+
+def settings_of(call: Call, *, at: datetime) -> dialogue.Settings:
+    """How the call's agent behaves in this call; `at` decides what today is."""
+    agent = call.agent
+    with override(agent.language or None):
+        facts = _facts(call, at)
+        return dialogue.Settings(
+            greeting=_filled(agent.greeting, facts).strip(),
+            instructions=_filled(agent.prompt_text, facts),
+            end_call_phrases=tuple(str(phrase) for phrase in agent.end_call_phrases),
+            end_call_message=_filled(agent.end_call_message, facts),
+            caller_speaks_first=(
+                agent.greeting_mode == VoiceAgent.GreetingMode.CALLER_FIRST
+            ),
+            dtmf=agent.dtmf_detection,
+            silence_message=str(words.STILL_THERE),
+            filler=str(words.FILLER),
+            apology=words.apology(),
+            time_up_message=str(words.TIME_UP),
+        )
+
+
+def greeting_of(call: Call, *, at: datetime) -> str:
+    """What the carrier says when it has answered; nothing if the caller begins."""
+    if call.agent.greeting_mode == VoiceAgent.GreetingMode.CALLER_FIRST:
+        return ""
+    return _filled(call.agent.greeting, _facts(call, at)).strip()
+
+
+def provider_of(agent: VoiceAgent) -> llm.Provider:
+    return llm.configured_provider(agent.model)
+
+
+def request_of(agent: VoiceAgent, messages: tuple[dict[str, str], ...]) -> llm.Request:
+    return llm.Request(
+        messages=messages,
+        model=agent.model or None,
+        temperature=agent.temperature,
+        max_tokens=agent.max_tokens,
+    )
+
+
+def _facts(call: Call, at: datetime) -> dict[str, str]:
+    given = {str(name): str(value) for name, value in call.agent.variables.items()}
+    today = at.astimezone(ZoneInfo(call.owner.timezone))
+    return given | {
+        "agent_name": call.agent.name,
+        "caller_number": call.from_number,
+        "today": date_format(today, "l, j F Y"),
+    }
+
+
+def _filled(text: str, facts: dict[str, str]) -> str:
+    """`text` with its placeholders; one that nobody filled in is silence."""
+    unknown = dict.fromkeys(placeholders(text), "")
+    return words.speakable(render(text, unknown | facts)[0])

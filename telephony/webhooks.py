@@ -1,0 +1,221 @@
+"""What the carrier calls. The signature is checked before anything else.
+
+A webhook that must speak always answers a document, whatever broke behind it.
+"""
+
+import logging
+from contextlib import suppress
+from functools import wraps
+
+from django.db import Error as DatabaseError
+from django.http import HttpResponse, HttpResponseForbidden
+from django.utils.timezone import now
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from agents.models import VoiceAgent
+from telephony import gather, session, twiml, words
+from telephony.addresses import relay_url, webhook_url
+from telephony.forms.webhooks import (
+    GatherForm,
+    RelayEndedForm,
+    StatusForm,
+    VoiceForm,
+)
+from telephony.models import Call
+from telephony.services import calls
+from telephony.signatures import signed_by_twilio
+
+REFUSALS = {
+    Call.EndReason.NO_ACTIVE_AGENT: words.NOBODY_ANSWERS,
+    Call.EndReason.NUMBER_REMOVED: words.NOT_IN_SERVICE,
+    Call.EndReason.WRONG_NUMBER: words.NOT_IN_SERVICE,
+}
+
+logger = logging.getLogger(__name__)
+
+
+def signed_line(token):
+    """Whose number is called; the address says so, not what the request claims."""
+    return calls.line_of(token) if calls.TOKEN.fullmatch(token) else None
+
+
+def signed_call(call_id):
+    return calls.with_signer().filter(pk=call_id).first()
+
+
+def about_this_call(view):
+    """Let through only what names the call that its address is for."""
+
+    @wraps(view)
+    def checked(request, call):
+        if request.POST.get("CallSid") != call.sid:
+            return HttpResponseForbidden()
+        return view(request, call)
+
+    return checked
+
+
+def always_speaks(view):
+    """Answer an apology and hang up when anything breaks: a caller is waiting."""
+
+    @wraps(view)
+    def guarded(request, **route):
+        try:
+            return view(request, **route)
+        except Exception:  # the caller must hear something, whatever it was
+            logger.exception("webhook %s failed", view.__name__)
+            _note_our_error(request)
+            return document(twiml.hang_up(words.apology()))
+
+    return guarded
+
+
+def _note_our_error(request):
+    signer = getattr(request, "signer", None)
+    if signer is not None:
+        with suppress(DatabaseError):  # perhaps it is what broke
+            sid = request.POST.get("CallSid", "").replace("\0", "")
+            calls.note_our_error(signer.owner_id, sid)
+
+
+def document(text):
+    return HttpResponse(text, content_type="text/xml")
+
+
+@csrf_exempt
+@require_POST
+@always_speaks
+@signed_by_twilio(signed_line)
+def voice(request, line):
+    """A call comes in: who answers, and how. Asked twice, it answers the same."""
+    form = VoiceForm(request.POST)
+    if not form.is_valid():
+        logger.warning("a call with fields that make no sense: %s", list(form.errors))
+        return document(twiml.hang_up(words.apology()))
+    try:
+        call = calls.receive_call(
+            line,
+            sid=form.cleaned_data["CallSid"],
+            from_number=form.cleaned_data["From"],
+            to_number=form.cleaned_data["To"],
+            at=now(),
+        )
+    except calls.CallOver:
+        return HttpResponseForbidden()
+    return document(_opening(call))
+
+
+def _opening(call):
+    if call.agent is None:
+        return twiml.hang_up(str(REFUSALS.get(call.end_reason, words.NOBODY_ANSWERS)))
+    if call.transport == VoiceAgent.Transport.GATHER:
+        return _gathering(call, gather.open_call(call))
+    return twiml.connect(
+        call.agent,
+        relay_url=relay_url(call.relay_token),
+        action_url=webhook_url("relay_ended", call.pk),
+        greeting=session.greeting_of(call, at=call.started_at),
+    )
+
+
+@csrf_exempt
+@require_POST
+@always_speaks
+@signed_by_twilio(signed_call)
+@about_this_call
+def gather_turn(request, call):
+    """What the caller said, pressed, or did not say; the model's answer to it."""
+    form = GatherForm({**request.POST.dict(), **request.GET.dict()})
+    if not form.is_valid() or call.answered_at is None or call.agent is None:
+        return HttpResponseForbidden()
+    given = form.cleaned_data
+    heard = gather.Heard(
+        given["SpeechResult"], given["Digits"], silent_s=given["silent_s"] or 0
+    )
+    answer = gather.take_turn(call, heard, after=given["after"] or 0, at=now())
+    if isinstance(answer, gather.Wait):
+        query = request.GET.dict()
+        return document(twiml.wait(webhook_url("gather", call.pk, **query)))
+    return document(_gathering(call, answer))
+
+
+def _gathering(call, answer):
+    if isinstance(answer, gather.Goodbye):
+        return twiml.hang_up(answer.words, call.agent)
+    left_s = call.agent.silence_timeout_s - answer.silent_s
+    timeout_s = max(1, min(gather.LISTEN_S, left_s))
+    silent_s = answer.silent_s + timeout_s
+    return twiml.listen(
+        call.agent,
+        answer.words,
+        action_url=webhook_url("gather", call.pk, after=answer.after),
+        silence_url=webhook_url(
+            "gather", call.pk, after=answer.after, silent_s=silent_s
+        ),
+        timeout_s=timeout_s,
+    )
+
+
+@csrf_exempt
+@require_POST
+@always_speaks
+@signed_by_twilio(signed_call)
+@about_this_call
+def relay_ended(request, call):
+    """The live session is over: by us, by the caller, or because it broke."""
+    form = RelayEndedForm(request.POST)
+    if not form.is_valid():
+        return document(twiml.hang_up())
+    given = form.cleaned_data
+    calls.record_session_end(
+        call,
+        session_status=given["SessionStatus"],
+        call_status=given["CallStatus"],
+        error_code=given["ErrorCode"],
+        duration_s=given["CallDuration"],
+        at=now(),
+    )
+    if given["SessionStatus"] == "completed":
+        return document(twiml.nothing())
+    failed = given["SessionStatus"] == "failed"
+    return document(twiml.hang_up(words.apology() if failed else ""))
+
+
+@csrf_exempt
+@require_POST
+@signed_by_twilio(signed_line)
+def phone_status(request, line):
+    """The end of a call to a number. An unknown call: nothing to retry."""
+    form = StatusForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=400)
+    sid = form.cleaned_data["CallSid"]
+    call = Call.unscoped.filter(owner=line.owner_id, sid=sid).first()
+    if call is not None:
+        _record(call, form.cleaned_data)
+    return HttpResponse(status=204)
+
+
+@csrf_exempt
+@require_POST
+@signed_by_twilio(signed_call)
+@about_this_call
+def call_status(request, call):
+    """How one call is getting on."""
+    form = StatusForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=400)
+    _record(call, form.cleaned_data)
+    return HttpResponse(status=204)
+
+
+def _record(call, given):
+    sequence = given["SequenceNumber"]
+    calls.record_status(
+        call,
+        status=given["CallStatus"],
+        sequence=-1 if sequence is None else sequence,
+        duration_s=given["CallDuration"],
+        at=given["Timestamp"] or now(),
+    )
