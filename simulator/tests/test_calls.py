@@ -107,7 +107,8 @@ def test_say_pause_play_and_redirect_are_followed(carrier, app, account):
 )
 def test_dial_tells_its_action_how_it_went(carrier, app, account, ending, status):
     app.answers["/voice"] = (
-        f"<Response><Dial timeout='5' action='/after'>+1202555{ending}</Dial></Response>"
+        "<Response><Dial timeout='5' action='/after'>"
+        f"+1202555{ending}</Dial></Response>"
     )
     app.answers["/after"] = SAY
 
