@@ -18,8 +18,8 @@ from voiceops.wsgi import application as wsgi_application  # noqa: E402
 # ruff: isort: split
 # After the line above: these need Django to be set up.
 from django.conf import settings  # noqa: E402
-from telephony.relay import answer  # noqa: E402
 
+from telephony.relay import answer  # noqa: E402
 from voiceops.proxy import close_client, forward_to_simulator  # noqa: E402
 
 WSGI_THREADS = 16
