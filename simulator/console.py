@@ -106,13 +106,16 @@ def _render(name: str, **values) -> Html:
     return Html(template.substitute(shown))
 
 
-def _page(name: str, *, title: str, status: int = 200, **values) -> Response:
+def _page(name: str, *, title: str, http_status: int = 200, **values) -> Response:
     content = _render(name, title=title, **values)
-    return HTMLResponse(_render("_base", title=title, content=content), status, HEADERS)
+    page = _render("_base", title=title, content=content)
+    return HTMLResponse(page, http_status, HEADERS)
 
 
-def _refusal(message: str, status: int) -> Response:
-    return _page("refusal", title="Not possible", status=status, message=message)
+def _refusal(message: str, http_status: int) -> Response:
+    return _page(
+        "refusal", title="Not possible", http_status=http_status, message=message
+    )
 
 
 def _account(request: Request) -> dict | None:

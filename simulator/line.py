@@ -85,7 +85,7 @@ class Line:
         self.is_caller_speaking = False
         self.turns_done = 0
         self._emit = emit
-        self._heard = ""
+        self.heard = ""
         self._yields_to: frozenset[str] = BOTH
         self._cut = asyncio.Event()
         self._mark: _Mark | None = None
@@ -101,7 +101,7 @@ class Line:
             size = min(step, len(text), self._chars_to_mark())
             if not await self._uncut_for(self.pace.speaking_s(size)):
                 return False
-            self._heard, text = self._heard + text[:size], text[size:]
+            self.heard, text = self.heard + text[:size], text[size:]
             if self._chars_to_mark() == 0 and self._reach_mark():
                 return False
         return True
@@ -119,7 +119,7 @@ class Line:
     def finish_turn(self, *, gives_turn: bool) -> None:
         """The agent has said what it had to say."""
         self.is_agent_speaking = False
-        self._heard = ""
+        self.heard = ""
         self.turns_done += 1
         self.is_callers_turn = gives_turn
         self._emit("agent_done")
@@ -170,7 +170,7 @@ class Line:
 
         Words that come too late, because the utterance was shorter, are said in turn.
         """
-        if self.is_agent_speaking and len(self._heard) >= after_chars:
+        if self.is_agent_speaking and len(self.heard) >= after_chars:
             outcome = "cut" if self._interrupt("speech") else "not cut"
         else:
             outcome = await self._mark_outcome(after_chars)
@@ -215,7 +215,7 @@ class Line:
 
     def _begin(self, text: str, yields_to: frozenset[str]) -> None:
         if not self.is_agent_speaking:
-            self._heard = ""
+            self.heard = ""
         self.is_agent_speaking = True
         self.is_callers_turn = False
         self._yields_to = yields_to
@@ -245,7 +245,7 @@ class Line:
     def _chars_to_mark(self) -> float:
         if self._mark is None or self._mark.outcome.done():
             return math.inf
-        return max(self._mark.after_chars - len(self._heard), 0)
+        return max(self._mark.after_chars - len(self.heard), 0)
 
     def _reach_mark(self) -> bool:
         was_cut = self._interrupt("speech")
@@ -256,7 +256,7 @@ class Line:
         """Cut the agent off, if it lets itself be cut off by this."""
         if by not in self._yields_to:
             return False
-        heard, self._heard = self._heard, ""
+        heard, self.heard = self.heard, ""
         self.is_agent_speaking = False
         self._cut.set()
         self._emit("agent_cleared", heard=heard)
