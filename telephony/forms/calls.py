@@ -41,13 +41,17 @@ class CallFilterForm(forms.Form):
         label=_("In the transcript"),
         max_length=100,
         required=False,
-        widget=forms.TextInput(attrs={"type": "search"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": _("Words said"), "data-search": ""}
+        ),
     )
     number = forms.CharField(
         label=_("Number"),
         max_length=30,
         required=False,
-        widget=forms.TextInput(attrs={"type": "search", "inputmode": "tel"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": _("Number"), "inputmode": "tel", "size": 14}
+        ),
     )
     direction = forms.ChoiceField(
         label=_("Direction"),

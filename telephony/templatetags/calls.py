@@ -1,8 +1,10 @@
 from django import template
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from telephony import transcripts
 from telephony.end_reasons import WHAT_TO_DO
+from telephony.samples import SID_PREFIX
 
 register = template.Library()
 
@@ -30,6 +32,27 @@ def age(at):
 @register.filter
 def duration(call):
     return transcripts.clock(transcripts.seconds_so_far(call, timezone.now()))
+
+
+@register.filter
+def is_sample(call):
+    """Whether the call was invented for the demo."""
+    return bool(call.sid) and call.sid.startswith(SID_PREFIX)
+
+
+@register.filter
+def in_words(seconds):
+    """A stretch of time by its two largest units: 16 h 50 min, 6 min 14 s, 45 s."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    if minutes:
+        return _("%(minutes)d min %(seconds)d s") % {
+            "minutes": minutes,
+            "seconds": seconds,
+        }
+    return _("%(seconds)d s") % {"seconds": seconds}
 
 
 @register.filter
