@@ -65,6 +65,7 @@ def logging_config(log_format: str) -> dict:
             "django.request": {"level": "ERROR"},
             # They log addresses and bodies of requests to carrier and model.
             "httpx": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
             "twilio.http_client": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},

@@ -1,0 +1,167 @@
+"""The overhead of a turn: last word heard to first token out, beside a bare loop.
+
+Both sides stream from the same stub of a model. The bare side is a WebSocket loop over
+the model's SDK that stores nothing and checks nothing.
+"""
+
+import asyncio
+import json
+import re
+import secrets
+import statistics
+import time
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import aiohttp
+import websockets
+from twilio.request_validator import RequestValidator
+
+from scripts.bench.world import (
+    ACCOUNT_SID,
+    AUTH_TOKEN,
+    Server,
+    call_fields,
+    free_port,
+    furnish,
+    servers,
+    world,
+)
+
+CALLS = 20
+TURNS = 15
+WARM_UP_TURNS = 3
+FIRST_TOKEN_MS = 50
+THINK_S = 0.3
+BUDGET_P50_MS, BUDGET_P95_MS = 10, 20
+BUDGET_CPU_MS = 40
+
+
+@dataclass
+class Measured:
+    """One side: milliseconds to the first token, CPU a turn, memory a call."""
+
+    first_token_ms: list[float] = field(default_factory=list)
+    cpu_ms: float = 0
+    memory_mib: float = 0
+
+    def p(self, percent: int) -> float:
+        cuts = statistics.quantiles(self.first_token_ms, n=100)
+        return cuts[percent - 1] - FIRST_TOKEN_MS
+
+
+def run() -> bool:
+    """Print the comparison; whether it is within the budget."""
+    port, stub_port = free_port(), free_port()
+    url, stub_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{stub_port}"
+    with world(url, f"{stub_url}/v1") as env, servers() as running:
+        path = f"/webhooks/twilio/voice/{furnish()}"
+        ours = _uvicorn("voiceops.asgi:application", port, env)
+        bare = _uvicorn("scripts.bench.bare:application", free_port(), env)
+        stub = Server(
+            *("tests.stub_llm", "--port", str(stub_port), "--mode", "fixed"),
+            *("--first-token-ms", str(FIRST_TOKEN_MS), "--tokens-per-second", "200"),
+            url=stub_url,
+            env=env,
+        )
+        running += [ours, bare, stub]
+        ours.wait_until_up("/livez")
+        bare.wait_until_up("/livez")
+        stub.wait_until_up("/control/requests")
+        return _report(
+            asyncio.run(_measure(ours, lambda: _our_call(url, path))),
+            asyncio.run(_measure(bare, lambda: _bare_call(bare.url))),
+        )
+
+
+def _uvicorn(application: str, port: int, env: dict[str, str]) -> Server:
+    return Server(
+        *("uvicorn", application, "--port", str(port), "--no-access-log"),
+        *("--log-level", "warning"),
+        url=f"http://127.0.0.1:{port}",
+        env=env,
+    )
+
+
+def _report(ours: Measured, bare: Measured) -> bool:
+    print(f"Turn overhead, {CALLS} calls in one process, {TURNS} turns each, ms")
+    for name, side in (("ours", ours), ("bare SDK loop", bare)):
+        print(
+            f"  {name:14} p50 {side.p(50):5.1f}  p95 {side.p(95):5.1f}"
+            f"  CPU a turn {side.cpu_ms:5.1f}  memory a call {side.memory_mib:.2f} MiB"
+        )
+    print(f"  p50 over the bare loop: {ours.p(50) - bare.p(50):+.1f} ms")
+    print(f"  CPU a turn, ours to bare: {ours.cpu_ms / bare.cpu_ms:.2f}")
+    print(
+        f"  budget p50 {BUDGET_P50_MS}, p95 {BUDGET_P95_MS}, CPU {BUDGET_CPU_MS} ms;"
+        " ambition 4, 8, 20"
+    )
+    within = ours.p(50) <= BUDGET_P50_MS and ours.p(95) <= BUDGET_P95_MS
+    return within and ours.cpu_ms <= BUDGET_CPU_MS
+
+
+async def _measure(server: Server, open_call) -> Measured:
+    measured = Measured()
+    memory = server.memory_mib()
+    sockets = [await open_call() for _ in range(CALLS)]
+    try:
+        await asyncio.gather(*(_talk(s, WARM_UP_TURNS, []) for s in sockets))
+        cpu = server.cpu_s()
+        talks = (_talk(s, TURNS, measured.first_token_ms) for s in sockets)
+        await asyncio.gather(*talks)
+        measured.cpu_ms = (server.cpu_s() - cpu) / (CALLS * TURNS) * 1000
+        measured.memory_mib = (server.memory_mib() - memory) / CALLS
+    finally:
+        await asyncio.gather(*(socket.close() for socket in sockets))
+    return measured
+
+
+async def _talk(socket, turns: int, first_token_ms: list[float]) -> None:
+    for number in range(turns):
+        # Callers do not speak in chorus.
+        await asyncio.sleep(secrets.randbelow(1000) / 1000 * THINK_S)
+        prompt = {"type": "prompt", "voicePrompt": f"Question {number}?", "last": True}
+        started = time.perf_counter()
+        await socket.send(json.dumps(prompt))
+        first = None
+        while True:
+            frame = json.loads(await asyncio.wait_for(socket.recv(), 20))
+            if frame["type"] != "text":
+                raise SystemExit(f"not a reply: {frame}")
+            if first is None and frame["token"]:
+                first = (time.perf_counter() - started) * 1000
+                first_token_ms.append(first)
+            if frame["last"]:
+                break
+
+
+async def _our_call(url: str, path: str):
+    """Ring, follow the document to the relay's address, and be set up."""
+    fields = call_fields("CA" + secrets.token_hex(16))
+    validator = RequestValidator(AUTH_TOKEN)
+    headers = {"X-Twilio-Signature": validator.compute_signature(url + path, fields)}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url + path, data=fields, headers=headers) as answer,
+    ):
+        document = await answer.text()
+    relay = re.search(r'ConversationRelay[^>]* url="([^"]+)"', document)[1]
+    signature = validator.compute_signature(relay, {})
+    socket = await websockets.connect(
+        relay, additional_headers={"X-Twilio-Signature": signature}
+    )
+    setup = {
+        "type": "setup",
+        "sessionId": "VX" + secrets.token_hex(16),
+        "accountSid": ACCOUNT_SID,
+        "callSid": fields["CallSid"],
+        "from": fields["From"],
+        "to": fields["To"],
+        "direction": "inbound",
+    }
+    await socket.send(json.dumps(setup))
+    return socket
+
+
+async def _bare_call(url: str):
+    return await websockets.connect(f"ws://{urlsplit(url).netloc}/relay")
