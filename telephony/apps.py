@@ -3,3 +3,6 @@ from django.apps import AppConfig
 
 class TelephonyConfig(AppConfig):
     name = "telephony"
+
+    def ready(self):
+        from telephony import checks  # noqa: F401  # registers them

@@ -211,11 +211,12 @@ def call_status(request, call):
 
 
 def _record(call, given):
+    """The carrier's times are whole seconds: none is before the call began."""
     sequence = given["SequenceNumber"]
     calls.record_status(
         call,
         status=given["CallStatus"],
         sequence=-1 if sequence is None else sequence,
         duration_s=given["CallDuration"],
-        at=given["Timestamp"] or now(),
+        at=max(given["Timestamp"] or now(), call.started_at),
     )
