@@ -1,0 +1,159 @@
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from accounts.models import AccessToken, Membership, User, Workspace
+from tests.walls import furnish
+
+OURS = {"accounts", "agents", "telephony", "analytics"}
+SECRET_FIELDS = ("auth_token", "webhook_token", "relay_token", "digest")
+SECOND_FACTOR = "SEEDOFTHESECONDFACTOR"
+SESSION_KEY = "keyofthesession0123456789"
+
+
+@pytest.fixture
+def operator(db, client):
+    """A browser of somebody who runs the installation."""
+    client.force_login(User.objects.create_superuser("root@example.com", "secret"))
+    return client
+
+
+def furnish_everything(tenant):
+    """A row of every model that the admin shows; the secrets among their values."""
+    rows = furnish(tenant)
+    for row in rows:
+        if row._meta.model_name == "testline":  # its mark is in the open texts too
+            row.auth_token = "secretofthetestline"
+            row.save()
+    user = tenant.user
+    Group.objects.create(name="Support")
+    EmailAddress.objects.create(user=user, email=user.email)
+    Authenticator.objects.create(user=user, type="totp", data={"secret": SECOND_FACTOR})
+    UserSession.objects.create(
+        user=user, ip="192.0.2.1", session_key=SESSION_KEY, user_agent="A browser"
+    )
+    stored = {
+        str(getattr(row, name))
+        for row in rows
+        for name in SECRET_FIELDS
+        if hasattr(row, name)
+    }
+    return stored | {SECOND_FACTOR, SESSION_KEY, user.password}
+
+
+def address_of(model, page, *args):
+    meta = model._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)
+
+
+def test_every_model_of_ours_is_in_the_admin():
+    ours = {model for model in apps.get_models() if model._meta.app_label in OURS}
+
+    assert ours - admin.site._registry.keys() == set()
+
+
+def test_every_page_of_the_admin_opens_and_shows_no_secret(operator, alice):
+    secrets = furnish_everything(alice)
+
+    for model, shown in admin.site._registry.items():
+        row = model._base_manager.first()
+        pages = [
+            operator.get(address_of(model, "changelist")),
+            operator.get(address_of(model, "change", row.pk)),
+        ]
+        if shown.search_fields:
+            pages.append(operator.get(address_of(model, "changelist"), {"q": "x"}))
+        assert {page.status_code for page in pages} == {200}, model
+        for page in pages:
+            text = page.content.decode()
+            assert [secret for secret in secrets if secret in text] == [], model
+
+
+def test_admin_sees_rows_of_every_workspace(operator, alice, mallory):
+    furnish(alice)
+    furnish(mallory)
+
+    page = operator.get(reverse("admin:agents_prompt_changelist"))
+    owners = {row.owner for row in page.context["cl"].result_list}
+
+    assert owners == {alice.workspace, mallory.workspace}
+
+
+def test_admin_filters_by_workspace(operator, alice, mallory):
+    furnish(alice)
+    furnish(mallory)
+    wanted = {"owner__id__exact": str(mallory.workspace.pk)}
+
+    page = operator.get(reverse("admin:agents_voiceagent_changelist"), wanted)
+
+    assert {row.owner for row in page.context["cl"].result_list} == {mallory.workspace}
+
+
+def test_admin_is_closed_to_people_who_are_no_operators(alice):
+    for path in ("/admin/", "/admin/accounts/user/"):
+        answer = alice.client.get(path)
+        assert answer.status_code == 302
+        assert answer.url.startswith("/admin/login/")
+
+
+def test_admin_makes_and_changes_people(operator):
+    added = operator.post(
+        reverse("admin:accounts_user_add"),
+        {
+            "email": "New@example.com",
+            "usable_password": "true",
+            "password1": "a few words are fine",
+            "password2": "a few words are fine",
+            "memberships-TOTAL_FORMS": "0",
+            "memberships-INITIAL_FORMS": "0",
+        },
+    )
+    person = User.objects.get(email__iexact="new@example.com")
+
+    assert added.status_code == 302
+    assert person.check_password("a few words are fine")
+    assert operator.get(address_of(User, "change", person.pk)).status_code == 200
+
+
+def test_admin_revokes_tokens(operator, alice):
+    furnish(alice)
+    key = AccessToken.unscoped.get()
+
+    operator.post(
+        reverse("admin:accounts_accesstoken_changelist"),
+        {"action": "revoke", "_selected_action": [str(key.pk)]},
+    )
+
+    assert not AccessToken.unscoped.usable().exists()
+
+
+def test_admin_bounds_an_agent_and_changes_nothing_else_of_it(operator, alice):
+    rows = furnish(alice)
+    (agent,) = [row for row in rows if row._meta.model_name == "voiceagent"]
+    limits = {"max_duration_s": 60, "silence_timeout_s": 10, "max_tokens": 50}
+
+    answer = operator.post(
+        address_of(type(agent), "change", agent.pk),
+        limits | {"name": "Renamed", "is_active": ""},
+    )
+
+    stored = type(agent).unscoped.filter(pk=agent.pk).values(*limits).get()
+    assert answer.status_code == 302
+    assert stored == limits
+    assert type(agent).unscoped.get(pk=agent.pk).name == agent.name
+
+
+def test_admin_never_deletes_a_workspace(operator, alice):
+    furnish(alice)
+
+    answer = operator.post(
+        address_of(Workspace, "delete", alice.workspace.pk), {"post": "yes"}
+    )
+
+    assert answer.status_code == 403
+    assert Membership.objects.filter(workspace=alice.workspace).exists()
