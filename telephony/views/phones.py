@@ -39,7 +39,7 @@ def phone_list(request):
         {
             "page": page,
             "rows": _with_agents(page, answering),
-            "has_account": _accounts(request).exists(),
+            "accounts": _accounts(request),
         },
     )
 
