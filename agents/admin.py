@@ -8,7 +8,7 @@ PUT_AWAY = ("deleted_at", admin.EmptyFieldListFilter)
 
 class PromptVersionInline(OwnedInline):
     model = PromptVersion
-    fields = ["number", "note", "author", "created_at"]
+    fields = readonly_fields = ["number", "note", "author", "created_at"]
     ordering = ["-number"]
 
 
