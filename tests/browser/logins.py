@@ -1,0 +1,33 @@
+"""Logging in by the page, second factor included."""
+
+import time
+
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from playwright.sync_api import Page
+
+from tests.browser.world import World
+from tests.people import PASSWORD
+
+TOTP_PERIOD_S = 30  # RFC 6238, 5.2
+
+
+def log_in(page: Page, world: World, who: str) -> None:
+    """Log in as that person of the world; ends on the dashboard."""
+    give_password(page, getattr(world, who).user.email)
+    if who == "careful":
+        page.get_by_label("Authenticator code").fill(code_of(world.totp_secret))
+        page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/")
+
+
+def give_password(page: Page, email: str) -> None:
+    page.goto("/account/login/")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+
+
+def code_of(secret: str) -> str:
+    """What an authenticator shows now."""
+    counter = int(time.time()) // TOTP_PERIOD_S
+    return format_hotp_value(hotp_value(secret, counter))

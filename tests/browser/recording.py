@@ -1,0 +1,30 @@
+"""Pictures and films of what the tests do, only when `RECORD` is set.
+
+They go to a temporary directory, which is printed at the end.
+"""
+
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+IS_ON = bool(os.environ.get("RECORD"))
+
+
+@cache
+def directory() -> Path:
+    """Where the records of this run are; made on first use."""
+    return Path(tempfile.mkdtemp(prefix="voiceops-records-"))
+
+
+def picture(page: Page, name: str) -> None:
+    """A picture of the whole page, when records are wanted."""
+    if IS_ON:
+        page.screenshot(path=directory() / f"{name}.png", full_page=True)
+
+
+def film_options() -> dict:
+    """For `Browser.new_context`: a film of every page of the context."""
+    return {"record_video_dir": directory() / "films"} if IS_ON else {}

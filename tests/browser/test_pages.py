@@ -1,0 +1,43 @@
+"""Every page, for everybody who can see it, in both themes, wide and narrow."""
+
+import pytest
+
+from tests.browser.conftest import THEMES, WIDTHS
+from tests.browser.recording import picture
+from tests.browser.soundness import problems
+from tests.browser.visits import NOT_VISITED, VISITS, page_routes
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.name)
+def test_page_is_sound_in_every_theme_and_width(desk, visit):
+    path = visit.path(desk.world)
+    found, answered = {}, set()
+    for width in WIDTHS:
+        for theme in THEMES:
+            page = desk.page(visit.who, width, theme)
+            answered.add(page.goto(path).status)
+            if wrong := problems(page):
+                found[width, theme] = wrong
+            picture(page, f"{visit.name}-{width}-{theme}")
+
+    assert found == {}
+    assert answered == {visit.status}
+
+
+def test_every_route_is_visited_or_has_a_reason_not_to_be(world):
+    from django.urls import resolve
+
+    visited = {
+        resolve(path.partition("?")[0]).view_name
+        for visit in VISITS
+        if not (path := visit.path(world)).startswith("/simulator")
+        and visit.status != 404
+    }
+
+    missing = set(page_routes()) - visited - NOT_VISITED.keys()
+
+    assert missing == set()
+    assert NOT_VISITED.keys() - set(page_routes()) == set()
+    assert NOT_VISITED.keys() & visited == set()

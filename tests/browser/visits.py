@@ -1,0 +1,221 @@
+"""Every page of the product, and why the other addresses are none."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from django.urls import URLResolver, get_resolver, reverse
+
+from tests.browser.world import World
+
+NOBODY = ""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One page in one state; `who` is the name of a person of the world, or NOBODY."""
+
+    name: str
+    who: str
+    path: Callable[[World], str]
+    status: int = 200
+
+
+def at(url_name: str, *args, query: str = "") -> Callable[[World], str]:
+    """The path of a route; arguments may be functions of the world."""
+
+    def path(world: World) -> str:
+        filled = [arg(world) if callable(arg) else arg for arg in args]
+        return reverse(url_name, args=filled) + query
+
+    return path
+
+
+def row(name: str) -> Callable[[World], object]:
+    return lambda world: world.rows[name].pk
+
+
+def call(name: str) -> Callable[[World], object]:
+    return lambda world: world.calls[name].pk
+
+
+def literally(path: str) -> Callable[[World], str]:
+    return lambda world: path
+
+
+def visits_of(who: str, **paths: Callable[[World], str]) -> list[Visit]:
+    return [Visit(f"{name}-of-{who}", who, path) for name, path in paths.items()]
+
+
+SIGNED_OUT = [
+    Visit(name, NOBODY, at(url_name))
+    for name, url_name in {
+        "log-in": "account_login",
+        "sign-up": "account_signup",
+        "reset": "account_reset_password",
+        "reset-sent": "account_reset_password_done",
+        "reset-done": "account_reset_password_from_key_done",
+        "inactive": "account_inactive",
+        "verification-sent": "account_email_verification_sent",
+        "api-docs": "api:docs",
+    }.items()
+] + [
+    Visit(
+        "confirm",
+        NOBODY,
+        lambda world: reverse("account_confirm_email", args=[world.confirmation_key]),
+    ),
+    Visit("confirm-expired", NOBODY, literally("/account/confirm-email/old-key/")),
+    Visit(
+        "reset-from-key",
+        NOBODY,
+        lambda world: f"/account/password/reset/key/{world.reset_key}/",
+    ),
+    Visit(
+        "reset-from-old-key", NOBODY, literally("/account/password/reset/key/1-old/")
+    ),
+    Visit("not-found", NOBODY, literally("/nothing-is-here"), status=404),
+    Visit("simulator", NOBODY, literally("/simulator")),
+    Visit(
+        "simulator-unknown", NOBODY, literally("/simulator/accounts/none"), status=404
+    ),
+]
+
+LISTS = {
+    "dashboard": at("analytics:dashboard"),
+    "calls": at("telephony:call_list"),
+    "live": at("telephony:call_live"),
+    "agents": at("agents:agent_list"),
+    "prompts": at("agents:prompt_list"),
+    "numbers": at("telephony:phone_list"),
+    "number-new": at("telephony:phone_create"),
+    "carrier-accounts": at("telephony:carrier_account_list"),
+    "api-keys": at("accounts:api_key_list"),
+    "test-choose": at("telephony:agent_test_choose"),
+}
+
+WITH_DATA = visits_of(
+    "alice",
+    **LISTS,
+    **{
+        "live-paused": at("telephony:call_live", query="?paused=1"),
+        "calls-none-match": at("telephony:call_list", query="?q=zebra"),
+        "call-running": at("telephony:call_detail", call("running")),
+        "call-finished": at("telephony:call_detail", call("finished")),
+        "call-test": at("telephony:call_detail", call("test")),
+        "call-broken": at("telephony:call_detail", call("broken")),
+        "call-refused": at("telephony:call_detail", call("refused")),
+        "call-missed": at("telephony:call_detail", call("missed")),
+        "agent": at("agents:agent_detail", row("voiceagent")),
+        "agent-idle": at("agents:agent_detail", row("idle agent")),
+        "agent-new": at("agents:agent_create"),
+        "agent-test": at("telephony:agent_test", row("idle agent")),
+        "prompt": at("agents:prompt_detail", row("prompt")),
+        "prompt-new": at("agents:prompt_create"),
+        "prompt-version": at("agents:prompt_version", row("prompt"), 1),
+        "number": at("telephony:phone_detail", row("phone")),
+        "carrier-account": at(
+            "telephony:carrier_account_detail", row("carrieraccount")
+        ),
+        "carrier-account-new": at("telephony:carrier_account_create"),
+        "profile": at("accounts:profile"),
+        "e-mail": at("account_email"),
+        "password": at("account_change_password"),
+        "second-factor-off": at("mfa_index"),
+        "second-factor-new": at("mfa_activate_totp"),
+        "sessions": at("usersessions_list"),
+        "log-out": at("account_logout"),
+        "reauthenticate": at("account_reauthenticate"),
+    },
+) + [
+    Visit(
+        "calls-bad-filter",
+        "alice",
+        at("telephony:call_list", query="?from=nonsense&number=abc"),
+        status=422,
+    ),
+    Visit("not-found-of-alice", "alice", literally("/calls/nothing"), status=404),
+]
+
+WITH_RIGHTS = [
+    *visits_of(
+        "careful",
+        **{
+            "second-factor-on": at("mfa_index"),
+            "recovery-codes": at("mfa_view_recovery_codes"),
+            "recovery-codes-new": at("mfa_generate_recovery_codes"),
+            "second-factor-remove": at("mfa_deactivate_totp"),
+            "second-factor-again": at("mfa_reauthenticate"),
+        },
+    ),
+    *visits_of(
+        "viewer",
+        **{
+            "agents": at("agents:agent_list"),
+            "numbers": at("telephony:phone_list"),
+            "api-keys": at("accounts:api_key_list"),
+        },
+    ),
+    Visit("forbidden", "viewer", at("agents:prompt_create"), status=403),
+    Visit("admin", "operator", at("admin:index")),
+    Visit("admin-calls", "operator", at("admin:telephony_call_changelist")),
+]
+
+VISITS = [
+    *SIGNED_OUT,
+    *WITH_DATA,
+    *visits_of("newcomer", **LISTS),
+    *WITH_RIGHTS,
+]
+
+# Not visited, and why.
+POSTED = "only takes a form; its answer is another page"
+PART = "a part of a page that is visited"
+NOT_VISITED = {
+    "livez": "a probe",
+    "readyz": "a probe",
+    "admin/login/": "sends on to the log-in page (tested by itself)",
+    "api:schema": "a file for programs",
+    "mfa_download_recovery_codes": "a text file",
+    "mfa_authenticate": "between password and code; visited by the log-in test",
+    "account_confirm_login_code": "log-in by mailed code is switched off",
+    "account_set_password": "every account has a password: sends on to its change",
+    "telephony:call_by_sid": "sends on to the call's page",
+    "telephony:phone_check": PART,
+    "telephony:call_live_badge": PART,
+    "analytics:dashboard_live": PART,
+    "agents:prompt_placeholders": PART,
+    "agents:agent_variables": PART,
+    "accounts:workspace_change": POSTED,
+    "accounts:api_key_revoke": POSTED,
+    "agents:prompt_delete": POSTED,
+    "agents:agent_activate": POSTED,
+    "agents:agent_deactivate": POSTED,
+    "agents:agent_delete": POSTED,
+    "telephony:carrier_account_delete": POSTED,
+    "telephony:phone_point": POSTED,
+    "telephony:phone_delete": POSTED,
+}
+FOR_PROGRAMS = ("webhooks/", "api/", "auth/", "agents", "^(api|")
+OF_THE_ADMIN = "admin/"
+
+
+def page_routes() -> Iterator[str]:
+    """Names of all routes (paths where they have none) that could be pages."""
+    for path, name in _walk(get_resolver().url_patterns):
+        is_named = name in NOT_VISITED or name.startswith("api:docs")
+        if is_named or not path.startswith(FOR_PROGRAMS):
+            yield name
+
+
+def _walk(patterns, path="", namespace="") -> Iterator[tuple[str, str]]:
+    for entry in patterns:
+        deeper = path + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+            if deeper != OF_THE_ADMIN:
+                yield from _walk(entry.url_patterns, deeper, inner)
+        else:
+            yield deeper, namespace + entry.name if entry.name else deeper
+
+
+__all__ = ["NOBODY", "NOT_VISITED", "VISITS", "Visit", "page_routes"]

@@ -1,0 +1,208 @@
+"""People and rows for the pages to show: everything, nothing, and special rights."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.utils import timezone
+
+from accounts import services
+from accounts.models import Membership, User
+from accounts.tenancy import OwnedModel
+from agents.models import Prompt, PromptVersion, VoiceAgent
+from telephony.models import Call, CallEvent, Turn
+from tests.people import PASSWORD, Tenant, make_tenant
+from tests.walls import furnish
+
+Status, Reason = Call.Status, Call.EndReason
+
+PROMPT = """You are {{ agent_name }}, the receptionist of {{ business }}.
+
+Be brief and friendly. Offer {{ opening_hours }} for appointments. Never give advice \
+about treatments."""
+
+
+@dataclass
+class World:
+    """Who there is, and the rows of `alice` by the name of their model."""
+
+    alice: Tenant
+    newcomer: Tenant
+    viewer: Tenant
+    operator: Tenant
+    careful: Tenant
+    rows: dict[str, OwnedModel] = field(default_factory=dict)
+    calls: dict[str, Call] = field(default_factory=dict)
+    totp_secret: str = ""
+
+    @property
+    def confirmation_key(self) -> str:
+        """As in the link of the mail that asks to confirm an address."""
+        email = EmailAddress.objects.get(user=self.alice.user, verified=False)
+        return EmailConfirmationHMAC(email).key
+
+    @property
+    def reset_key(self) -> str:
+        """As in the link of the mail that lets choose a new password."""
+        user = self.newcomer.user
+        token = default_token_generator.make_token(user)
+        return f"{user_pk_to_url_str(user)}-{token}"
+
+
+def make_world() -> World:
+    world = World(
+        alice=make_tenant("alice"),
+        newcomer=make_tenant("newcomer"),
+        viewer=make_tenant("viewer", role=Membership.Role.VIEWER),
+        operator=make_tenant("operator"),
+        careful=make_tenant("careful"),
+    )
+    User.objects.filter(pk=world.operator.user.pk).update(
+        is_staff=True, is_superuser=True
+    )
+    furnish(world.viewer)
+    world.rows = {row._meta.model_name: row for row in furnish(world.alice)}
+    _add_addresses(world.alice.user)
+    _add_second_factor(world)
+    _add_agents(world)
+    _add_keys(world.alice)
+    _add_calls(world)
+    return world
+
+
+def _add_addresses(user: User) -> None:
+    EmailAddress.objects.create(
+        user=user, email=user.email, verified=True, primary=True
+    )
+    EmailAddress.objects.create(user=user, email="second@example.com", verified=False)
+
+
+def _add_second_factor(world: World) -> None:
+    world.totp_secret = generate_totp_secret()
+    user = world.careful.user
+    EmailAddress.objects.create(
+        user=user, email=user.email, verified=True, primary=True
+    )
+    TOTP.activate(user, world.totp_secret)
+    RecoveryCodes.activate(user)
+
+
+def _add_agents(world: World) -> None:
+    owner = world.alice.workspace
+    prompt = Prompt.unscoped.create(
+        owner=owner, name="Receptionist", text=PROMPT, version=2
+    )
+    for number, text in enumerate((PROMPT[:60], PROMPT), start=1):
+        PromptVersion.unscoped.create(
+            owner=owner,
+            prompt=prompt,
+            number=number,
+            text=text,
+            note="Friendlier" if number == 2 else "",
+            author=world.alice.user,
+        )
+    world.rows["prompt"] = prompt
+    world.rows["idle agent"] = VoiceAgent.unscoped.create(
+        owner=owner,
+        name="Front desk",
+        prompt=prompt,
+        greeting="Hello, this is {{ business }}. How can I help?",
+        variables={"business": "Harbour Dental"},
+    )
+
+
+def _add_keys(tenant: Tenant) -> None:
+    for name, days in (("Booking script", 300), ("Last year's script", -3)):
+        services.issue_api_key(
+            owner=tenant.workspace,
+            user=tenant.user,
+            name=name,
+            scopes=["read", "write"],
+            expires_at=timezone.now() + timedelta(days=days),
+        )
+
+
+TALK = [
+    ("agent", "Hello, this is Harbour Dental. How can I help?", None, False),
+    ("caller", "Do you have anything on Thursday afternoon?", None, False),
+    ("agent", "On Thursday I have two o'clock, half past", 640, True),
+    ("caller", "Half past two is fine.", None, False),
+    ("agent", "Then half past two it is. See you on Thursday!", 512, False),
+]
+ENDINGS = {
+    "finished": (Status.COMPLETED, Reason.CALLER_HUNG_UP, "", False),
+    "test": (Status.COMPLETED, Reason.AGENT_ENDED, "", True),
+    "broken": (Status.FAILED, Reason.MODEL_FAILED, "HTTP 503", False),
+    "refused": (Status.COMPLETED, Reason.NO_ACTIVE_AGENT, "", False),
+    "missed": (Status.NO_ANSWER, Reason.CARRIER_ENDED, "", False),
+}
+
+
+def _add_calls(world: World) -> None:
+    world.calls["running"] = world.rows["call"]
+    for name, (status, reason, detail, is_test) in ENDINGS.items():
+        talks = name in {"finished", "test", "broken"}
+        call = _make_call(
+            world, status, end_reason=reason, end_detail=detail, is_test=is_test
+        )
+        _add_events(call)
+        if talks:
+            _add_turns(call)
+        world.calls[name] = call
+
+
+def _make_call(world: World, status: str, **fields) -> Call:
+    start = timezone.now() - timedelta(hours=2)
+    phone = world.rows["phone"]
+    return Call.unscoped.create(
+        owner=world.alice.workspace,
+        phone=phone,
+        agent=world.rows["idle agent"],
+        carrier_account=phone.carrier_account,
+        direction=Call.Direction.INCOMING,
+        status=status,
+        from_number="" if status == Status.NO_ANSWER else "+16285550123",
+        to_number=phone.number,
+        transport="stream",
+        prompt_version=2,
+        model_label="Built-in demo responder",
+        is_demo=True,
+        started_at=start,
+        answered_at=start + timedelta(seconds=2),
+        ended_at=start + timedelta(seconds=95),
+        duration_s=93,
+        **fields,
+    )
+
+
+def _add_turns(call: Call) -> None:
+    for number, (speaker, text, reply_ms, interrupted) in enumerate(TALK, start=1):
+        Turn.unscoped.create(
+            owner=call.owner,
+            call=call,
+            number=number,
+            speaker=speaker,
+            text=text,
+            at=call.answered_at + timedelta(seconds=8 * number),
+            at_ms=8000 * number,
+            reply_ms=reply_ms,
+            interrupted=interrupted,
+        )
+
+
+def _add_events(call: Call) -> None:
+    for sequence, status in enumerate(("ringing", "in-progress", call.status)):
+        CallEvent.unscoped.create(
+            owner=call.owner,
+            call=call,
+            status=status,
+            at=call.started_at + timedelta(seconds=sequence * 30),
+            sequence=sequence,
+        )
+
+
+__all__ = ["PASSWORD", "World", "make_world"]
