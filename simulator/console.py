@@ -18,7 +18,8 @@ from simulator.sids import make_number
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'",
+    # data: for the stylesheet's own patterns
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -54,7 +55,8 @@ async def show_account(request: Request) -> Response:
         sid=account["sid"],
         auth_token=account["auth_token"],
         numbers=Html(*[_render("_number", account=token, **row) for row in numbers]),
-        calls=Html(*[_render("_call_row", **row) for row in calls]),
+        calls=Html(*[_render("_call_row", **row) for row in calls])
+        or _render("_no_calls"),
     )
 
 

@@ -1,5 +1,9 @@
 """uvicorn, taught to end calls before connections and to drop a connection."""
 
+import signal
+import threading
+from contextlib import contextmanager
+
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -37,6 +41,14 @@ class Server(uvicorn.Server):
     @property
     def port(self) -> int:
         return self.servers[0].sockets[0].getsockname()[1]
+
+    @contextmanager
+    def capture_signals(self):
+        """As uvicorn's, but a signal that was obeyed does not kill us afterwards."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self.handle_exit)
+        yield
 
     async def startup(self, sockets=None) -> None:
         await super().startup(sockets)

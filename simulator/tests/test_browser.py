@@ -128,7 +128,8 @@ def test_person_gets_an_account_and_calls_its_number(carrier, app):
     assert re.search(r"AC[0-9a-f]{32}", page.text)
     assert f'data-events-url="{called.headers["location"]}/events"' in panel.text
     for shown in (home, page, panel):
-        assert shown.headers["content-security-policy"] == "default-src 'self'"
+        policy = shown.headers["content-security-policy"]
+        assert policy == "default-src 'self'; img-src 'self' data:"
         assert not re.search(r"<script>|style=|\son\w+=", shown.text)
 
 

@@ -88,8 +88,9 @@ def test_stop_ends_open_calls_with_their_last_callback(start, app):
     call = place(process, app, twiml="<Response><Pause length='60000'/></Response>")
     wait_until(lambda: process.client.calls(call.sid).fetch().status == "in-progress")
 
-    process.stop()
+    code = process.stop()
 
+    assert code == 0
     (form,) = app.forms("/progress")
     assert (form["CallSid"], form["CallStatus"]) == (call.sid, "completed")
     again = start().client.calls(call.sid).fetch()
