@@ -55,27 +55,51 @@ class ServerThread:
         self._thread.join(DEADLINE_S)
 
 
-class Application:
+class Applications:
+    """One server for all tests; each test has an application at a path of its own,
+    so that what is late from one test never reaches the next.
+    """
+
     def __init__(self):
+        self._by_name: dict[str, Application] = {}
+        methods = ["GET", "POST"]
+        routes = [
+            Route("/{name}/{path:path}", self._webhook, methods=methods),
+            WebSocketRoute("/{name}/relay", self._relay),
+        ]
+        config = uvicorn.Config(
+            Starlette(routes=routes), port=0, log_level="warning", lifespan="off"
+        )
+        self._thread = ServerThread(uvicorn.Server(config))
+
+    def open(self) -> "Application":
+        name = f"test{len(self._by_name)}"
+        host = f"127.0.0.1:{self._thread.port}/{name}"
+        application = Application(f"http://{host}", f"ws://{host}/relay")
+        self._by_name[name] = application
+        return application
+
+    def stop(self) -> None:
+        self._thread.stop()
+
+    async def _webhook(self, request: Request) -> Response:
+        application = self._by_name[request.path_params["name"]]
+        return await application.answer_webhook(request)
+
+    async def _relay(self, socket: WebSocket) -> None:
+        await self._by_name[socket.path_params["name"]].hold_session(socket)
+
+
+class Application:
+    def __init__(self, url: str, relay_url: str):
+        self.url = url
+        self.relay_url = relay_url
         self.secret = ""
         self.received: list[Received] = []
         self.answers: dict[str, object] = {}
         self.session: Callable | None = None
         self.frames: list[dict] = []
         self.handshakes: list[bool] = []
-        routes = [
-            Route("/{path:path}", self._webhook, methods=["GET", "POST"]),
-            WebSocketRoute("/relay", self._relay),
-        ]
-        config = uvicorn.Config(
-            Starlette(routes=routes), port=0, log_level="warning", lifespan="off"
-        )
-        self._thread = ServerThread(uvicorn.Server(config))
-        self.url = f"http://127.0.0.1:{self._thread.port}"
-        self.relay_url = f"ws://127.0.0.1:{self._thread.port}/relay"
-
-    def stop(self) -> None:
-        self._thread.stop()
 
     def forms(self, path: str) -> list[dict[str, str]]:
         return [received.fields for received in self.received if received.path == path]
@@ -86,7 +110,7 @@ class Application:
             lambda: len(self.forms(path)) >= count and self.forms(path), path
         )
 
-    async def _webhook(self, request: Request) -> Response:
+    async def answer_webhook(self, request: Request) -> Response:
         form = {key: str(value) for key, value in (await request.form()).items()}
         path, headers = "/" + request.path_params["path"], request.headers
         is_signed = RequestValidator(self.secret).validate(
@@ -101,7 +125,7 @@ class Application:
             answer = answer(form)
         return Response(answer, media_type="text/xml")
 
-    async def _relay(self, socket: WebSocket) -> None:
+    async def hold_session(self, socket: WebSocket) -> None:
         signature = socket.headers.get("x-twilio-signature", "")
         validator = RequestValidator(self.secret)
         self.handshakes.append(validator.validate(self.relay_url, {}, signature))

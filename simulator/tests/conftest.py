@@ -6,7 +6,7 @@ from twilio.rest import Client
 from simulator.app import make_app
 from simulator.server import Server
 from simulator.settings import Settings
-from simulator.tests.application import Application, ServerThread, wait_until
+from simulator.tests.application import Applications, ServerThread, wait_until
 
 KEY = "control-key"
 
@@ -70,11 +70,16 @@ class LazyServer(Server):
         await super().serve(sockets)
 
 
+@pytest.fixture(scope="session")
+def applications():
+    applications = Applications()
+    yield applications
+    applications.stop()
+
+
 @pytest.fixture
-def app():
-    application = Application()
-    yield application
-    application.stop()
+def app(applications):
+    return applications.open()
 
 
 @pytest.fixture(scope="session")

@@ -107,8 +107,7 @@ def test_say_pause_play_and_redirect_are_followed(carrier, app, account):
 )
 def test_dial_tells_its_action_how_it_went(carrier, app, account, ending, status):
     app.answers["/voice"] = (
-        "<Response><Dial timeout='5' action='/after'>"
-        f"+1202555{ending}</Dial></Response>"
+        f"<Response><Dial timeout='5' action='after'>+1202555{ending}</Dial></Response>"
     )
     app.answers["/after"] = SAY
 
@@ -121,7 +120,7 @@ def test_dial_tells_its_action_how_it_went(carrier, app, account, ending, status
 def test_dial_of_a_number_of_ours_is_answered(carrier, app, account):
     number = account["number"]
     app.answers["/voice"] = (
-        f"<Response><Dial action='/after'><Number>{number}</Number></Dial></Response>"
+        f"<Response><Dial action='after'><Number>{number}</Number></Dial></Response>"
     )
 
     carrier.ended(carrier.call(number)["sid"])

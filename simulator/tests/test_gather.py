@@ -4,7 +4,7 @@ from simulator.tests.test_calls import said, types
 
 
 def gather(text, after="", **attributes):
-    given = {"input": "dtmf speech", "action": "/turn", "timeout": "3"} | attributes
+    given = {"input": "dtmf speech", "action": "turn", "timeout": "3"} | attributes
     written = " ".join(f"{name}='{value}'" for name, value in given.items())
     prompt = f"<Say>{text}</Say>" if text else ""
     return f"<Response><Gather {written}>{prompt}</Gather>{after}</Response>"
@@ -32,7 +32,7 @@ def test_gather_hands_on_speech_turn_by_turn(carrier, app, account):
 def test_gather_collects_digits_to_their_number_or_key(carrier, app, account):
     app.answers["/voice"] = gather("Digits?", numDigits="2")
     app.answers["/turn"] = lambda form: gather(
-        "And more?", finishOnKey="*", action="/more"
+        "And more?", finishOnKey="*", action="more"
     )
 
     script = [{"press": "12"}, {"press": "34"}, {"press": "5*"}]

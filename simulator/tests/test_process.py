@@ -8,6 +8,7 @@ import sys
 import httpx
 import pytest
 
+from simulator.settings import BadSettings, from_environment
 from simulator.tests.application import wait_until
 from simulator.tests.conftest import KEY, sdk
 from simulator.tests.test_calls import SAY
@@ -116,18 +117,27 @@ def test_calls_open_at_a_crash_have_failed_at_the_next_start(start, app):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"SIMULATOR_KEY": ""}, {"SIMULATOR_PORT": "many"}, {"SIMULATOR_SPEED": "-1"}],
+    [
+        {"SIMULATOR_KEY": ""},
+        {"SIMULATOR_PORT": "many"},
+        {"SIMULATOR_SPEED": "-1"},
+        {"SIMULATOR_ACCOUNT_SID": "AC1", "SIMULATOR_AUTH_TOKEN": "t"},
+        {"SIMULATOR_ACCOUNT_SID": SID},
+    ],
 )
-def test_bad_settings_are_named_at_once(tmp_path, wrong):
-    environment = {"PATH": os.environ["PATH"], "SIMULATOR_KEY": KEY} | wrong
+def test_bad_settings_are_named(wrong):
+    with pytest.raises(BadSettings, match="^SIMULATOR_"):
+        from_environment({"SIMULATOR_KEY": KEY} | wrong)
 
+
+def test_process_with_bad_settings_does_not_start():
     done = subprocess.run(
         [sys.executable, "-m", "simulator"],
-        env=environment,
+        env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         timeout=10,
     )
 
-    assert done.returncode == 2
-    assert done.stderr.startswith("SIMULATOR_")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("SIMULATOR_KEY")

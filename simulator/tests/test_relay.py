@@ -9,7 +9,7 @@ from simulator.tests.application import wait_until
 from simulator.tests.test_calls import said, types
 
 
-def connect(app, action="action='/after'", inside="", **attributes):
+def connect(app, action="action='after'", inside="", **attributes):
     given = {"url": app.relay_url} | attributes
     written = " ".join(f'{name}="{value}"' for name, value in given.items())
     return (
