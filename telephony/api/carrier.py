@@ -29,7 +29,7 @@ def carrier_answers():
         raise ValidationError({"number": [str(error)]}) from error
     except carrier.NumberNotHeld as error:
         raise ValidationError({"number": [str(error)]}) from error
-    except carrier.NotPossible as error:
+    except carrier.Refused as error:
         raise Conflict(str(error)) from error
     except twilio.BadCredentials as error:
         raise ValidationError({"auth_token": [str(error)]}) from error
