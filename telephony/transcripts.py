@@ -7,6 +7,7 @@ from statistics import median_low
 
 import phonenumbers
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from telephony.models import Call, CallEvent
 
@@ -20,6 +21,15 @@ ICONS = {
     "no-answer": "phone-missed",
     "failed": "circle-x",
     "canceled": "circle-slash",
+}
+
+
+# What the live session's events say; the carrier's are the statuses of a call.
+SESSION_WORDS = {
+    "session-started": _lazy("Live session opened"),
+    "session-ended": _lazy("Live session ended by us"),
+    "session-completed": _lazy("Live session ended by the caller"),
+    "session-failed": _lazy("Live session failed"),
 }
 
 
@@ -54,9 +64,13 @@ def _started(call: Call) -> Moment:
 
 def _told(call: Call, event: CallEvent) -> Moment:
     word = dict(Call.Status.choices).get(event.status)
-    title = _("Carrier: %(status)s") % {"status": word} if word else event.status
+    if word:
+        title = _("Carrier: %(status)s") % {"status": word}
+    else:
+        title = SESSION_WORDS.get(event.status, event.status)
+    kind = "error" if event.status.endswith("failed") else "neutral"
     icon = ICONS.get(event.status, "radio")
-    return _moment(call, event.at, title, event.detail, icon)
+    return _moment(call, event.at, title, event.detail, icon, kind)
 
 
 def _answered(call: Call) -> Moment:

@@ -17,6 +17,7 @@ function startClock(output) {
 for (const panel of document.querySelectorAll("[data-call-panel]")) {
   const form = panel.querySelector("form[data-say]");
   const elapsed = panel.querySelector("[data-elapsed]");
+  const state = panel.querySelector("[data-state]");
   let ticking = null;
 
   panel.addEventListener("click", (event) => {
@@ -27,8 +28,9 @@ for (const panel of document.querySelectorAll("[data-call-panel]")) {
   });
 
   panel.addEventListener("call-event", ({ detail }) => {
-    if (detail.type === "status" && detail.status === "in-progress") {
-      ticking ??= startClock(elapsed);
+    if (detail.type === "status") {
+      state.textContent = panel.getAttribute(`data-status-${detail.status}`) ?? detail.status;
+      if (detail.status === "in-progress") ticking ??= startClock(elapsed);
     }
     if (detail.type !== "ended") return;
     clearInterval(ticking);

@@ -1,7 +1,10 @@
+from datetime import timedelta
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -15,6 +18,8 @@ from voiceops.paging import newest_first
 PER_PAGE = 50
 # More calls at once than anybody reads; the page says that there are more.
 MOST_LIVE = 200
+# The carrier tells in pieces how a call ended, and in any order.
+SETTLING_TIME = timedelta(seconds=10)
 
 
 @login_required
@@ -61,7 +66,7 @@ def call_detail(request, pk):
     turns = list(Turn.objects.for_owner(request.workspace).filter(call=call))
     events = list(CallEvent.objects.for_owner(request.workspace).filter(call=call))
     seen = stamp(call, turns, events)
-    if request.htmx and request.GET.get("seen") == seen:
+    if request.htmx and not is_settled(call) and request.GET.get("seen") == seen:
         return HttpResponse(status=204)  # nothing new: what is being read stays put
     context = {
         "call": call,
@@ -71,6 +76,7 @@ def call_detail(request, pk):
             turn.reply_ms for turn in turns if turn.reply_ms is not None
         ),
         "seen": seen,
+        "is_settled": is_settled(call),
     }
     template = full_or_partial(request, "telephony/call_detail.html", "call")
     return render(request, template, context)
@@ -79,7 +85,13 @@ def call_detail(request, pk):
 def stamp(call, turns, events):
     """Another one whenever the page would show something else."""
     written = [row.updated_at.timestamp() for row in (call, *turns, *events)]
-    return f"{call.status}-{len(turns)}-{len(events)}-{max(written)}"
+    told = (call.status, call.end_reason, call.duration_s, len(turns), len(events))
+    return "-".join(map(str, (*told, max(written))))
+
+
+def is_settled(call):
+    """Whether the carrier has had the time to tell all about the call's end."""
+    return call.has_ended and now() - call.ended_at > SETTLING_TIME
 
 
 @login_required

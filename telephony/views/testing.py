@@ -60,7 +60,7 @@ def render_test(request, agent, *, call=None, error=None, status=200):
         "agent": agent,
         "call": call,
         "error": error,
-        "provider": configured_provider(),
+        "provider": configured_provider(agent.model),
         "is_enabled": settings.SIMULATOR,
         "caller_number": testing.CALLER_NUMBER,
     }
