@@ -69,6 +69,10 @@ def logging_config(log_format: str) -> dict:
             "openai": {"level": "WARNING"},
             "twilio.http_client": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},
+            # Beat rings every few seconds: three lines a bell would hide the rest.
+            "celery.beat": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
         },
     }
 
