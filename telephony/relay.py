@@ -56,9 +56,8 @@ CLOSED_WITHIN_S = 10  # by the carrier, once it was told the end
 REASON_WRITTEN_WITHIN_S = 2
 MAX_FRAME_CHARACTERS = 64 * 1024
 
-NORMAL, GOING_AWAY, NO_CODE = 1000, 1001, 1005  # RFC 6455, 7.4.1
-POLICY_VIOLATION, TOO_BIG = 1008, 1009
-HUNG_UP = {NORMAL, GOING_AWAY, NO_CODE}
+NORMAL, GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1000, 1001, 1008, 1009  # RFC 6455
+HUNG_UP = {NORMAL, GOING_AWAY}  # a lost connection has another code, or none
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,310 @@
+"""Calls turn by turn: every turn is a signed request, nothing is held in between."""
+
+import threading
+import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import DatabaseError, connections
+from django.urls import reverse
+
+from agents import llm
+from telephony import gather
+from telephony.models import Call, Turn
+from telephony.services import calls
+from telephony.tests.conftest import ended, make_number, transcript
+from telephony.words import apology
+from tests.processes import wait_until
+from tests.stub_llm import FAULTS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GREETING = ("agent", "Hello, this is Brightside.")
+
+
+@pytest.fixture
+def number(stub_llm, settings):
+    settings.LLM_BASE_URL = stub_llm.base_url
+    return make_number(transport="gather")
+
+
+class Caller:
+    """The carrier's walk through the documents of one call."""
+
+    def __init__(self, number):
+        self.number = number
+        answer, self.call = number.ring()
+        self.document = ET.fromstring(answer.content)
+
+    @property
+    def said(self):
+        return " ".join(say.text for say in self.document.iter("Say"))
+
+    @property
+    def has_hung_up(self):
+        return self.document[-1].tag == "Hangup"
+
+    @property
+    def action(self):
+        return self.document[0].attrib["action"]
+
+    @property
+    def silence(self):
+        return self.document.find("Redirect").text
+
+    def post(self, url, **heard):
+        path = url.removeprefix(django_settings.PUBLIC_BASE_URL)
+        answer = self.number.post(path, self.number.of_call(self.call, **heard))
+        assert answer.status_code == 200
+        return ET.fromstring(answer.content)
+
+    def say(self, text):
+        self.document = self.post(self.action, SpeechResult=text, Confidence="0.9")
+        return self.said
+
+    def press(self, digits):
+        self.document = self.post(self.action, Digits=digits)
+        return self.said
+
+    def wait(self):
+        self.document = self.post(self.silence)
+        return self.said
+
+
+def test_call_is_talked_through(number, stub_llm):
+    stub_llm.configure(
+        mode="script",
+        replies=("From 8 to 17.", "80 dollars.", "You pressed 2.", "Thanks, goodbye"),
+    )
+    caller = Caller(number)
+
+    assert caller.said == "Hello, this is Brightside."
+    assert caller.say("When are you open?") == "From 8 to 17."
+    assert caller.say("How much is a check-up?") == "80 dollars."
+    assert caller.press("2") == "You pressed 2."
+    assert caller.say("Bye") == "Thanks, goodbye"
+    assert caller.has_hung_up
+
+    assert ended(caller.call) == ("in-progress", "agent_ended")
+    assert transcript(caller.call) == [
+        GREETING,
+        ("caller", "When are you open?"),
+        ("agent", "From 8 to 17."),
+        ("caller", "How much is a check-up?"),
+        ("agent", "80 dollars."),
+        ("caller", "Keys pressed: 2"),
+        ("agent", "You pressed 2."),
+        ("caller", "Bye"),
+        ("agent", "Thanks, goodbye"),
+    ]
+    assert Turn.unscoped.filter(call=caller.call, interrupted=True).count() == 0
+    assert [m["role"] for m in stub_llm.requests[1]["messages"]] == [
+        *("system", "assistant", "user", "assistant", "user")
+    ]
+
+
+def test_caller_may_speak_first(number):
+    number.agent.greeting_mode = "caller_first"
+    number.agent.save()
+    caller = Caller(number)
+
+    assert (caller.said, caller.say("Hello?")) == ("", "You said: Hello?")
+    assert transcript(caller.call) == [
+        ("caller", "Hello?"),
+        ("agent", "You said: Hello?"),
+    ]
+
+
+def test_turn_delivered_twice_is_one_turn(number, stub_llm):
+    caller = Caller(number)
+    action = caller.action
+
+    first = caller.post(action, SpeechResult="Hello?")
+    second = caller.post(action, SpeechResult="Hello?")
+    without_words = caller.post(action)
+
+    assert ET.tostring(first) == ET.tostring(second) == ET.tostring(without_words)
+    assert len(stub_llm.requests) == 1
+    assert len(transcript(caller.call)) == 3
+
+
+def test_turn_delivered_twice_at_once_asks_the_model_once(number, stub_llm):
+    stub_llm.configure(first_token_ms=300)
+    caller = Caller(number)
+    action = caller.action
+    start = threading.Barrier(2)
+
+    def deliver(_):
+        try:
+            start.wait()
+            return caller.post(action, SpeechResult="Hello?")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(deliver, range(2)))
+
+    waiting, replied = sorted(answers, key=lambda document: document[0].tag == "Gather")
+    assert [verb.tag for verb in waiting] == ["Pause", "Redirect"]
+    assert waiting[1].text == action
+    assert replied[0][0].text == "You said: Hello?"
+    assert ET.tostring(caller.post(waiting[1].text)) == ET.tostring(replied)
+    assert len(stub_llm.requests) == 1
+
+
+def test_reply_that_nobody_makes_any_more_is_given_up(number, monkeypatch):
+    caller = Caller(number)
+    monkeypatch.setattr(gather, "GIVE_UP_AFTER_S", 0)
+    monkeypatch.setattr(llm, "collect", None)  # the process dies while it thinks
+    with monkeypatch.context() as dead:
+        dead.setattr(calls, "note_our_error", lambda *args: None)
+        caller.post(caller.action, SpeechResult="Hello?")
+
+    caller.document = caller.post(caller.action)
+
+    assert (caller.said, caller.has_hung_up) == (apology(), True)
+    assert ended(caller.call) == ("in-progress", "our_error")
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_failing_model_ends_in_words_and_a_reason(number, monkeypatch, fault):
+    monkeypatch.setattr(llm, "FIRST_TOKEN_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(llm, "TOKEN_GAP_TIMEOUT_S", 0.2)
+    number.agent.model = f"fault-{fault}"
+    number.agent.save()
+    caller = Caller(number)
+
+    assert caller.say("Hello?") == apology()
+
+    assert caller.has_hung_up
+    caller.call.refresh_from_db()
+    assert caller.call.end_reason == "model_failed"
+    assert caller.call.end_detail in llm.PLAIN.values()
+    assert transcript(caller.call)[-1] == ("agent", apology())
+
+
+def test_slow_model_is_not_waited_for_longer_than_the_carrier(
+    number, stub_llm, monkeypatch
+):
+    monkeypatch.setattr(gather, "REPLY_DEADLINE_S", 0.2)
+    stub_llm.configure(mode="fixed", tokens_per_second=20)
+    caller = Caller(number)
+
+    assert caller.say("Hello?") == apology()
+
+    assert ended(caller.call) == ("in-progress", "model_failed")
+    wait_until(lambda: stub_llm.open_streams == 0, 5, "the model was let go")
+
+
+def test_silent_caller_is_asked_once_and_then_left(number):
+    number.agent.silence_timeout_s = 12
+    number.agent.end_call_message = "Goodbye."
+    number.agent.save()
+    caller = Caller(number)
+
+    timeouts, said = [], []
+    while not caller.has_hung_up:
+        timeouts.append(int(caller.document[0].attrib["timeout"]))
+        said.append(caller.wait())
+
+    assert timeouts == [5, 5, 2, 5, 5, 2]
+    assert said == ["", "", "Are you still there?", "", "", "Goodbye."]
+    assert ended(caller.call) == ("in-progress", "caller_silent")
+    assert transcript(caller.call) == [
+        GREETING,
+        ("agent", "Are you still there?"),
+        ("agent", "Goodbye."),
+    ]
+
+
+def test_silence_delivered_twice_asks_once(number):
+    number.agent.silence_timeout_s = 5
+    number.agent.save()
+    caller = Caller(number)
+    silence = caller.silence
+
+    first, second = caller.post(silence), caller.post(silence)
+
+    assert ET.tostring(first) == ET.tostring(second)
+    assert transcript(caller.call) == [GREETING, ("agent", "Are you still there?")]
+
+
+def test_caller_who_speaks_again_is_not_silent(number):
+    number.agent.silence_timeout_s = 5
+    number.agent.save()
+    caller = Caller(number)
+
+    caller.wait()
+    assert caller.say("Yes") == "You said: Yes"
+    assert caller.wait() == "Are you still there?"
+
+
+def test_longest_call_time_is_held_by_our_clock(number, time_machine):
+    caller = Caller(number)
+    after = caller.call.answered_at.timestamp() + number.agent.max_duration_s
+    time_machine.move_to(after, tick=False)
+
+    assert caller.say("One more thing").startswith("I am sorry, our time is up.")
+
+    assert caller.has_hung_up
+    assert ended(caller.call) == ("in-progress", "time_up")
+
+
+def test_keys_count_only_where_the_agent_listens_for_them(number):
+    number.agent.dtmf_detection = False
+    number.agent.save()
+    caller = Caller(number)
+
+    assert caller.press("1") == ""
+    assert transcript(caller.call) == [GREETING]
+
+
+def test_turn_of_an_ended_call_changes_nothing(number, stub_llm):
+    caller = Caller(number)
+    number.post(number.status_path, number.of_call(caller.call, CallStatus="completed"))
+
+    assert caller.say("Hello?") == ""
+
+    assert caller.has_hung_up
+    assert transcript(caller.call) == [GREETING]
+    assert stub_llm.requests == []
+
+
+def test_turn_of_a_streamed_call_is_refused(number):
+    stream = make_number("stream")
+    _, call = stream.ring()
+
+    path = reverse("webhooks:gather", args=[call.pk]) + "?after=0"
+
+    answer = stream.post(path, stream.of_call(call, SpeechResult="Hi"))
+    assert answer.status_code == 403
+
+
+def test_query_that_makes_no_sense_is_refused(number):
+    caller = Caller(number)
+    path = reverse("webhooks:gather", args=[caller.call.pk])
+
+    for query in ("?after=-1", "?after=x", "?after=1&silent_s=1e99"):
+        answer = number.post(path + query, number.of_call(caller.call))
+        assert answer.status_code == 403
+
+
+def test_turn_speaks_whatever_breaks(number, monkeypatch):
+    caller = Caller(number)
+
+    def fail(*args):
+        raise DatabaseError("gone")
+
+    monkeypatch.setattr(calls, "stored_turns", fail)
+
+    assert caller.say("Hello?") == apology()
+    assert caller.has_hung_up
+    assert ended(caller.call) == ("in-progress", "our_error")
+
+
+def test_words_that_no_database_takes_are_cleaned(number):
+    caller = Caller(number)
+
+    assert caller.say("a\0b \x08c") == "You said: ab c"
+    assert Call.unscoped.get().status == "in-progress"

@@ -1,0 +1,390 @@
+"""The live session, over a real server on a real socket."""
+
+import json
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from agents import llm
+from telephony import relay
+from telephony.models import Call, CallEvent, Turn
+from telephony.tests.conftest import (
+    WITHIN_S,
+    ended,
+    make_number,
+    relay_session,
+    transcript,
+    wait_for_end,
+)
+from tests.processes import wait_until
+from tests.stub_llm import FAULTS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GREETING = ("agent", "Hello, this is Brightside.")
+
+
+@pytest.fixture
+def number(live, stub_llm, settings):
+    settings.LLM_BASE_URL = stub_llm.base_url
+    return make_number()
+
+
+def test_call_is_talked_through_with_an_interruption(live, number, stub_llm):
+    stub_llm.configure(
+        mode="script",
+        replies=(
+            "We are open from 8 to 17.",
+            "A check-up costs 80 dollars and takes half an hour of your time.",
+            "It is 80 dollars.",
+            "At 12 Main Street.",
+            "Yes, on Friday.",
+            "Thank you, goodbye",
+        ),
+        tokens_per_second=60,
+    )
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.ask("When are you open?")
+        caller.say("How much is a check-up?")
+        caller.hear_words(5)
+        caller.interrupt("A check up costs")
+        caller.hear()  # what was on its way
+        caller.ask("How much?")
+        caller.ask("Where?")
+        caller.ask("On Friday too?")
+        assert caller.ask("Bye then") == "Thank you, goodbye"
+        assert caller.receive() == {
+            "type": "end",
+            "handoffData": json.dumps({"reason": "agent_ended"}),
+        }
+        caller.hang_up()
+
+    wait_for_end(call, "agent_ended")
+    assert transcript(call) == [
+        GREETING,
+        ("caller", "When are you open?"),
+        ("agent", "We are open from 8 to 17."),
+        ("caller", "How much is a check-up?"),
+        ("agent", "A check-up costs"),
+        ("caller", "How much?"),
+        ("agent", "It is 80 dollars."),
+        ("caller", "Where?"),
+        ("agent", "At 12 Main Street."),
+        ("caller", "On Friday too?"),
+        ("agent", "Yes, on Friday."),
+        ("caller", "Bye then"),
+        ("agent", "Thank you, goodbye"),
+    ]
+    cut = Turn.unscoped.filter(call=call, interrupted=True)
+    assert list(cut.values_list("number", flat=True)) == [5]
+    assert "half an hour" not in str(stub_llm.requests[2])
+    assert call.answered_at is not None
+    assert call.status == "in-progress"
+
+
+def test_unsigned_handshake_is_refused(live, number):
+    _, call = number.ring()
+
+    for signature in ("", "forged", "ünïcode".encode("latin-1").decode("latin-1")):
+        with (
+            pytest.raises(InvalidStatus) as refusal,
+            relay_session(live, call, signature=signature),
+        ):
+            pass
+        assert refusal.value.response.status_code == 403
+
+    call.refresh_from_db()
+    assert (call.status, call.relay_connected_at) == ("ringing", None)
+
+
+def test_handshake_signed_by_another_account_is_refused(live, number):
+    _, call = number.ring()
+    _, strangers_call = make_number("mallory").ring()
+    strangers_call.relay_token = call.relay_token
+
+    with (
+        pytest.raises(InvalidStatus) as refusal,
+        relay_session(live, strangers_call),
+    ):
+        pass
+
+    assert refusal.value.response.status_code == 403
+
+
+def test_handshake_for_an_unknown_token_is_refused(live, number):
+    _, call = number.ring()
+    for token in ("nobody", "%00", "a" * 500):
+        call.relay_token = token
+        with (
+            pytest.raises(InvalidStatus) as refusal,
+            relay_session(live, call),
+        ):
+            pass
+        assert refusal.value.response.status_code == 403
+
+
+def test_session_opens_once(live, number):
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.ask("Hello?")
+        with pytest.raises(InvalidStatus) as refusal, relay_session(live, call):
+            pass
+        assert caller.ask("Still there?") == "You said: Still there?"
+
+    assert refusal.value.response.status_code == 403
+
+
+def test_session_of_an_ended_call_is_refused(live, number):
+    _, call = number.ring()
+    number.post(
+        number.status_path, number.fields(CallSid=call.sid, CallStatus="failed")
+    )
+
+    with pytest.raises(InvalidStatus), relay_session(live, call):
+        pass
+
+
+@pytest.mark.parametrize(
+    "other", [{"callSid": "CA" + 32 * "0"}, {"accountSid": "AC" + 32 * "0"}]
+)
+def test_session_set_up_for_another_call_is_closed(live, number, other):
+    _, call = number.ring()
+
+    with relay_session(live, call, is_set_up=False) as caller:
+        caller.set_up(**other)
+        with pytest.raises(ConnectionClosed) as closed:
+            caller.receive()
+
+    assert closed.value.rcvd.code == 1008
+    assert ended(call) == ("ringing", "")
+
+
+def test_session_that_begins_otherwise_is_closed(live, number):
+    _, call = number.ring()
+
+    with relay_session(live, call, is_set_up=False) as caller:
+        caller.say("Hello")
+        with pytest.raises(ConnectionClosed):
+            caller.receive()
+
+    assert transcript(call) == []
+
+
+def test_session_without_a_first_frame_is_closed(live, number, monkeypatch):
+    monkeypatch.setattr(relay, "SETUP_WITHIN_S", 0.1)
+    _, call = number.ring()
+
+    with (
+        relay_session(live, call, is_set_up=False) as caller,
+        pytest.raises(ConnectionClosed),
+    ):
+        caller.receive()
+
+
+def test_frames_that_make_no_sense_are_ignored(live, number):
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        for raw in ("", "nonsense", "[]", "7", '{"type": []}', '{"type": "prompt"}'):
+            caller._socket.send(raw)
+        caller._socket.send(b"\x00\xff")
+        caller.send("from-the-future", voicePrompt="no")
+        caller.send("prompt", voicePrompt="Half a", last=False)
+        caller.send("dtmf", digit="12")
+        caller.send("error", description="whatever")
+        caller.send("interrupt", durationUntilInterruptMs="soon")
+
+        assert caller.ask("Hello\x00 \ud800there") == "You said: Hello there"
+
+    assert transcript(call)[1:] == [
+        ("caller", "Hello there"),
+        ("agent", "You said: Hello there"),
+    ]
+
+
+def test_frame_that_is_too_long_closes_the_session(live, number):
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.say("a" * 70_000)
+        with pytest.raises(ConnectionClosed) as closed:
+            caller.receive()
+
+    assert closed.value.rcvd.code == 1009
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_failing_model_ends_in_words_and_a_reason(live, number, monkeypatch, fault):
+    monkeypatch.setattr(llm, "FIRST_TOKEN_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(llm, "TOKEN_GAP_TIMEOUT_S", 0.2)
+    number.agent.model = f"fault-{fault}"
+    number.agent.save()
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        words = caller.ask("Hello?")
+        end = caller.receive()
+
+    assert words.endswith(
+        "We are sorry, something went wrong here. Please call again later."
+    )
+    assert json.loads(end["handoffData"]) == {"reason": "model_failed"}
+    call.refresh_from_db()
+    assert call.end_reason == "model_failed"
+    assert call.end_detail in llm.PLAIN.values()
+    assert transcript(call)[-1] == ("agent", words.strip())
+
+
+def test_late_model_is_covered_by_a_filler(live, number, stub_llm, monkeypatch):
+    monkeypatch.setattr(relay, "FILLER_AFTER_S", 0.05)
+    stub_llm.configure(first_token_ms=400)
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        assert caller.ask("Hi") == "One moment, please. You said: Hi"
+
+
+def test_silent_caller_is_asked_once_and_then_left(live, number, monkeypatch):
+    number.agent.silence_timeout_s = 0
+    number.agent.greeting = ""
+    number.agent.end_call_message = "Goodbye."
+    number.agent.save()
+    monkeypatch.setattr(relay, "SPEECH_CHARACTERS_PER_SECOND", 1000)
+    monkeypatch.setattr(relay, "SPEECH_MARGIN_S", 0)
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        assert caller.hear() == "Are you still there?"
+        assert caller.hear() == "Goodbye."
+        assert json.loads(caller.receive()["handoffData"]) == {
+            "reason": "caller_silent"
+        }
+
+    assert ended(call) == ("in-progress", "caller_silent")
+
+
+def test_longest_call_time_ends_the_call(live, number):
+    number.agent.max_duration_s = 0
+    number.agent.save()
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        assert caller.hear().startswith("I am sorry, our time is up.")
+        assert json.loads(caller.receive()["handoffData"]) == {"reason": "time_up"}
+
+    assert ended(call) == ("in-progress", "time_up")
+
+
+def test_keys_are_heard_together(live, number, monkeypatch):
+    monkeypatch.setattr(relay, "KEYS_PAUSE_S", 0.1)
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        for digit in "12":
+            caller.send("dtmf", digit=digit)
+        assert caller.hear() == "You said: Keys pressed: 12"
+        for digit in "34#":
+            caller.send("dtmf", digit=digit)
+        assert caller.hear() == "You said: Keys pressed: 34#"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(1000, "caller_hung_up"), (1001, "caller_hung_up")]
+)
+def test_closed_session_is_a_caller_who_hung_up(live, number, code, reason):
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.ask("Hello?")
+        caller.hang_up(code)
+
+    wait_for_end(call, reason)
+
+
+def test_lost_session_leaves_the_reason_to_others(live, number, stub_llm):
+    stub_llm.configure(mode="fixed", tokens_per_second=50)
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.say("Hello?")
+        caller.hear_words(4)
+        caller._socket.socket.close()
+
+    wait_until(lambda: stub_llm.open_streams == 0, WITHIN_S, "the model was let go")
+    wait_until(lambda: len(transcript(call)) == 3, WITHIN_S, "the cut reply is there")
+    assert transcript(call)[2][1].startswith("word0 word1")
+    assert ended(call) == ("in-progress", "")
+
+
+def test_interruption_after_the_reply_shortens_it(live, number):
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.ask("one two three four")
+        caller.interrupt("you said one two")
+        caller.ask("Stop")
+
+    assert transcript(call)[1:3] == [
+        ("caller", "one two three four"),
+        ("agent", "You said: one two"),
+    ]
+
+
+def test_model_is_let_go_when_the_caller_speaks_again(live, number, stub_llm):
+    stub_llm.configure(mode="fixed", tokens_per_second=50)
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.say("First")
+        caller.hear_words(3)
+        stub_llm.configure(mode="echo")
+        caller.say("Second")
+        heard = caller.hear(), caller.hear()
+
+    assert heard[1] == "You said: Second"
+    assert stub_llm.open_streams == 0
+    assert [text for who, text in transcript(call) if who == "caller"] == [
+        "First",
+        "Second",
+    ]
+
+
+def test_database_that_fails_does_not_end_the_call(live, number, monkeypatch):
+    from django.db import OperationalError
+
+    from telephony.services import calls
+
+    failures = iter([True, True])
+    real = calls.record_turn
+
+    def record_turn(*args):
+        if next(failures, False):
+            raise OperationalError("the disk is full")
+        real(*args)
+
+    monkeypatch.setattr(calls, "record_turn", record_turn)
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        assert caller.ask("Hello?") == "You said: Hello?"
+
+    wait_until(lambda: len(transcript(call)) == 3, WITHIN_S, "all is written")
+    assert transcript(call) == [
+        GREETING,
+        ("caller", "Hello?"),
+        ("agent", "You said: Hello?"),
+    ]
+
+
+def test_session_writes_its_beginning(live, number):
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.ask("Hello?")
+
+    events = CallEvent.unscoped.filter(call=call).values_list("status", "sequence")
+    assert list(events) == [("session-started", -1)]
+    assert Call.unscoped.get(pk=call.pk).status == "in-progress"

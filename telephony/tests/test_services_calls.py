@@ -1,0 +1,118 @@
+"""What a call keeps, and what an agent brings into it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from agents.dialogue import Turn as Spoken
+from agents.models import Prompt
+from telephony import session
+from telephony.models import Call, CallEvent, Turn
+from telephony.services import calls
+from telephony.tests.conftest import CALLER, ended
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def call(number):
+    call = number.ring()[1]
+    calls.begin_session(call, timezone.now())
+    return call
+
+
+def test_receive_call_freezes_agent_prompt_and_model(number, settings):
+    settings.LLM_BASE_URL = "https://models.example/v1"
+    prompt = Prompt.unscoped.create(
+        owner=number.phone.owner, name="Reception", text="Be kind.", version=7
+    )
+    number.agent.prompt, number.agent.model = prompt, "tiny-1"
+    number.agent.save()
+    _, call = number.ring()
+
+    prompt.version = 8
+    prompt.save()
+    number.agent.transport = "gather"
+    number.agent.save()
+
+    call.refresh_from_db()
+    assert (call.prompt_version, call.transport, call.model_label, call.is_demo) == (
+        *(7, "stream", "tiny-1 at models.example", False),
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_record_turn_writes_and_replaces(number):
+    call = number.ring()[1]
+    calls.begin_session(call, timezone.now())
+    said = Spoken(1, "agent", "Hello there", at_ms=1500, reply_ms=20)
+    cut = Spoken(1, "agent", "Hello", at_ms=1500, reply_ms=20, interrupted=True)
+
+    for turn in (said, said, cut):
+        calls.record_turn(call, turn)
+
+    row = Turn.unscoped.get(call=call)
+    assert row.at == call.answered_at + timedelta(milliseconds=1500)
+    assert calls.stored_turns(call) == [cut]
+
+
+def test_record_event_twice_is_one_event(call):
+    for _ in range(2):
+        calls.record_event(call, status="x", sequence=3, at=timezone.now())
+
+    assert CallEvent.unscoped.filter(call=call, status="x").count() == 1
+
+
+def test_session_end_reported_twice_keeps_the_first_reason(call):
+    for code in ("64102", "64105"):
+        calls.record_session_end(
+            call,
+            session_status="failed",
+            call_status="in-progress",
+            error_code=code,
+            duration_s=None,
+            at=timezone.now(),
+        )
+
+    assert ended(call) == ("in-progress", "connection_failed")
+
+
+def test_told_reason_survives_the_end(call):
+    call.note_end_reason(Call.EndReason.AGENT_ENDED)
+
+    calls.record_status(call, status="completed", at=timezone.now(), duration_s=9)
+
+    assert ended(call) == ("completed", "agent_ended")
+
+
+def test_settings_fill_in_the_facts_of_the_call(number, call):
+    agent = call.agent
+    agent.variables = {"shop": "Brightside", "trick": "{{ shop }}", "count": 3}
+    agent.greeting = "This is {{ agent_name }} of {{ shop }}{{ nobody }}."
+    agent.instructions = "{{caller_number}}, {{ today }}, {{ trick }}, {{ count }}."
+    call.owner.timezone = "Asia/Kathmandu"
+    at = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)  # already the 23rd there
+
+    settings = session.settings_of(call, at=at)
+
+    assert settings.greeting == "This is Reception of Brightside."
+    assert settings.instructions == (
+        f"{CALLER}, Monday, 23 November 2026, {{{{ shop }}}}, 3."
+    )
+    assert session.greeting_of(call, at=at) == settings.greeting
+
+
+def test_settings_carry_the_agents_rules(call):
+    agent = call.agent
+    agent.end_call_phrases = ["bye", 7]
+    agent.end_call_message = "Take care, {{ missing }}!"
+    agent.greeting_mode = "caller_first"
+    agent.dtmf_detection = False
+
+    settings = session.settings_of(call, at=call.started_at)
+
+    assert settings.end_call_phrases == ("bye", "7")
+    assert settings.end_call_message == "Take care, !"
+    assert (settings.caller_speaks_first, settings.dtmf) == (True, False)
+    assert session.greeting_of(call, at=call.started_at) == ""
