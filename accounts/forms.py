@@ -58,7 +58,7 @@ class ApiKeyForm(forms.Form):
         ("30", _("30 days")),
         ("90", _("90 days")),
         ("365", _("1 year")),
-        ("", _("Never")),
+        ("never", _("Never")),
     ]
 
     name = forms.CharField(
@@ -73,11 +73,13 @@ class ApiKeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     lifetime_days = forms.ChoiceField(
-        label=_("Expires after"), choices=LIFETIMES, initial="365", required=False
+        label=_("Expires after"), choices=LIFETIMES, initial="365"
     )
 
     @property
     def expires_at(self):
         """When the key ends, counted from now; None for never."""
         days = self.cleaned_data["lifetime_days"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
+        if days == "never":
+            return None
+        return timezone.now() + timedelta(days=int(days))

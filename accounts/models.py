@@ -159,6 +159,10 @@ class AccessToken(OwnedModel):
         return f"{self.get_kind_display()} {self.prefix}…"
 
     @property
+    def scope_labels(self) -> list[str]:
+        return [str(self.Scope(scope).label) for scope in self.scopes]
+
+    @property
     def has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= now()
 

@@ -28,6 +28,12 @@ class PromptForm(OwnedForm):
         model = Prompt
         fields = ["name", "text"]
         widgets = {"text": forms.Textarea(attrs={"rows": 18, "spellcheck": "true"})}
+        help_texts = {
+            "text": _(
+                "A gap such as {{ company }} is a placeholder: each agent that uses "
+                "the prompt gives it a value of its own."
+            )
+        }
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -66,6 +72,22 @@ class LinesField(forms.CharField):
         return phrases
 
 
+def variable_field(name, value):
+    """The input for a placeholder's value.
+
+    It stays as it is while its neighbours come and go, for somebody may be typing in
+    it. htmx looks it up with a selector, where a dot would begin a class.
+    """
+    attrs = {"id": "variable-" + name.replace(".", "-"), "hx-preserve": "true"}
+    return forms.CharField(
+        label=name,
+        required=False,
+        max_length=MAX_VALUE_CHARACTERS,
+        initial=value,
+        widget=forms.TextInput(attrs=attrs),
+    )
+
+
 class AgentForm(OwnedForm):
     """What both forms of a voice agent share: what it says, and the placeholders.
 
@@ -85,15 +107,12 @@ class AgentForm(OwnedForm):
         super().__init__(*args, **kwargs)
         self.fields["phone"].empty_label = _("No number yet")
         self.fields["prompt"].empty_label = _("No prompt: the instructions below")
+        if self["prompt"].value():  # else the own instructions want the space
+            self.fields["instructions"].widget.attrs["rows"] = 3
         values = self.instance.variables
         names = dict.fromkeys([*self._names_in_texts(), *self._names_given()])
         for name in list(names)[:MAX_VARIABLES]:
-            self.fields[VARIABLE + name] = forms.CharField(
-                label=name,
-                required=False,
-                max_length=MAX_VALUE_CHARACTERS,
-                initial=values.get(name, ""),
-            )
+            self.fields[VARIABLE + name] = variable_field(name, values.get(name, ""))
 
     def _names_in_texts(self):
         texts = (self["greeting"].value(), self._instructions())

@@ -112,7 +112,7 @@ def test_api_key_list_shows_own_keys_and_no_log_ins(alice, mallory):
     page = alice.client.get("/api-keys")
 
     assert [key.name for key in page.context["keys"]] == ["Reports"]
-    assert re.search(r"Reports vo_\S{7}… read Alice, .* Never Never", text_of(page))
+    assert re.search(r"Reports vo_\S{7}… Read Alice, .* Never Never", text_of(page))
 
 
 def test_api_key_create_shows_the_secret_once(alice):
@@ -138,7 +138,7 @@ def test_api_key_create_shows_the_secret_once(alice):
 
 
 def test_api_key_create_may_last_for_ever(alice):
-    data = {"name": "Reports", "scopes": ["read"], "lifetime_days": ""}
+    data = {"name": "Reports", "scopes": ["read"], "lifetime_days": "never"}
 
     alice.client.post("/api-keys", data)
 
