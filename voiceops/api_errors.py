@@ -3,10 +3,13 @@
 from http import HTTPStatus
 
 from drf_standardized_errors.formatter import ExceptionFormatter, flatten_errors
+from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.handler import exception_handler as standardized_handler
 from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
+
+from voiceops.api import CarrierProblem
 
 PROBLEM_TYPE = "https://voiceops.dev/problems/"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -41,6 +44,14 @@ def _errors_by_field(detail) -> dict[str, list[str]]:
     for error in flatten_errors(detail):
         errors.setdefault(error.attr or "non_field_errors", []).append(error.detail)
     return errors
+
+
+class ProblemHandler(ExceptionHandler):
+    """Faults of ours are reported; those of a carrier are not ours."""
+
+    def report_exception(self, exc, response):
+        if not isinstance(self.exc, CarrierProblem):
+            super().report_exception(exc, response)
 
 
 def exception_handler(exc, context):

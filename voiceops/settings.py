@@ -304,6 +304,7 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": TRUSTED_PROXY_COUNT,
 }
 DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "voiceops.api_errors.ProblemHandler",
     "EXCEPTION_FORMATTER_CLASS": "voiceops.api_errors.ProblemFormatter",
 }
 SPECTACULAR_SETTINGS = {

@@ -230,7 +230,6 @@ class PhoneView(RowView):
 
 class AvailableNumberSerializer(serializers.Serializer):
     number = serializers.CharField()
-    friendly_name = serializers.CharField()
     carrier_account_id = serializers.UUIDField()
 
 
@@ -254,7 +253,6 @@ class AvailablePhonesView(OwnedView):
             found += [
                 {
                     "number": number.number,
-                    "friendly_name": number.friendly_name,
                     "carrier_account_id": account.pk,
                 }
                 for number in numbers
