@@ -14,6 +14,9 @@ from agents.models import VoiceAgent
 from telephony.models import Call, CallEvent, Phone, Turn
 
 
+CALL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
 def _agents(request):
     return VoiceAgent.objects.for_owner(request.workspace)
 
@@ -159,6 +162,8 @@ class CallView(OwnedView, generics.RetrieveAPIView):
 
     def get_object(self):
         given = self.kwargs["call_sid"]
+        if not CALL_NAME.fullmatch(given):
+            raise Http404
         calls = self.get_queryset()
         call = (
             calls.filter(sid=given).first() or calls.filter(pk=_as_uuid(given)).first()
