@@ -228,7 +228,7 @@ class CarrierSocket:
 
 
 @contextmanager
-def relay_session(live, call, *, is_set_up=True, signature=None):
+def relay_session(live, call, *, is_set_up=True, is_waited_for=True, signature=None):
     """A connected session of `call`, as the carrier opens it."""
     url = f"ws://{live.address}/webhooks/twilio/relay/{call.relay_token}"
     if signature is None:
@@ -239,7 +239,8 @@ def relay_session(live, call, *, is_set_up=True, signature=None):
         if is_set_up:
             caller.set_up()
         yield caller
-    live.wait_until_idle()
+    if is_waited_for:
+        live.wait_until_idle()
 
 
 def wait_for_end(call, reason):

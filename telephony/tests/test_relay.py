@@ -1,8 +1,15 @@
 """The live session, over a real server on a real socket."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
+from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
+from django.urls import reverse
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agents import llm
@@ -10,14 +17,18 @@ from telephony import relay
 from telephony.models import Call, CallEvent, Turn
 from telephony.tests.conftest import (
     WITHIN_S,
+    Live,
     ended,
     make_number,
     relay_session,
     transcript,
     wait_for_end,
 )
+from telephony.words import apology
 from tests.processes import wait_until
 from tests.stub_llm import FAULTS
+from voiceops.run.guard import die_with_parent
+from voiceops.run.installation import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -388,3 +399,66 @@ def test_session_writes_its_beginning(live, number):
     events = CallEvent.unscoped.filter(call=call).values_list("status", "sequence")
     assert list(events) == [("session-started", -1)]
     assert Call.unscoped.get(pk=call.pk).status == "in-progress"
+
+
+@pytest.fixture
+def own_process(transactional_db, settings, stub_llm):
+    """The application as a process of its own, on this test's database."""
+    port = free_port()
+    settings.PUBLIC_BASE_URL = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "voiceops.asgi:application"]
+        + ["--port", str(port), "--no-access-log", "--log-level", "critical"],
+        cwd=settings.BASE_DIR,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DATABASE_URL": database_url(),
+            "PUBLIC_BASE_URL": settings.PUBLIC_BASE_URL,
+            "LLM_BASE_URL": stub_llm.base_url,
+        },
+        preexec_fn=die_with_parent(),
+    )
+    try:
+        wait_until(lambda: answers(port), 30, "the process listens")
+        yield process, Live(f"127.0.0.1:{port}", None)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def database_url():
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_killed_process_loses_no_turn_that_was_heard(own_process, stub_llm):
+    process, live = own_process
+    number = make_number()
+    _, call = number.ring()
+
+    with relay_session(live, call, is_waited_for=False) as caller:
+        caller.ask("First")
+        stub_llm.configure(mode="fixed", tokens_per_second=20)
+        caller.say("Second")
+        caller.hear_words(4)
+        process.kill()
+        process.wait()
+
+    assert transcript(call) == [
+        GREETING,
+        ("caller", "First"),
+        ("agent", "You said: First"),
+        ("caller", "Second"),
+    ]
+    lost = number.of_call(call, SessionStatus="failed", ErrorCode="64105")
+    answer = number.post(reverse("webhooks:relay_ended", args=[call.pk]), lost)
+    assert apology().encode() in answer.content
+    assert ended(call) == ("in-progress", "connection_lost")
