@@ -223,7 +223,7 @@ def _leaks_by_content(address, verb, stranger, rows) -> list[str]:
 
 
 def _ask(stranger: Tenant, verb: str, path: str, body=None):
-    if path.startswith(("/api", "/auth", "/agents")):
+    if path.startswith(("/api/", "/auth/", "/agents")):
         # A log-out would end the walk: ask with a token of its own each time.
         return stranger.api(verb, path, body)
     return stranger.client.generic(verb, path)
