@@ -37,6 +37,10 @@ def open_test_call(agent: VoiceAgent) -> SimulatedCall:
     """
     if not (settings.SIMULATOR and settings.SIMULATOR_URL):
         raise CallNotStarted(_("The simulator is switched off on this installation."))
+    if not settings.SIMULATOR_KEY:
+        raise CallNotStarted(
+            _("SIMULATOR_KEY is not set: the simulator would refuse the call.")
+        )
     return _ask_simulator(line_for(agent))
 
 

@@ -11,7 +11,7 @@ from accounts.models import Membership
 from telephony.models import Call, TestLine, Turn
 from telephony.services import testing
 from telephony.tests.calls import make_agent
-from telephony.tests.carriers import UNREACHABLE
+from telephony.tests.carriers import KEY, UNREACHABLE
 from tests.people import make_tenant
 from tests.processes import wait_until
 
@@ -27,6 +27,7 @@ def address_of(agent):
 def simulator(carrier_process, settings):
     settings.SIMULATOR = True
     settings.SIMULATOR_URL = carrier_process.url
+    settings.SIMULATOR_KEY = KEY
     return carrier_process
 
 
@@ -155,11 +156,22 @@ def test_page_says_how_to_switch_the_simulator_on(alice, settings):
 )
 def test_simulator_that_does_not_answer_is_told(url, words, alice, settings):
     settings.SIMULATOR, settings.SIMULATOR_URL = True, url
+    settings.SIMULATOR_KEY = KEY
 
     page = alice.client.post(address_of(make_agent(alice.workspace)))
 
     assert page.status_code == 502
     assert words in page.content.decode()
+
+
+@pytest.mark.django_db
+def test_missing_key_is_told(alice, simulator, settings):
+    settings.SIMULATOR_KEY = ""
+
+    page = alice.client.post(address_of(make_agent(alice.workspace)))
+
+    assert page.status_code == 502
+    assert "SIMULATOR_KEY is not set" in page.content.decode()
 
 
 @pytest.mark.django_db
@@ -176,6 +188,7 @@ def test_simulator_that_knows_another_key_is_told(alice, simulator, settings):
 def test_something_else_at_the_simulators_address_is_told(alice, settings, live_server):
     """Our own pages answer there: no call, and no failure of ours."""
     settings.SIMULATOR, settings.SIMULATOR_URL = True, live_server.url
+    settings.SIMULATOR_KEY = KEY
 
     page = alice.client.post(address_of(make_agent(alice.workspace)))
 

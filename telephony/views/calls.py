@@ -29,7 +29,8 @@ def call_list(request):
     form = CallFilterForm(request.GET, owner=request.workspace)
     template = full_or_partial(request, "telephony/call_list.html", "results")
     if not form.is_valid():
-        return render(request, template, {"form": form}, status=422)
+        response = render(request, template, {"form": form}, status=422)
+        return with_address(request, response, form)
     calls = Call.objects.for_owner(request.workspace).select_related("agent")
     page = newest_first(
         form.apply(calls),
@@ -39,7 +40,11 @@ def call_list(request):
     )
     history.note_typical_replies(request.workspace, page.rows)
     context = {"form": form, "page": page, **links(form, page)}
-    response = render(request, template, context)
+    return with_address(request, render(request, template, context), form)
+
+
+def with_address(request, response, form):
+    """The response, telling htmx the shortest address of the same page."""
     if request.htmx:
         response["HX-Push-Url"] = address(form.query())
     return response
