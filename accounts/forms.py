@@ -14,21 +14,34 @@ class OwnedForm(OwnedFormMixin, forms.ModelForm):
     """The base of every form that writes a row of a workspace: give it `owner=`."""
 
 
+REGIONS = (
+    *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic"),
+    *("Australia", "Europe", "Indian", "Pacific"),
+)
+
+
 def time_zone_choices():
-    """All IANA zones, those of one region together; UTC first."""
-
-    def region(name):
-        return name.partition("/")[0] if "/" in name else str(_("Other"))
-
-    names = sorted(zoneinfo.available_timezones(), key=lambda n: (region(n), n))
+    """UTC and the IANA zones that are named after a place, by region."""
+    names = sorted(zoneinfo.available_timezones())
     groups = [
-        (title, [(name, name.replace("_", " ")) for name in members])
-        for title, members in groupby(names, key=region)
+        (region, [(name, name.replace("_", " ")) for name in members])
+        for region, members in groupby(names, key=lambda name: name.partition("/")[0])
+        if region in REGIONS
     ]
     return [("UTC", "UTC"), *groups]
 
 
-class ProfileForm(forms.ModelForm):
+class ZonedForm(forms.ModelForm):
+    """A form with a `timezone`; one that is not offered can be kept."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        field, now_set = self.fields["timezone"], self.instance.timezone
+        if not field.valid_value(now_set):
+            field.choices = [(now_set, now_set), *field.choices]
+
+
+class ProfileForm(ZonedForm):
     timezone = forms.ChoiceField(
         label=_("Time zone"),
         choices=time_zone_choices,
@@ -41,7 +54,7 @@ class ProfileForm(forms.ModelForm):
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "name"})}
 
 
-class WorkspaceForm(forms.ModelForm):
+class WorkspaceForm(ZonedForm):
     timezone = forms.ChoiceField(
         label=_("Time zone"),
         choices=time_zone_choices,

@@ -49,6 +49,19 @@ def test_profile_refuses_unknown_zones(alice, zone):
     assert (alice.user.name, alice.user.timezone) == ("Alice", "UTC")
 
 
+def test_profile_keeps_a_zone_that_it_does_not_offer(alice):
+    alice.user.timezone = "US/Pacific"
+    alice.user.save()
+
+    answer = alice.client.post(
+        "/settings/profile", {"name": "A", "timezone": "US/Pacific"}
+    )
+
+    alice.user.refresh_from_db()
+    assert answer.status_code == 302
+    assert (alice.user.name, alice.user.timezone) == ("A", "US/Pacific")
+
+
 def test_profile_changes_nothing_else(alice):
     data = {"name": "A", "timezone": "UTC", "email": "x@example.com", "is_staff": "on"}
 
