@@ -13,7 +13,6 @@ from accounts.api_base import OwnedView
 from agents.models import VoiceAgent
 from telephony.models import Call, CallEvent, Phone, Turn
 
-
 CALL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
