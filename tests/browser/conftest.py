@@ -91,6 +91,7 @@ class Desk:
         """The cookies of somebody who has logged in by the page, as people do."""
         if who not in self.logins:
             context = self.browser.new_context(base_url=self.url)
+            context.set_default_timeout(ANSWER_WITHIN_MS)
             log_in(context.new_page(), self.world, who)
             self.logins[who] = context.storage_state()
             context.close()

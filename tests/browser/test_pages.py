@@ -13,16 +13,15 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.name)
 def test_page_is_sound_in_every_theme_and_width(desk, visit):
     path = visit.path(desk.world)
-    found, answered = {}, set()
+    found, answered = [], set()
     for width in WIDTHS:
         for theme in THEMES:
             page = desk.page(visit.who, width, theme)
             answered.add(page.goto(path).status)
-            if wrong := problems(page):
-                found[width, theme] = wrong
+            found += [f"{width} px, {theme}: {what}" for what in problems(page)]
             picture(page, f"{visit.name}-{width}-{theme}")
 
-    assert found == {}
+    assert "\n".join(found) == ""
     assert answered == {visit.status}
 
 

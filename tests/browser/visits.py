@@ -157,7 +157,6 @@ WITH_RIGHTS = [
     ),
     Visit("forbidden", "viewer", at("agents:prompt_create"), status=403),
     Visit("admin", "operator", at("admin:index")),
-    Visit("admin-calls", "operator", at("admin:telephony_call_changelist")),
 ]
 
 VISITS = [
