@@ -52,6 +52,7 @@ SETUP_WITHIN_S = 5
 FILLER_AFTER_S = 3
 KEYS_PAUSE_S = 1.5  # after which pressed keys are complete; # completes them at once
 SPEECH_MARGIN_S = 0.5  # the voice begins a little later than its text
+LAST_WORDS_S = 45  # the longest wait for the voice, if the carrier tells nothing
 CLOSED_WITHIN_S = 10  # by the carrier, once it was told the end
 REASON_WRITTEN_WITHIN_S = 2
 MAX_FRAME_CHARACTERS = 64 * 1024
@@ -66,7 +67,11 @@ async def answer(websocket: WebSocket) -> None:
     """The endpoint. What the carrier did not sign is refused before it is accepted."""
     token = websocket.path_params["token"]
     signature = websocket.headers.get(HEADER, "")
-    opened = await in_thread(_open, token, signature)
+    try:
+        opened = await in_thread(_open, token, signature)
+    except Exception:  # refused, the carrier asks what to do instead
+        logger.exception("a live session was not opened")
+        opened = None
     if opened is None:
         await websocket.close()  # not accepted yet: the client gets 403
         return
@@ -290,7 +295,8 @@ class LiveSession:
         await self._close(NORMAL)
 
     async def _until_heard(self) -> None:
-        while (left_s := self._spoken_until - self._loop.time()) > 0:
+        latest = self._loop.time() + LAST_WORDS_S
+        while (left_s := min(self._spoken_until, latest) - self._loop.time()) > 0:
             self._hushed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(left_s):

@@ -3,7 +3,6 @@
 import re
 
 from django.conf import settings
-from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 STILL_THERE = _("Are you still there?")
@@ -24,9 +23,3 @@ def apology() -> str:
 def speakable(text: str) -> str:
     """`text` without characters that no voice, document or database takes."""
     return UNSPEAKABLE.sub("", text)
-
-
-def in_language(language: str, text) -> str:
-    """A translatable text in the call's language, or as it is written here."""
-    with translation.override(language or None):
-        return str(text)

@@ -3,6 +3,7 @@
 import threading
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.conf import settings as django_settings
@@ -242,8 +243,8 @@ def test_caller_who_speaks_again_is_not_silent(number):
 
 def test_longest_call_time_is_held_by_our_clock(number, time_machine):
     caller = Caller(number)
-    after = caller.call.answered_at.timestamp() + number.agent.max_duration_s
-    time_machine.move_to(after, tick=False)
+    longest = timedelta(seconds=number.agent.max_duration_s)
+    time_machine.move_to(caller.call.answered_at + longest, tick=False)
 
     assert caller.say("One more thing").startswith("I am sorry, our time is up.")
 

@@ -8,13 +8,14 @@ import sys
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.urls import reverse
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agents import llm
 from telephony import relay
 from telephony.models import Call, CallEvent, Turn
+from telephony.services import calls
 from telephony.tests.conftest import (
     WITHIN_S,
     Live,
@@ -239,9 +240,7 @@ def test_failing_model_ends_in_words_and_a_reason(live, number, monkeypatch, fau
         words = caller.ask("Hello?")
         end = caller.receive()
 
-    assert words.endswith(
-        "We are sorry, something went wrong here. Please call again later."
-    )
+    assert words.endswith(apology())
     assert json.loads(end["handoffData"]) == {"reason": "model_failed"}
     call.refresh_from_db()
     assert call.end_reason == "model_failed"
@@ -364,10 +363,6 @@ def test_model_is_let_go_when_the_caller_speaks_again(live, number, stub_llm):
 
 
 def test_database_that_fails_does_not_end_the_call(live, number, monkeypatch):
-    from django.db import OperationalError
-
-    from telephony.services import calls
-
     failures = iter([True, True])
     real = calls.record_turn
 
@@ -388,6 +383,33 @@ def test_database_that_fails_does_not_end_the_call(live, number, monkeypatch):
         ("caller", "Hello?"),
         ("agent", "You said: Hello?"),
     ]
+
+
+def test_handshake_while_the_database_is_down_is_refused(live, number, monkeypatch):
+    def fail(*args):
+        raise OperationalError("gone")
+
+    _, call = number.ring()
+    monkeypatch.setattr(calls, "open_session", fail)
+
+    with pytest.raises(InvalidStatus) as refusal, relay_session(live, call):
+        pass
+
+    assert refusal.value.response.status_code == 403
+
+
+def test_end_waits_until_the_last_words_were_spoken(live, number, monkeypatch):
+    monkeypatch.setattr(relay, "SPEECH_CHARACTERS_PER_SECOND", 50)
+    number.agent.end_call_phrases = ["bye"]
+    number.agent.save()
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.say("bye")
+        assert caller.hear_words(4) == "You said: bye"
+        with pytest.raises(TimeoutError):
+            caller.receive(timeout_s=0.3)
+        assert caller.receive()["type"] == "end"
 
 
 def test_session_writes_its_beginning(live, number):
