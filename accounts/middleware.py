@@ -1,9 +1,17 @@
 import zoneinfo
+from urllib.parse import quote
 
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from accounts import services
+
+SESSION_SEEN_PRECISION_S = 300
 
 
 def workspace_middleware(get_response):
@@ -24,3 +32,47 @@ def workspace_middleware(get_response):
         return get_response(request)
 
     return middleware
+
+
+def session_activity_middleware(get_response):
+    """Note when and from where a session was used, every few minutes.
+
+    In place of allauth's own, which writes a row at every request: pages poll.
+    """
+
+    def middleware(request):
+        if request.user.is_authenticated and _is_worth_noting(request.session):
+            UserSession.objects.create_from_request(request)
+        return get_response(request)
+
+    return middleware
+
+
+def _is_worth_noting(session) -> bool:
+    key = f"session-seen:{session.session_key}"
+    return cache.add(key, True, timeout=SESSION_SEEN_PRECISION_S)
+
+
+def log_in_again_middleware(get_response):
+    """Send the browser to the log-in page when htmx asks after the log-in expired.
+
+    A plain redirect would be followed, and the log-in form put inside a fragment.
+    """
+
+    def middleware(request):
+        response = get_response(request)
+        if request.htmx and response.status_code == 302:
+            log_in = resolve_url(settings.LOGIN_URL)
+            if response["Location"].startswith(log_in):
+                return HttpResponse(
+                    status=204, headers={"HX-Redirect": _after_log_in(request, log_in)}
+                )
+        return response
+
+    return middleware
+
+
+def _after_log_in(request, log_in: str) -> str:
+    """The log-in page, and from there back to the page that was on the screen."""
+    page = request.htmx.current_url_abs_path
+    return f"{log_in}?next={quote(page)}" if page else log_in
