@@ -1,0 +1,77 @@
+"""The carrier from outside: numbers are rung through the simulator's control API."""
+
+from dataclasses import dataclass
+
+import httpx
+
+from tests.processes import Stack, wait_until
+
+CALLER = "+16285550142"
+ENDED_WITHIN_S = 60
+OVER = {"completed", "failed", "busy", "no-answer", "canceled"}
+
+
+@dataclass
+class Account:
+    """An account at the carrier, as its owner knows it."""
+
+    sid: str
+    auth_token: str
+    numbers: list[str]
+
+
+class Carrier:
+    def __init__(self, stack: Stack):
+        published = (stack.var_dir / "services" / "simulator.env").read_text()
+        self._client = httpx.Client(
+            base_url=published.removeprefix("SIMULATOR_URL=").strip(),
+            headers={"Authorization": f"Bearer {stack.secrets['SIMULATOR_KEY']}"},
+            trust_env=False,
+        )
+
+    def open_account(self) -> Account:
+        return Account(**self._ask("POST", "/control/accounts", json={"count": 2}))
+
+    def ring(self, number: str, script: list[dict]) -> str:
+        """Let somebody call `number` and behave as scripted; the call's SID."""
+        call = {"to": number, "from": CALLER, "script": script, "ring_s": 0}
+        return self._ask("POST", "/control/calls", json=call)["sid"]
+
+    def state(self, sid: str) -> dict:
+        """The call with its events, as the carrier knows it."""
+        return self._ask("GET", f"/control/calls/{sid}")
+
+    def wait_for_end(self, sid: str, within_s: float = ENDED_WITHIN_S) -> dict:
+        wait_until(
+            lambda: self.state(sid)["status"] in OVER, within_s, "the call is over"
+        )
+        return self.state(sid)
+
+    def heard(self, sid: str) -> str:
+        """Everything that was played to the caller, in one text."""
+        events = self.state(sid)["events"]
+        return "".join(e["text"] for e in events if e["type"] == "agent_text")
+
+    def number(self, account: Account, number: str) -> dict:
+        """The number as Twilio's API shows it, its webhooks among the rest."""
+        answer = self._client.get(
+            f"/2010-04-01/Accounts/{account.sid}/IncomingPhoneNumbers.json",
+            params={"PhoneNumber": number},
+            auth=(account.sid, account.auth_token),
+        )
+        return answer.raise_for_status().json()["incoming_phone_numbers"][0]
+
+    def point(self, account: Account, number: dict) -> None:
+        """Give a number the webhooks of an earlier `number(...)`."""
+        self._client.post(
+            f"/2010-04-01/Accounts/{account.sid}"
+            f"/IncomingPhoneNumbers/{number['sid']}.json",
+            data={
+                "VoiceUrl": number["voice_url"],
+                "StatusCallback": number["status_callback"],
+            },
+            auth=(account.sid, account.auth_token),
+        ).raise_for_status()
+
+    def _ask(self, method: str, path: str, **options) -> dict:
+        return self._client.request(method, path, **options).raise_for_status().json()

@@ -1,0 +1,66 @@
+"""A business set up through the API, for tests about what happens afterwards."""
+
+import uuid
+
+import httpx
+
+from tests.flow.carrier import Account, Carrier
+from tests.people import PASSWORD
+from tests.processes import Stack, wait_until
+
+SETTLED_WITHIN_S = 30
+GREETING = "Hello, this is Harbour Dental. How can I help?"
+OVER = {"completed", "failed", "busy", "no-answer", "canceled"}
+
+
+class Business:
+    """One workspace with a connected carrier account and a registered number."""
+
+    def __init__(self, stack: Stack, carrier: Carrier):
+        self._client = httpx.Client(base_url=stack.url, timeout=30, trust_env=False)
+        self.email = f"{uuid.uuid4().hex}@example.com"
+        person = {"email": self.email, "password": PASSWORD, "name": "Ada"}
+        token = self.ask("POST", "/api/auth/register", person)["token"]
+        self._client.headers["Authorization"] = f"Bearer {token}"
+        self.account: Account = carrier.open_account()
+        self.number = self.account.numbers[0]
+        credentials = {
+            "label": "Main",
+            "account_sid": self.account.sid,
+            "auth_token": self.account.auth_token,
+        }
+        self.ask("POST", "/api/carrier-accounts", credentials)
+        self.phone_id = self.ask("POST", "/api/phones", {"number": self.number})["id"]
+
+    def put_agent(self, **fields) -> str:
+        """A voice agent, active on the number; its id."""
+        agent = {
+            "name": "Front desk",
+            "phone_id": self.phone_id,
+            "greeting": GREETING,
+            "instructions": "You are the receptionist of Harbour Dental.",
+            **fields,
+        }
+        agent_id = self.ask("POST", "/api/agents", agent)["id"]
+        self.ask("POST", f"/api/agents/{agent_id}/activate")
+        return agent_id
+
+    def call(self, sid: str) -> dict:
+        """The call as this application knows it, with turns and events."""
+        return self.ask("GET", f"/api/calls/{sid}")
+
+    def settled(self, sid: str, within_s: float = SETTLED_WITHIN_S) -> dict:
+        """The call once it has ended here too."""
+        wait_until(
+            lambda: self.call(sid)["status"] in OVER, within_s, "the call is settled"
+        )
+        return self.call(sid)
+
+    def words(self, sid: str) -> list[tuple[str, str]]:
+        """Who said what, in order."""
+        return [(turn["speaker"], turn["text"]) for turn in self.call(sid)["turns"]]
+
+    def ask(self, method: str, path: str, body=None) -> dict:
+        answer = self._client.request(method, path, json=body)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else {}
