@@ -119,4 +119,4 @@ def visitor(desk) -> Iterator[Callable[..., Page]]:
 
 def pytest_terminal_summary(terminalreporter):
     if recording.IS_ON:
-        terminalreporter.line(f"Pictures and films: {recording.directory()}")
+        terminalreporter.line(f"Pictures: {recording.directory()}")

@@ -1,4 +1,4 @@
-"""Pictures and films of what the tests do, only when `RECORD` is set.
+"""Pictures of what the tests do, only when `RECORD` is set.
 
 They go to a temporary directory, which is printed at the end.
 """
@@ -23,8 +23,3 @@ def picture(page: Page, name: str) -> None:
     """A picture of the whole page, when records are wanted."""
     if IS_ON:
         page.screenshot(path=directory() / f"{name}.png", full_page=True)
-
-
-def film_options() -> dict:
-    """For `Browser.new_context`: a film of every page of the context."""
-    return {"record_video_dir": directory() / "films"} if IS_ON else {}

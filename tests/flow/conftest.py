@@ -9,6 +9,7 @@ from tests.processes import running_stack
 
 # People talk four times as fast as in life: a call of six turns takes seconds.
 BRISK = {"SIMULATOR_SPEED": "0.25"}
+ANSWER_WITHIN_MS = 15_000
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,22 @@ def carrier(talking_stack):
     return Carrier(talking_stack)
 
 
+@pytest.fixture
+def visit(browser):
+    """`visit(stack)`: a page in a fresh profile there."""
+    contexts = []
+
+    def open_page(stack):
+        context = browser.new_context(base_url=stack.url, reduced_motion="reduce")
+        context.set_default_timeout(ANSWER_WITHIN_MS)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
 def pytest_terminal_summary(terminalreporter):
     if recording.IS_ON:
-        terminalreporter.line(f"Pictures and films: {recording.directory()}")
+        terminalreporter.line(f"Pictures: {recording.directory()}")

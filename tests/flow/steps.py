@@ -1,29 +1,119 @@
 """What a person does in the browser, step by step."""
 
-from playwright.sync_api import Browser, BrowserContext, Page
+import re
+from dataclasses import dataclass
 
-from tests.browser.recording import film_options
+from playwright.sync_api import Locator, Page, expect
+
+from tests.flow.carrier import Account
 from tests.people import PASSWORD
-from tests.processes import Stack
-
-ANSWER_WITHIN_MS = 15_000
 
 
-def open_browser(browser: Browser, stack: Stack) -> BrowserContext:
-    """A fresh profile on the stack, filmed when records are wanted."""
-    context = browser.new_context(
-        base_url=stack.url, reduced_motion="reduce", **film_options()
-    )
-    context.set_default_timeout(ANSWER_WITHIN_MS)
-    return context
+def sign_up(page: Page, email: str) -> None:
+    page.goto("/account/signup/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
 
-def log_in(browser: Browser, stack: Stack, email: str) -> Page:
-    """A fresh profile in which that person is on the dashboard."""
-    page = open_browser(browser, stack).new_page()
+def log_in(page: Page, email: str) -> None:
     page.goto("/account/login/")
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/")
-    return page
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+def open_test_account(page: Page) -> Account:
+    """Get an account at the pocket carrier and read what its page shows."""
+    page.goto("/simulator")
+    page.get_by_role("button", name="Create a test account").click()
+    credentials = page.get_by_role("region", name="Credentials").locator("code")
+    numbers = page.get_by_role("region", name="Numbers").locator("strong")
+    return Account(
+        sid=credentials.nth(0).inner_text(),
+        auth_token=credentials.nth(1).inner_text(),
+        numbers=numbers.all_inner_texts(),
+    )
+
+
+def connect_account(page: Page, account: Account) -> None:
+    page.goto("/carrier-accounts")
+    page.get_by_role("link", name="Connect an account").click()
+    page.get_by_label("Label").fill("Main account")
+    page.get_by_label("Account SID").fill(account.sid)
+    page.get_by_label("Auth token").fill(account.auth_token)
+    page.get_by_role("button", name="Connect").click()
+    expect(page.get_by_role("heading", name="Main account")).to_be_visible()
+
+
+def register_number(page: Page, number: str) -> None:
+    """From the account's page on: choose the number and add it."""
+    page.get_by_role("link", name="Add a number").first.click()
+    page.get_by_label("Number", exact=True).select_option(number)
+    page.get_by_label("Label").fill("Front desk")
+    page.get_by_role("button", name="Add the number").click()
+    expect(page.get_by_text("Calls to this number now come here.")).to_be_visible()
+
+
+def write_prompt(page: Page, name: str, text: str) -> None:
+    page.goto("/prompts/new")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Text").fill(text)
+    page.get_by_role("main").locator("button[type=submit]").first.click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+
+
+def create_agent(page: Page, name: str, *, prompt: str, greeting: str) -> None:
+    page.goto("/voice-agents/new")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Phone").select_option(index=1)
+    page.get_by_label("Greeting", exact=False).first.fill(greeting)
+    page.get_by_label("Prompt").select_option(label=prompt)
+    page.get_by_role("button", name="Create voice agent").click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+
+
+def activate(page: Page) -> None:
+    """On the agent's page."""
+    page.get_by_role("button", name="Activate").click()
+    expect(page.get_by_role("button", name="Deactivate")).to_be_visible()
+
+
+def choose_transport(page: Page, words: str) -> None:
+    """On the agent's page: turn by turn, or streaming."""
+    page.get_by_label("Transport").select_option(label=words)
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("is saved.")).to_be_visible()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a transcript, as it can be read on the page."""
+
+    speaker: str
+    text: str
+    reply_ms: int | None = None
+    is_interrupted: bool = False
+
+
+def read_transcript(page: Page) -> list[Line]:
+    """The lines of the transcript on a call's page, in their order."""
+    lines = page.get_by_label("Transcript", exact=True).locator("li")
+    return [_read_line(line) for line in lines.all()]
+
+
+def _read_line(line: Locator) -> Line:
+    head = line.locator("p").inner_text()
+    replied = re.search(r"replied in (\d+) ms", head)
+    return Line(
+        speaker=head.split()[0],
+        text=line.locator(".turn-marked").inner_text(),
+        reply_ms=int(replied[1]) if replied else None,
+        is_interrupted="interrupted" in head,
+    )
+
+
+def words_of(transcript: list[Line]) -> list[tuple[str, str]]:
+    return [(line.speaker, line.text) for line in transcript]

@@ -91,23 +91,23 @@ def test_model_that_says_nothing_is_apologised_for(business, carrier, model, tra
 
 @pytest.mark.browser
 def test_reason_of_a_refused_call_is_on_its_page(
-    browser, business, carrier, talking_stack
+    visit, business, carrier, talking_stack
 ):
     sid = carrier.ring(business.number, QUESTION)
     carrier.wait_for_end(sid)
     call = business.settled(sid)
 
-    page = log_in(browser, talking_stack, business.email)
+    page = visit(talking_stack)
+    log_in(page, business.email)
     page.goto(f"/calls/{call['id']}")
 
     main = page.get_by_role("main")
     expect(main).to_contain_text("No agent was active on this number")
     expect(main).to_contain_text("Activate a voice agent that answers calls")
-    page.context.close()
 
 
 @pytest.mark.browser
-def test_reason_of_a_call_without_a_model_is_on_its_page(browser, stack_without_model):
+def test_reason_of_a_call_without_a_model_is_on_its_page(visit, stack_without_model):
     carrier = Carrier(stack_without_model)
     business = Business(stack_without_model, carrier)
     business.put_agent()
@@ -115,10 +115,10 @@ def test_reason_of_a_call_without_a_model_is_on_its_page(browser, stack_without_
     carrier.wait_for_end(sid)
     call = business.settled(sid)
 
-    page = log_in(browser, stack_without_model, business.email)
+    page = visit(stack_without_model)
+    log_in(page, business.email)
     page.goto(f"/calls/{call['id']}")
 
     main = page.get_by_role("main")
     expect(main).to_contain_text("The language model did not answer")
     expect(main).to_contain_text("Check the model's address, key and name")
-    page.context.close()
