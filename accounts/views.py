@@ -1,7 +1,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -12,6 +12,18 @@ from accounts.decorators import can_write
 from accounts.forms import ApiKeyForm, ProfileForm, WorkspaceForm
 from accounts.models import AccessToken, User, Workspace
 from voiceops.htmx import go_to
+
+
+def admin_log_in(request):
+    """The log-in page of everybody; who is signed in and comes here is no operator.
+
+    Sent on, they would be sent back here without end.
+    """
+    if request.user.is_authenticated and not request.user.is_staff:
+        raise PermissionDenied
+    address = reverse("account_login")
+    query = request.META["QUERY_STRING"]
+    return redirect(f"{address}?{query}" if query else address)
 
 
 @login_required

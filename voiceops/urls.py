@@ -2,18 +2,15 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
+from accounts.views import admin_log_in
 from voiceops import health
 
 urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     # The operators' log-in is everybody's: one door, one rate limit.
-    path(
-        "admin/login/",
-        RedirectView.as_view(pattern_name="account_login", query_string=True),
-    ),
+    path("admin/login/", admin_log_in),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.urls")),
     path("webhooks/twilio/", include("telephony.webhook_urls")),

@@ -101,6 +101,19 @@ def test_admin_is_closed_to_people_who_are_no_operators(alice):
         assert answer.url.startswith("/admin/login/")
 
 
+def test_admin_tells_somebody_who_is_no_operator_instead_of_going_in_circles(alice):
+    answer = alice.client.get("/admin/", follow=True)
+
+    assert answer.status_code == 403
+    assert [url for url, _ in answer.redirect_chain] == ["/admin/login/?next=/admin/"]
+
+
+def test_admin_sends_strangers_to_the_log_in_of_everybody(client):
+    answer = client.get("/admin/login/?next=/admin/")
+
+    assert answer.url == "/account/login/?next=/admin/"
+
+
 def test_admin_makes_and_changes_people(operator):
     added = operator.post(
         reverse("admin:accounts_user_add"),
