@@ -17,6 +17,15 @@ class AccountAdapter(DefaultAccountAdapter):
                 services.open_personal_workspace(user)
         return user
 
+    def set_password(self, user, password):
+        """Change it and end every bearer log-in: one that was taken opens nothing now.
+
+        Other browsers are logged out by Django, whose sessions know the password.
+        """
+        with transaction.atomic():
+            super().set_password(user, password)
+            services.revoke_logins(user)
+
 
 class MfaAdapter(DefaultMFAAdapter):
     def encrypt(self, text: str) -> str:

@@ -10,7 +10,12 @@ from django.core import signing
 from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import generics, serializers, status
-from rest_framework.exceptions import AuthenticationFailed, Throttled, ValidationError
+from rest_framework.exceptions import (
+    AuthenticationFailed,
+    PermissionDenied,
+    Throttled,
+    ValidationError,
+)
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -338,11 +343,23 @@ class ApiKeyListView(ApiKeyView, generics.ListAPIView):
     def post(self, request):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
+        _refuse_more_than_its_maker(request.auth, serializer.validated_data)
         key, secret = services.issue_api_key(
             owner=request.workspace, user=request.user, **serializer.validated_data
         )
         shown = ApiKeySerializer(key).data | {"key": secret}
         return Response(shown, status=status.HTTP_201_CREATED)
+
+
+def _refuse_more_than_its_maker(maker: AccessToken | None, wanted: dict) -> None:
+    """A key makes no key of wider scopes or longer life: 403. People may make any."""
+    if maker is None or maker.kind != AccessToken.Kind.API_KEY:
+        return
+    if set(wanted["scopes"]) - set(maker.scopes):
+        raise PermissionDenied("A key cannot give scopes that it does not have.")
+    ends = wanted.get("expires_at")
+    if maker.expires_at and (ends is None or ends > maker.expires_at):
+        raise PermissionDenied("A key cannot make a key that outlives it.")
 
 
 class ApiKeyDetailView(ApiKeyView, generics.DestroyAPIView):

@@ -51,6 +51,15 @@ def issue_login_token(user: User) -> str:
     return secret
 
 
+def revoke_logins(user: User) -> None:
+    """End every bearer log-in of a person; the keys of workspaces stay. Repeatable."""
+    logins = AccessToken.unscoped.filter(
+        user=user, kind=AccessToken.Kind.LOGIN, revoked_at=None
+    )
+    now = timezone.now()
+    logins.update(revoked_at=now, updated_at=now)
+
+
 def issue_api_key(
     *, owner: Workspace, user: User, name: str, scopes: list[str], expires_at=None
 ) -> tuple[AccessToken, str]:

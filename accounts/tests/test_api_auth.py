@@ -211,6 +211,44 @@ def test_an_api_key_is_shown_once_and_works_within_its_scopes(alice):
     assert AccessToken.unscoped.api_keys().count() == 1
 
 
+def test_a_key_makes_no_key_that_may_more_than_itself(alice):
+    soon = timezone.now() + timedelta(hours=1)
+    _, secret = services.issue_api_key(
+        owner=alice.workspace,
+        user=alice.user,
+        name="writes",
+        scopes=["write"],
+        expires_at=soon,
+    )
+    wider = {"name": "a", "scopes": ["write", "read"], "expires_at": soon.isoformat()}
+    longer = {"name": "b", "scopes": ["write"]}
+    alike = {"name": "c", "scopes": ["write"], "expires_at": soon.isoformat()}
+
+    statuses = [
+        post("/api/api-keys", body, token=secret).status_code
+        for body in (wider, longer, alike)
+    ]
+
+    assert statuses == [403, 403, 201]
+    names = AccessToken.unscoped.api_keys().values_list("name", flat=True)
+    assert sorted(names) == ["c", "writes"]
+
+
+def test_a_new_password_ends_bearer_log_ins_and_keeps_keys(alice):
+    log_in = services.issue_login_token(alice.user)
+    _, key = services.issue_api_key(
+        owner=alice.workspace, user=alice.user, name="a", scopes=["read"]
+    )
+    new = "quite another battery staple"
+    body = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+
+    changed = alice.client.post("/account/password/change/", body)
+
+    assert changed.status_code == 302
+    assert get("/auth/me", log_in).status_code == 401
+    assert get("/auth/me", key).status_code == 200
+
+
 def test_a_revoked_or_expired_key_is_refused(alice):
     key, revoked = services.issue_api_key(
         owner=alice.workspace, user=alice.user, name="a", scopes=["read"]
