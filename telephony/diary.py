@@ -8,8 +8,6 @@ from django.db import Error as DatabaseError
 
 from voiceops.threads import in_thread
 
-# Writing holds the interpreter for a moment: first let the model be asked.
-BREATH_S = 0.05
 RETRY_AFTER_S = (0.2, 1, 3)
 FINISH_WITHIN_S = 10  # when the call is over
 
@@ -49,7 +47,6 @@ class Diary:
     async def _write(self) -> None:
         while True:
             function, args = await self._entries.get()
-            await asyncio.sleep(BREATH_S)
             try:
                 await self._try(function, args)
             except Exception:  # one entry that cannot be written is not the last one
