@@ -236,7 +236,7 @@ class Call(OwnedModel):
 
         Safe against other processes: the move is made on the row as it is now.
         """
-        changes = {"status": status, "last_event_at": at}
+        changes = {"status": status, "last_event_at": at, "updated_at": timezone.now()}
         if status not in self.OPEN:
             changes |= {"ended_at": at, "duration_s": duration_s}
         elif status == self.Status.IN_PROGRESS:
@@ -251,7 +251,7 @@ class Call(OwnedModel):
     def note_end_reason(self, reason: str, detail: str = "") -> bool:
         """Say why the call ended; the first to say so is believed."""
         won = Call.unscoped.filter(pk=self.pk, end_reason="").update(
-            end_reason=reason, end_detail=detail[:200]
+            end_reason=reason, end_detail=detail[:200], updated_at=timezone.now()
         )
         if won:
             self.end_reason, self.end_detail = reason, detail[:200]

@@ -42,6 +42,24 @@ def test_receive_call_freezes_agent_prompt_and_model(number, settings):
     )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda call: call.advance("completed", at=timezone.now()),
+        lambda call: call.note_end_reason("time_up"),
+    ],
+    ids=["advance", "note_end_reason"],
+)
+def test_a_change_of_a_call_is_noted_in_its_time_of_change(call, change):
+    call.refresh_from_db()
+    before = call.updated_at
+
+    change(call)
+
+    call.refresh_from_db()
+    assert call.updated_at > before
+
+
 @pytest.mark.django_db(transaction=True)
 def test_record_turn_writes_and_replaces(number):
     call = number.ring()[1]
