@@ -116,8 +116,10 @@ def _refuse_closed(*querysets):
 class SoftDeleteQuerySet(OwnedQuerySet):
     """Owned rows of which `for_owner` hides the deleted ones."""
 
-    def for_owner(self, owner):
-        return super().for_owner(owner).filter(deleted_at=None)
+    def for_owner(self, owner, *, with_deleted=False):
+        """The rows of one workspace; for reading history also those put away."""
+        rows = super().for_owner(owner)
+        return rows if with_deleted else rows.filter(deleted_at=None)
 
 
 def closed_manager(queryset_class: type[OwnedQuerySet]) -> models.Manager:

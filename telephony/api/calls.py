@@ -17,11 +17,11 @@ CALL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def _agents(request):
-    return VoiceAgent.objects.for_owner(request.workspace)
+    return VoiceAgent.objects.for_owner(request.workspace, with_deleted=True)
 
 
 def _phones(request):
-    return Phone.objects.for_owner(request.workspace)
+    return Phone.objects.for_owner(request.workspace, with_deleted=True)
 
 
 class CallFilter(filters.FilterSet):

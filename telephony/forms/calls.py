@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.timezone import make_aware
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +14,8 @@ from voiceops.ids import earliest_uuid7
 
 # A call's id is made when its row is, its start is the carrier's word: give or take.
 ID_MARGIN = timedelta(days=1)
+# Calls outlive who answered them and where: both can still be chosen, at the end.
+NOT_DELETED_FIRST = (F("deleted_at").asc(nulls_first=True), "-pk")
 KINDS = [("real", _("Real calls")), ("test", _("Test calls"))]
 DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31))]
 
@@ -29,6 +31,15 @@ def day_field(label):
 
 def any_of(words, choices):
     return [("", words), *choices]
+
+
+class HistoryChoiceField(forms.ModelChoiceField):
+    """A choice among rows of which some are removed, and says which."""
+
+    def label_from_instance(self, row):
+        if row.is_deleted:
+            return _("%(row)s (removed)") % {"row": row}
+        return super().label_from_instance(row)
 
 
 class CallFilterForm(forms.Form):
@@ -63,13 +74,13 @@ class CallFilterForm(forms.Form):
         choices=any_of(_("Any status"), Call.Status.choices),
         required=False,
     )
-    agent = forms.ModelChoiceField(
+    agent = HistoryChoiceField(
         label=_("Agent"),
         queryset=VoiceAgent.objects.all(),
         empty_label=_("Any agent"),
         required=False,
     )
-    phone = forms.ModelChoiceField(
+    phone = HistoryChoiceField(
         label=_("Phone number"),
         queryset=Phone.objects.all(),
         empty_label=_("Any phone number"),
@@ -90,7 +101,8 @@ class CallFilterForm(forms.Form):
         self.owner = owner
         for name in ("agent", "phone"):
             field = self.fields[name]
-            field.queryset = field.queryset.for_owner(owner).order_by("-pk")
+            rows = field.queryset.for_owner(owner, with_deleted=True)
+            field.queryset = rows.order_by(*NOT_DELETED_FIRST)
 
     def add_prefix(self, field_name):
         return self.PARAMETERS.get(field_name, field_name)

@@ -69,6 +69,15 @@ def test_calls_are_filtered_by_each_field(alice):
         assert listed(alice, f"?{query}") == [str(wanted.pk)], query
 
 
+def test_calls_are_filtered_by_an_agent_that_is_gone(alice):
+    agent = VoiceAgent.unscoped.create(owner=alice.workspace, name="Reception")
+    wanted = make_call(alice, agent=agent)
+    make_call(alice)
+    agent.put_away()
+
+    assert listed(alice, f"?agent_id={agent.pk}") == [str(wanted.pk)]
+
+
 @pytest.mark.parametrize(
     "query",
     [

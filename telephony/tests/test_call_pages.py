@@ -194,6 +194,22 @@ def test_list_is_narrowed_to_an_agent_a_phone_or_real_calls(alice, varied):
     assert len(listed(real)) == len(varied) - 1
 
 
+def test_list_is_narrowed_to_an_agent_and_a_phone_that_are_gone(alice):
+    phone, agent = make_phone(alice.workspace), make_agent(alice.workspace, "Gone")
+    wanted = make_call(alice.workspace, agent=agent, phone=phone)
+    make_call(alice.workspace)
+    make_agent(alice.workspace, "Here")
+    phone.put_away()
+    agent.put_away()
+
+    by_agent = alice.client.get(LIST, {"agent": agent.pk})
+    by_phone = alice.client.get(LIST, {"phone": phone.pk})
+
+    assert (listed(by_agent), listed(by_phone)) == (ids(wanted), ids(wanted))
+    offered = [label for _, label in by_agent.context["form"]["agent"].field.choices]
+    assert offered == ["Any agent", "Here", "Gone (removed)"]
+
+
 def test_days_are_the_viewers_across_a_change_of_the_clock(alice):
     """8 March 2026 has 23 hours in Los Angeles: 08:00 to 07:00 in UTC."""
     alice.user.timezone = "America/Los_Angeles"
