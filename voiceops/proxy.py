@@ -13,7 +13,22 @@ READ_TIMEOUT_S = 60
 # stays here: the simulator is none of its business.
 NOT_FORWARDED = {"host", "connection", "transfer-encoding", "cookie", "authorization"}
 
+MAX_BODY_BYTES = 64 * 1024
+
 _client: httpx.AsyncClient | None = None
+
+
+class BodyTooBig(Exception):
+    """More than a form of the simulator's pages can be."""
+
+
+async def _small_body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooBig
+    return body
 
 
 def _open_client() -> httpx.AsyncClient:
@@ -30,14 +45,24 @@ async def close_client() -> None:
 
 
 async def forward_to_simulator(request: Request):
-    """Pass the request on and stream the answer back; 502 when nobody is there."""
+    """Pass the request on and stream the answer back; 502 when nobody is there.
+
+    Only what its pages send: their paths and small forms. A path with dots in it could
+    lead out of them, to what the simulator offers to others.
+    """
+    if ".." in request.url.path:
+        return PlainTextResponse("There is no such page.", status_code=404)
+    try:
+        body = await _small_body(request)
+    except BodyTooBig:
+        return PlainTextResponse("The body is too large.", status_code=413)
     target = f"{settings.SIMULATOR_URL}{request.url.path}"
     headers = [(k, v) for k, v in request.headers.items() if k not in NOT_FORWARDED]
     outgoing = _open_client().build_request(
         request.method,
         f"{target}?{request.url.query}" if request.url.query else target,
         headers=[*headers, ("host", request.headers.get("host", ""))],
-        content=await request.body(),
+        content=body,
     )
     try:
         answer = await _open_client().send(outgoing, stream=True)
