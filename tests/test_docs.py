@@ -1,0 +1,86 @@
+"""What is written about the environment is true: names that exist, none left out."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+SETTINGS = PROJECT_DIR / "voiceops" / "settings.py"
+NAME = re.compile(r"`([A-Z][A-Z0-9_]+)`")
+# Made by the first run for the demo and the simulator: nobody sets them.
+MADE_BY_US = {"DEMO_PASSWORD"}
+# Read by what starts the processes (voiceops.run), not by the settings.
+OF_THE_SUPERVISOR = {"HOST"}
+
+
+def read_by_settings() -> set[str]:
+    """Every name that settings.py asks the environment for."""
+    calls = (
+        node
+        for node in ast.walk(ast.parse(SETTINGS.read_text()))
+        if isinstance(node, ast.Call) and _asks_environment(node.func)
+    )
+    return {
+        call.args[0].value
+        for call in calls
+        if call.args and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def _asks_environment(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        is_env = isinstance(function.value, ast.Name) and function.value.id == "env"
+        return is_env and function.attr != "read_env"
+    return isinstance(function, ast.Name) and function.id in {
+        "env",
+        "required_in_production",
+    }
+
+
+def offered_by_example() -> set[str]:
+    example = (PROJECT_DIR / ".env.example").read_text()
+    return set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
+
+
+def in_table_of(document: str) -> set[str]:
+    """The names in the first column of the table whose head is `name | meaning`."""
+    _, _, rest = (PROJECT_DIR / document).read_text().partition("| name | meaning |")
+    rows = rest.partition("\n\n")[0].splitlines()[2:]
+    return {name for row in rows for name in NAME.findall(row.split("|")[1])}
+
+
+def test_the_settings_are_read_from_the_environment_by_names_that_are_found():
+    assert {"SECRET_KEY", "DATABASE_URL", "RATE_LIMITS"} <= read_by_settings()
+
+
+def test_the_example_of_an_environment_names_what_can_be_set_and_nothing_else():
+    can_be_set = read_by_settings() - MADE_BY_US | OF_THE_SUPERVISOR
+
+    assert offered_by_example() == can_be_set
+
+
+def test_the_operators_table_names_what_can_be_set_and_nothing_else():
+    can_be_set = read_by_settings() - MADE_BY_US | OF_THE_SUPERVISOR
+
+    assert in_table_of("docs/operating.md") == can_be_set
+
+
+def test_the_readme_names_nothing_that_is_not_there():
+    named = in_table_of("README.md")
+
+    assert "PORT" in named
+    assert named - read_by_settings() == set()
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "Dockerfile"])
+def test_a_deployment_sets_nothing_that_is_not_there(name):
+    text = (PROJECT_DIR / name).read_text()
+    app = text.partition("x-app:")[2].partition("depends_on:")[0] or text
+    pattern = r"^ +([A-Z][A-Z0-9_]+): " if "x-app:" in text else r"\b([A-Z][A-Z_]+)="
+    given = set(re.findall(pattern, app, re.MULTILINE))
+    of_python_and_pip = {n for n in given if n.startswith(("PYTHON", "PIP_"))}
+
+    assert given - of_python_and_pip
+    assert given - of_python_and_pip - read_by_settings() == set()
