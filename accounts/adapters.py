@@ -4,16 +4,23 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.db import transaction
 
-from accounts import services
+from accounts import invitations, services
+from accounts.middleware import choose_workspace
 from voiceops import encryption
+
+OPENED_INVITATION = "invitation"  # in the session: the hash of its secret
 
 
 class AccountAdapter(DefaultAccountAdapter):
     def save_user(self, request, user, form, commit=True):
-        """Save a new account together with its workspace, or neither."""
+        """Save a new account together with a workspace, or neither.
+
+        Who comes by an invitation to that address joins its workspace; everybody else
+        is given one.
+        """
         with transaction.atomic():
             user = super().save_user(request, user, form, commit=commit)
-            if commit:
+            if commit and not self._join(request, user):
                 services.open_personal_workspace(user)
         return user
 
@@ -25,6 +32,25 @@ class AccountAdapter(DefaultAccountAdapter):
         with transaction.atomic():
             super().set_password(user, password)
             services.revoke_logins(user)
+
+    def _join(self, request, user) -> bool:
+        invitation = opened_invitation(request)
+        if invitation is None or invitation.email != user.email.lower():
+            return False
+        try:
+            membership = invitations.accept(invitation, user)
+        except invitations.Refused:  # revoked at this moment
+            return False
+        choose_workspace(request, membership.workspace)
+        # The link went to this address: who opened it need not prove that again.
+        self.stash_verified_email(request, user.email)
+        return True
+
+
+def opened_invitation(request):
+    """The usable invitation whose link this browser has opened; None without one."""
+    digest = request.session.get(OPENED_INVITATION)
+    return invitations.find_by_digest(digest) if digest else None
 
 
 class MfaAdapter(DefaultMFAAdapter):

@@ -4,14 +4,26 @@ from functools import wraps
 
 from django.core.exceptions import PermissionDenied
 
+from accounts.permissions import Action
 
-def can_write(view):
-    """Refuse people who may only look (403). Goes below `login_required`."""
 
-    @wraps(view)
-    def checked(request, *args, **kwargs):
-        if not request.membership.may_write:
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
+def may(action: str):
+    """Refuse people whose role does not allow `action` (403).
 
-    return checked
+    Goes below `login_required`. Raises ValueError for a name that is no `Action`.
+    """
+    needed = Action(action)
+
+    def decorate(view):
+        @wraps(view)
+        def checked(request, *args, **kwargs):
+            if not request.membership.may[needed]:
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+can_write = may(Action.WRITE)

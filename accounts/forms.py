@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccessToken, User, Workspace
+from accounts.permissions import ASSIGNABLE, Role
 from accounts.tenancy import OwnedFormMixin
 
 
@@ -64,6 +65,23 @@ class WorkspaceForm(ZonedForm):
     class Meta:
         model = Workspace
         fields = ["name", "timezone"]
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=[(role.value, role.label) for role in ASSIGNABLE],
+        initial=Role.MEMBER,
+    )
+
+
+class InvitationForm(RoleForm):
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+    field_order = ["email", "role"]
 
 
 class ApiKeyForm(forms.Form):

@@ -12,26 +12,38 @@ from django.utils.functional import SimpleLazyObject
 from accounts import services
 
 SESSION_SEEN_PRECISION_S = 300
+CHOSEN_WORKSPACE = "workspace_id"  # in the session
 
 
 def workspace_middleware(get_response):
-    """Put `membership` and `workspace` on requests of people who are signed in.
+    """Put `memberships`, `membership` and `workspace` on requests of signed-in people.
 
-    Both are looked up when first used; times are shown in the person's own zone.
+    They are looked up when first used, in every request anew: who was removed from a
+    workspace is out of it with the next one. Times are shown in the person's own zone.
     """
 
     def middleware(request):
         if request.user.is_authenticated:
+            request.memberships = SimpleLazyObject(
+                lambda: services.memberships_of(request.user)
+            )
             request.membership = SimpleLazyObject(
-                lambda: services.membership_of(request.user)
+                lambda: services.chosen_among(
+                    request.memberships, request.session.get(CHOSEN_WORKSPACE)
+                )
             )
             request.workspace = SimpleLazyObject(lambda: request.membership.workspace)
             with timezone.override(zoneinfo.ZoneInfo(request.user.timezone)):
                 return get_response(request)
-        request.membership = request.workspace = None
+        request.memberships = request.membership = request.workspace = None
         return get_response(request)
 
     return middleware
+
+
+def choose_workspace(request, workspace) -> None:
+    """Work in this workspace from the next request on; the session remembers it."""
+    request.session[CHOSEN_WORKSPACE] = str(workspace.pk)
 
 
 def session_activity_middleware(get_response):

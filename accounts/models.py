@@ -1,6 +1,7 @@
 import hashlib
 import secrets
 import zoneinfo
+from datetime import timedelta
 
 from django.contrib.auth.models import (
     AbstractBaseUser,
@@ -13,10 +14,13 @@ from django.db.models import Q
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
+from accounts import permissions
 from accounts.tenancy import OwnedModel, OwnedQuerySet, closed_manager
+from voiceops.encryption import EncryptedTextField
 from voiceops.ids import uuid7
 
 TOKEN_PREFIX_CHARACTERS = 10
+INVITATION_LASTS = timedelta(days=7)
 
 
 def validate_time_zone(name: str) -> None:
@@ -76,14 +80,16 @@ class Workspace(models.Model):
         return self.name
 
 
+class MembershipQuerySet(models.QuerySet):
+    def for_owner(self, owner):
+        """The memberships of one workspace, named as among owned rows."""
+        return self.filter(workspace=owner)
+
+
 class Membership(models.Model):
     """What a person may do in a workspace."""
 
-    class Role(models.TextChoices):
-        OWNER = "owner", _("Owner")
-        ADMIN = "admin", _("Admin")
-        MEMBER = "member", _("Member")
-        VIEWER = "viewer", _("Viewer")
+    Role = permissions.Role
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
@@ -91,25 +97,106 @@ class Membership(models.Model):
     role = models.CharField(max_length=10, choices=Role)
     created_at = models.DateTimeField(default=now, editable=False)
 
+    objects = models.Manager.from_queryset(MembershipQuerySet)()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["workspace", "user"], name="one_membership_a_workspace"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["workspace"],
+                condition=Q(role=permissions.Role.OWNER),
+                name="one_owner_a_workspace",
+            ),
         ]
 
     def __str__(self):
         return f"{self.user_id} in {self.workspace_id}: {self.role}"
 
     @property
-    def may_write(self) -> bool:
-        """Change what belongs to the workspace: everybody but viewers."""
-        return self.role != self.Role.VIEWER
+    def may(self) -> dict[str, bool]:
+        """What the role allows, by the names of `permissions.Action`."""
+        return permissions.rights_of(self.role)
 
     @property
-    def may_manage(self) -> bool:
-        """Change the workspace itself."""
-        return self.role in {self.Role.OWNER, self.Role.ADMIN}
+    def may_write(self) -> bool:
+        """Change what belongs to the workspace: everybody but viewers."""
+        return self.may[permissions.Action.WRITE]
+
+
+class InvitationQuerySet(OwnedQuerySet):
+    def open(self):
+        """Neither accepted nor revoked; some may have expired."""
+        return self.filter(accepted_at=None, revoked_at=None)
+
+    def usable(self):
+        return self.open().filter(expires_at__gt=now())
+
+
+class Invitation(OwnedModel):
+    """An e-mail address is asked into the workspace; whoever has the link may come.
+
+    Only a hash of the link's secret is stored. The secret is made when the mail is
+    sent, so it exists nowhere but in that mail; sending again ends the older link.
+    """
+
+    email = models.EmailField(_("e-mail address"))
+    role = models.CharField(_("role"), max_length=10, choices=permissions.Role)
+    digest = models.CharField(max_length=64, unique=True, null=True, editable=False)
+    invited_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="invitations_sent"
+    )
+    expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+    accepted_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="invitations_accepted"
+    )
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects = closed_manager(InvitationQuerySet)
+    unscoped = models.Manager.from_queryset(InvitationQuerySet)()
+
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "email"],
+                condition=Q(accepted_at=None, revoked_at=None),
+                name="one_open_invitation_an_address",
+            ),
+            models.CheckConstraint(
+                condition=~Q(role=permissions.Role.OWNER),
+                name="nobody_is_invited_as_owner",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["owner", "-id"], name="invitations_of_a_workspace"),
+            models.Index(
+                fields=["invited_by", "created_at"], name="invitations_of_a_person"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.email} to {self.owner_id}: {self.role}"
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= now()
+
+    @staticmethod
+    def digest_of(secret: str) -> str:
+        return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+    def renew(self) -> None:
+        """Make it as new: a full life, a mail to be sent, the older link ended."""
+        self.digest = self.sent_at = None
+        self.expires_at = now() + INVITATION_LASTS
+
+    def revoke(self) -> bool:
+        """End the link; False if somebody has come by it or it was ended before."""
+        mine = Invitation.unscoped.open().filter(pk=self.pk)
+        return bool(mine.update(revoked_at=now(), updated_at=now()))
 
 
 class AccessTokenQuerySet(OwnedQuerySet):
@@ -120,6 +207,10 @@ class AccessTokenQuerySet(OwnedQuerySet):
 
     def api_keys(self):
         return self.filter(kind=AccessToken.Kind.API_KEY, revoked_at=None)
+
+    def logins_of(self, user):
+        """The person's log-ins that can still be used."""
+        return self.usable().filter(kind=AccessToken.Kind.LOGIN, user=user)
 
 
 class AccessToken(OwnedModel):
@@ -180,3 +271,34 @@ class AccessToken(OwnedModel):
     def revoke(self) -> None:
         self.revoked_at = now()
         self.save(update_fields=["revoked_at"])
+
+
+class KeptAnswer(OwnedModel):
+    """What a request with an `Idempotency-Key` was answered, or that it is under way.
+
+    `status` is null while somebody works on it; `claimed_at` says who: only the worker
+    who wrote it may fill the answer in.
+    """
+
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    claimed_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)
+    # An answer may hold a secret that is shown once: it is not kept in clear.
+    body = EncryptedTextField(blank=True)
+    media_type = models.CharField(max_length=100, blank=True)
+
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "key"], name="one_answer_an_idempotency_key"
+            )
+        ]
+        indexes = [models.Index(fields=["claimed_at"], name="kept_answers_by_claim")]
+
+    def __str__(self):
+        return f"{self.pk}: {self.status or 'in progress'}"
+
+    @property
+    def is_in_progress(self) -> bool:
+        return self.status is None

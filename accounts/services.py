@@ -24,17 +24,35 @@ def open_personal_workspace(user: User) -> Workspace:
     return workspace
 
 
-def membership_of(user: User) -> Membership:
-    """The membership a person works under.
+def memberships_of(user: User) -> list[Membership]:
+    """Every workspace that the person is in, the oldest first; never empty.
 
-    Somebody who has none (an operator made on the command line) is given a workspace.
+    Somebody who has none (an operator made on the command line, a person who was
+    removed from their only one) is given a workspace.
     """
     memberships = Membership.objects.filter(user=user).select_related("workspace")
-    first = memberships.order_by("id").first()
-    if first is None:
-        open_personal_workspace(user)
-        first = memberships.order_by("id").get()
-    return first
+    found = list(memberships.order_by("id"))
+    if found:
+        return found
+    with transaction.atomic():
+        # Two requests at once must not make two.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        if not memberships.exists():
+            open_personal_workspace(user)
+    return list(memberships.order_by("id"))
+
+
+def membership_of(user: User) -> Membership:
+    """The membership a person works under who did not choose one."""
+    return memberships_of(user)[0]
+
+
+def chosen_among(memberships: list[Membership], workspace_id) -> Membership:
+    """That of the chosen workspace; the first when it is none of them (any more)."""
+    for membership in memberships:
+        if str(membership.workspace_id) == workspace_id:
+            return membership
+    return memberships[0]
 
 
 def issue_login_token(user: User) -> str:

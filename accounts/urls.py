@@ -1,13 +1,70 @@
-"""Pages about the person and the workspace."""
+"""Pages about the person, the workspace and its people."""
 
 from django.urls import path
 
-from accounts import views
+from accounts.views import api_keys, invitations, members, profile, workspaces
 
 app_name = "accounts"
+
+WORKSPACES = [
+    path("settings/workspace", workspaces.workspace_change, name="workspace_change"),
+    path(
+        "settings/workspaces/new", workspaces.workspace_create, name="workspace_create"
+    ),
+    path(
+        "settings/workspaces/switch",
+        workspaces.workspace_switch,
+        name="workspace_switch",
+    ),
+    path("settings/workspace/leave", members.workspace_leave, name="workspace_leave"),
+]
+
+MEMBERS = [
+    path("settings/members", members.member_list, name="member_list"),
+    path(
+        "settings/members/<uuid:pk>/role",
+        members.member_change_role,
+        name="member_change_role",
+    ),
+    path(
+        "settings/members/<uuid:pk>/remove",
+        members.member_remove,
+        name="member_remove",
+    ),
+    path(
+        "settings/members/<uuid:pk>/make-owner",
+        members.member_make_owner,
+        name="member_make_owner",
+    ),
+]
+
+INVITATIONS = [
+    path(
+        "settings/invitations/<uuid:pk>/resend",
+        members.invitation_resend,
+        name="invitation_resend",
+    ),
+    path(
+        "settings/invitations/<uuid:pk>/revoke",
+        members.invitation_revoke,
+        name="invitation_revoke",
+    ),
+    path(
+        "invitations/<str:secret>",
+        invitations.invitation_detail,
+        name="invitation_detail",
+    ),
+]
+
+API_KEYS = [
+    path("api-keys", api_keys.api_key_list, name="api_key_list"),
+    path("api-keys/<uuid:pk>/revoke", api_keys.api_key_revoke, name="api_key_revoke"),
+]
+
 urlpatterns = [
-    path("settings/profile", views.profile, name="profile"),
-    path("settings/workspace", views.workspace_change, name="workspace_change"),
-    path("api-keys", views.api_key_list, name="api_key_list"),
-    path("api-keys/<uuid:pk>/revoke", views.api_key_revoke, name="api_key_revoke"),
+    path("settings/profile", profile.profile, name="profile"),
+    *WORKSPACES,
+    *MEMBERS,
+    *INVITATIONS,
+    *API_KEYS,
 ]

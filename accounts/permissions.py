@@ -1,0 +1,81 @@
+"""What each role may do: one table, for pages, the API and docs/teams.md."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(TextChoices):
+    OWNER = "owner", _("Owner")
+    ADMIN = "admin", _("Admin")
+    MEMBER = "member", _("Member")
+    VIEWER = "viewer", _("Viewer")
+
+
+class Action(TextChoices):
+    READ = "read", _("See everything in the workspace")
+    WRITE = (
+        "write",
+        _("Make, change and delete agents, prompts and numbers; make test calls"),
+    )
+    MANAGE_KEYS = "manage_keys", _("Make and revoke API keys")
+    MANAGE_CARRIER_ACCOUNTS = (
+        "manage_carrier_accounts",
+        _("Connect, change and remove carrier accounts"),
+    )
+    MANAGE_MEMBERS = (
+        "manage_members",
+        _("Invite people, change their roles, remove them"),
+    )
+    MANAGE_WORKSPACE = (
+        "manage_workspace",
+        _("Change the workspace's name and time zone"),
+    )
+    TRANSFER_OWNERSHIP = (
+        "transfer_ownership",
+        _("Make somebody else the owner"),
+    )
+    LEAVE = "leave", _("Leave the workspace")
+
+
+_VIEWER = {Action.READ, Action.LEAVE}
+_MEMBER = _VIEWER | {Action.WRITE}
+_ADMIN = _MEMBER | {
+    Action.MANAGE_KEYS,
+    Action.MANAGE_CARRIER_ACCOUNTS,
+    Action.MANAGE_MEMBERS,
+    Action.MANAGE_WORKSPACE,
+}
+# There is always one owner: who holds the workspace hands it over before leaving.
+_OWNER = _ADMIN - {Action.LEAVE} | {Action.TRANSFER_OWNERSHIP}
+
+ALLOWED: dict[Role, frozenset[Action]] = {
+    Role.OWNER: frozenset(_OWNER),
+    Role.ADMIN: frozenset(_ADMIN),
+    Role.MEMBER: frozenset(_MEMBER),
+    Role.VIEWER: frozenset(_VIEWER),
+}
+# The owner's role is only ever handed over, never given by an invitation or a change.
+ASSIGNABLE = [Role.ADMIN, Role.MEMBER, Role.VIEWER]
+
+
+def rights_of(role: str) -> dict[str, bool]:
+    """Every action by its name and whether the role allows it; for templates too."""
+    allowed = ALLOWED[Role(role)]
+    return {action.value: action in allowed for action in Action}
+
+
+def table() -> list[tuple[Action, list[bool]]]:
+    """For each action, whether each role (in the order of `Role`) allows it."""
+    return [(action, [action in ALLOWED[role] for role in Role]) for action in Action]
+
+
+def as_markdown() -> str:
+    """The table as it stands in docs/teams.md."""
+    lines = [
+        "| | " + " | ".join(str(role.label) for role in Role) + " |",
+        "| --- |" + " :-: |" * len(Role),
+    ]
+    for action, marks in table():
+        words = " | ".join("yes" if is_allowed else "–" for is_allowed in marks)
+        lines.append(f"| {action.label} | {words} |")
+    return "\n".join(lines)
