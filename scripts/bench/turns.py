@@ -54,7 +54,7 @@ def run() -> bool:
     """Print the comparison; whether it is within the budget."""
     port, stub_port = free_port(), free_port()
     url, stub_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{stub_port}"
-    with world(url, f"{stub_url}/v1") as env, servers() as running:
+    with world(url, llm_url=f"{stub_url}/v1") as env, servers() as running:
         path = f"/webhooks/twilio/voice/{furnish()}"
         ours = _uvicorn("voiceops.asgi:application", port, env)
         bare = _uvicorn("scripts.bench.bare:application", free_port(), env)

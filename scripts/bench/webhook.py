@@ -12,11 +12,13 @@ from scripts.bench.world import (
     AUTH_TOKEN,
     Server,
     call_fields,
+    database_cpu_s,
     free_port,
     furnish,
     servers,
     world,
 )
+from tests.postgres import postgres_server
 
 PUBLIC_URL = "https://voice.example.com"
 ROUNDS = 5
@@ -28,7 +30,11 @@ BUDGET, AMBITION = 1.7, 1.25
 
 def run() -> bool:
     """Print the comparison; whether it is within the budget."""
-    with world(PUBLIC_URL) as env, servers() as running:
+    with (
+        postgres_server() as database_url,
+        world(PUBLIC_URL, database_url=database_url) as env,
+        servers() as running,
+    ):
         token = furnish()
         ours = _serve("voiceops.wsgi:application", env)
         bare = _serve("scripts.bench.bare:application", env | {"BENCH_BARE": "webhook"})
@@ -66,7 +72,7 @@ async def _compare(ours: Server, bare: Server, path: str) -> bool:
     bare_rate, bare_ms = map(
         statistics.median, zip(*(b for _, b in rounds), strict=True)
     )
-    print("Voice webhook, granian WSGI, one worker, median of", ROUNDS, "paired rounds")
+    print(f"Voice webhook: granian WSGI, PostgreSQL, median of {ROUNDS} paired rounds")
     print(f"  ours  {ours_rate:7.0f} requests/s  {ours_ms:6.2f} ms CPU a request")
     print(f"  bare  {bare_rate:7.0f} requests/s  {bare_ms:6.2f} ms CPU a request")
     print(f"  requests a second, ours to bare: {rates:.2f}")
@@ -75,9 +81,10 @@ async def _compare(ours: Server, bare: Server, path: str) -> bool:
 
 
 async def _load(session, server: Server, path: str, count: int) -> tuple[float, float]:
-    """Requests a second, and CPU milliseconds a request in the server."""
+    """Requests a second; CPU milliseconds a request of server and database."""
     requests = [_signed(path) for _ in range(count)]
-    cpu, started = server.cpu_s(), time.perf_counter()
+    cpu = server.cpu_s() + database_cpu_s()
+    started = time.perf_counter()
 
     async def work():
         while requests:
@@ -92,7 +99,7 @@ async def _load(session, server: Server, path: str, count: int) -> tuple[float, 
 
     await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
     elapsed = time.perf_counter() - started
-    return count / elapsed, (server.cpu_s() - cpu) / count * 1000
+    return count / elapsed, (server.cpu_s() + database_cpu_s() - cpu) / count * 1000
 
 
 def _signed(path: str) -> tuple[dict[str, str], str]:

@@ -63,6 +63,8 @@ class Server:
         return psutil.Process(self._process.pid).memory_info().rss / 2**20
 
     def stop(self) -> None:
+        if self._process.poll() is not None:
+            return
         children = psutil.Process(self._process.pid).children(recursive=True)
         self._process.terminate()
         try:
@@ -71,6 +73,24 @@ class Server:
             self._process.kill()
         for child in psutil.wait_procs(children, timeout=1)[1]:
             child.kill()
+
+
+def database_cpu_s() -> float:
+    """CPU of our PostgreSQL, the backends that have ended included; 0 for SQLite."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return 0.0
+    leaders = [
+        process
+        for process in psutil.process_iter(["name", "ppid"])
+        if process.info["name"] == "postgres" and process.info["ppid"] == os.getpid()
+    ]
+    # A leader's own times hold those of the children that it has waited for.
+    alive = [child for leader in leaders for child in leader.children()]
+    return sum(sum(process.cpu_times()[:2]) for process in alive) + sum(
+        sum(leader.cpu_times()[:4]) for leader in leaders
+    )
 
 
 @contextmanager
@@ -85,14 +105,17 @@ def servers() -> Iterator[list[Server]]:
 
 
 @contextmanager
-def world(public_url: str, llm_url: str = "") -> Iterator[dict[str, str]]:
-    """A migrated database with one number and its active agent; the servers' env.
+def world(
+    public_url: str, *, llm_url: str = "", database_url: str = ""
+) -> Iterator[dict[str, str]]:
+    """What the servers of a benchmark get as their environment, and we ours.
 
-    `DATABASE_URL` chooses the database: SQLite in a folder of its own by default.
+    Without a `database_url` the database is SQLite in a folder of its own.
     """
     folder = tempfile.mkdtemp(prefix="voiceops-bench-")
     env = {
         "VAR_DIR": folder,
+        "DATABASE_URL": database_url or f"sqlite:///{folder}/bench.sqlite3",
         "PUBLIC_BASE_URL": public_url,
         "RATE_LIMITS": "off",
         "SIMULATOR": "off",
