@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from math import log
 from typing import Protocol
 
+from agents.prompts import PREAMBLE
+
 LABEL = "Demo responder"
 DISCLOSURE = "I am VoiceOps' built-in demo responder, not a language model."
 ANYTHING_ELSE = "Is there anything else?"
@@ -135,7 +137,7 @@ def _facts(instructions: Iterable[str]) -> list[str]:
     lines = [
         BULLET.sub("", line).strip()
         for text in instructions
-        for line in SENTENCE_END.split(text)
+        for line in SENTENCE_END.split(text.removeprefix(PREAMBLE))
     ]
     return [line for line in lines if _words(line) and not ORDER.match(line)]
 

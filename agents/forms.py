@@ -1,21 +1,39 @@
+from urllib.parse import urlencode
+
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import OwnedForm
+from agents.limits import MAX_VALUE_CHARACTERS, MAX_VARIABLES, check_language
 from agents.models import Prompt, PromptVersion, VoiceAgent
-from agents.prompts import FILLED_IN_BY_CALLS, PLACEHOLDER, placeholders
-
-BCP_47 = RegexValidator(
-    r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", _("A language tag such as en-US or de-DE.")
+from agents.prompts import (
+    FILLED_IN_BY_CALLS,
+    MAX_PROMPT_CHARACTERS,
+    PLACEHOLDER,
+    parts,
+    placeholders,
+    render,
 )
-MAX_PHRASES = 20
-MAX_PHRASE_CHARACTERS = 100
-MAX_VARIABLES = 50
-MAX_VALUE_CHARACTERS = 2000
+
 VARIABLE = "variable."  # what the inputs of placeholders' values begin with
+
+
+def variable_field(name, value):
+    """The input for a placeholder's value.
+
+    It stays as it is while its neighbours come and go, for somebody may be typing in
+    it. htmx looks it up with a selector, where a dot would begin a class.
+    """
+    attrs = {"id": "variable-" + name.replace(".", "-"), "hx-preserve": "true"}
+    return forms.CharField(
+        label=name,
+        required=False,
+        max_length=MAX_VALUE_CHARACTERS,
+        initial=value,
+        widget=forms.TextInput(attrs=attrs),
+    )
 
 
 class PromptForm(OwnedForm):
@@ -41,12 +59,92 @@ class PromptForm(OwnedForm):
             self.initial["based_on"] = self.instance.version
 
     @property
-    def placeholders(self):
-        return placeholders(self["text"].value() or "")
+    def text(self):
+        """The text as it stands in the form."""
+        return self["text"].value() or ""
 
     def see_version(self, number):
         """Its author was told of version `number`: saving again replaces that one."""
         self.data = {**self.data.dict(), "based_on": number}
+
+
+class PromptPreview(forms.Form):
+    """A prompt's text as a call would have it, with values to try.
+
+    `given` are values by placeholder, `by_calls` what stands for that which every call
+    fills in by itself. Nothing of it is stored.
+    """
+
+    def __init__(self, text, *, given, by_calls):
+        super().__init__()
+        self.text = text[:MAX_PROMPT_CHARACTERS]
+        self.by_calls = by_calls
+        self.placeholders = placeholders(self.text)
+        own = [name for name in self.placeholders if name not in by_calls]
+        for name in own[:MAX_VARIABLES]:
+            value = given.get(name, "")[:MAX_VALUE_CHARACTERS]
+            self.fields[VARIABLE + name] = variable_field(name, value)
+        self.values = {
+            name.removeprefix(VARIABLE): field.initial
+            for name, field in self.fields.items()
+            if field.initial
+        }
+
+    @classmethod
+    def posted(cls, data, by_calls):
+        """The preview that a form with text and values asks for."""
+        given = {
+            name.removeprefix(VARIABLE): value
+            for name, value in data.items()
+            if name.startswith(VARIABLE)
+        }
+        return cls(data.get("text", ""), given=given, by_calls=by_calls)
+
+    @property
+    def parts(self):
+        return list(parts(self.text, self.by_calls | self.values))
+
+    @property
+    def missing(self):
+        return render(self.text, self.by_calls | self.values)[1]
+
+    @property
+    def filled_in_by_calls(self):
+        return [name for name in self.placeholders if name in self.by_calls]
+
+
+class RestoreForm(forms.Form):
+    """`based_on` is the newest version that its author saw."""
+
+    based_on = forms.IntegerField(min_value=1)
+
+
+class CompareForm(forms.Form):
+    """Two versions of a prompt; without a choice, the newest and the one before it."""
+
+    PARAMETERS = {"old": "from", "new": "to"}
+
+    old = forms.ModelChoiceField(
+        label=_("From"), queryset=None, to_field_name="number", empty_label=None
+    )
+    new = forms.ModelChoiceField(
+        label=_("To"), queryset=None, to_field_name="number", empty_label=None
+    )
+
+    def __init__(self, data, *, versions):
+        newest = list(versions.values_list("number", flat=True)[:2]) or [1]
+        usual = {"from": newest[-1], "to": newest[0]}
+        super().__init__({**usual, **data.dict()}, use_required_attribute=False)
+        for field in self.fields.values():
+            field.queryset = versions
+            field.label_from_instance = self._label
+
+    def add_prefix(self, field_name):
+        return self.PARAMETERS.get(field_name, field_name)
+
+    def _label(self, version):
+        words = _("Version %(number)d") % {"number": version.number}
+        return f"{words}: {version.note}" if version.note else words
 
 
 class LinesField(forms.CharField):
@@ -59,33 +157,7 @@ class LinesField(forms.CharField):
 
     def clean(self, value):
         lines = (line.strip() for line in super().clean(value).splitlines())
-        phrases = list(dict.fromkeys(line for line in lines if line))
-        if len(phrases) > MAX_PHRASES:
-            raise ValidationError(
-                _("At most %(count)d lines."), params={"count": MAX_PHRASES}
-            )
-        if any(len(phrase) > MAX_PHRASE_CHARACTERS for phrase in phrases):
-            raise ValidationError(
-                _("A line can have at most %(count)d characters."),
-                params={"count": MAX_PHRASE_CHARACTERS},
-            )
-        return phrases
-
-
-def variable_field(name, value):
-    """The input for a placeholder's value.
-
-    It stays as it is while its neighbours come and go, for somebody may be typing in
-    it. htmx looks it up with a selector, where a dot would begin a class.
-    """
-    attrs = {"id": "variable-" + name.replace(".", "-"), "hx-preserve": "true"}
-    return forms.CharField(
-        label=name,
-        required=False,
-        max_length=MAX_VALUE_CHARACTERS,
-        initial=value,
-        widget=forms.TextInput(attrs=attrs),
-    )
+        return list(dict.fromkeys(line for line in lines if line))
 
 
 class AgentForm(OwnedForm):
@@ -97,7 +169,15 @@ class AgentForm(OwnedForm):
 
     class Meta:
         model = VoiceAgent
-        fields = ["name", "phone", "direction", "greeting", "prompt", "instructions"]
+        fields = [
+            "name",
+            "phone",
+            "direction",
+            "greeting",
+            "prompt",
+            "prompt_version",
+            "instructions",
+        ]
         widgets = {
             "greeting": forms.Textarea(attrs={"rows": 2}),
             "instructions": forms.Textarea(attrs={"rows": 10, "spellcheck": "true"}),
@@ -107,8 +187,10 @@ class AgentForm(OwnedForm):
         super().__init__(*args, **kwargs)
         self.fields["phone"].empty_label = _("No number yet")
         self.fields["prompt"].empty_label = _("No prompt: the instructions below")
-        if self["prompt"].value():  # else the own instructions want the space
+        prompt = self._chosen_prompt
+        if prompt:  # else the own instructions want the space
             self.fields["instructions"].widget.attrs["rows"] = 3
+        self._offer_versions(prompt)
         values = self.instance.variables
         names = dict.fromkeys([*self._names_in_texts(), *self._names_given()])
         for name in list(names)[:MAX_VARIABLES]:
@@ -119,15 +201,33 @@ class AgentForm(OwnedForm):
         names = placeholders("\n".join(text or "" for text in texts))
         return [name for name in names if name not in FILLED_IN_BY_CALLS]
 
-    def _instructions(self):
-        prompt = self._chosen_prompt()
-        return prompt.text if prompt else self["instructions"].value()
+    def _offer_versions(self, prompt):
+        field = self.fields["prompt_version"]
+        field.queryset = field.queryset.filter(prompt=prompt).order_by("-number")
+        field.empty_label = _("The newest: it changes with the prompt")
+        field.label_from_instance = self._version_label
 
+    def _version_label(self, version):
+        words = _("Version %(number)d, whatever becomes of the prompt")
+        return words % {"number": version.number}
+
+    def _instructions(self):
+        chosen = self._chosen("prompt_version") or self._chosen_prompt
+        return chosen.text if chosen else self["instructions"].value()
+
+    @cached_property
     def _chosen_prompt(self):
+        return self._chosen("prompt")
+
+    def _chosen(self, name):
         try:
-            return self.fields["prompt"].clean(self["prompt"].value())
+            return self.fields[name].clean(self[name].value())
         except ValidationError:
             return None
+
+    @property
+    def has_prompt(self):
+        return self._chosen_prompt is not None
 
     def _names_given(self):
         if not self.is_bound:
@@ -163,13 +263,53 @@ class AgentForm(OwnedForm):
 
 
 class NewVoiceAgentForm(AgentForm):
-    """The few things that an agent needs; all others have defaults."""
+    """The few things that an agent needs; all others are the starter's or defaults."""
 
-    END_CALL_PHRASES = ["goodbye"]
+    start = forms.CharField(
+        required=False, max_length=20, empty_value="", widget=forms.HiddenInput
+    )
 
-    def clean(self):
-        self.instance.end_call_phrases = self.END_CALL_PHRASES
-        return super().clean()
+    def __init__(self, data=None, *, starter, **kwargs):
+        agent = VoiceAgent(name=starter.title, **starter.fields)
+        super().__init__(data, instance=agent, initial={"start": starter.key}, **kwargs)
+
+
+class AgentFilterForm(forms.Form):
+    """What the list of agents can be narrowed to; every filter is a query parameter."""
+
+    STATES = [("active", _("Active")), ("inactive", _("Inactive"))]
+
+    q = forms.CharField(max_length=100, required=False)
+    status = forms.ChoiceField(
+        label=_("Status"), choices=[("", _("Any status")), *STATES], required=False
+    )
+    phone = forms.ModelChoiceField(
+        label=_("Phone number"),
+        queryset=VoiceAgent._meta.get_field("phone").related_model.objects.all(),
+        empty_label=_("Any number"),
+        required=False,
+    )
+
+    def __init__(self, data, *, owner):
+        super().__init__(data, auto_id="filter-%s", use_required_attribute=False)
+        field = self.fields["phone"]
+        field.queryset = field.queryset.for_owner(owner).order_by("number")
+
+    def apply(self, agents):
+        wanted = self.cleaned_data
+        if wanted["q"]:
+            agents = agents.filter(name__icontains=wanted["q"])
+        if wanted["status"]:
+            agents = agents.filter(is_active=wanted["status"] == "active")
+        if wanted["phone"]:
+            agents = agents.filter(phone=wanted["phone"])
+        return agents
+
+    def query(self, **more):
+        """The shortest query string for these filters, and `more`."""
+        given = [(name, self[name].data) for name in self.fields]
+        kept = [(name, value) for name, value in given if value]
+        return urlencode([*kept, *more.items()])
 
 
 class VoiceAgentForm(AgentForm):
@@ -182,7 +322,7 @@ class VoiceAgentForm(AgentForm):
     language = forms.CharField(
         label=_("Language"),
         max_length=20,
-        validators=[BCP_47],
+        validators=[check_language],
         widget=forms.TextInput(attrs={"list": "languages"}),
         help_text=_("What is spoken and understood: a BCP 47 tag such as en-US."),
     )

@@ -11,6 +11,7 @@ from accounts.tenancy import (
     SoftDeleteQuerySet,
     closed_manager,
 )
+from agents.limits import check_language, check_phrases, check_variables
 from agents.prompts import MAX_PROMPT_CHARACTERS, placeholders
 
 
@@ -64,6 +65,9 @@ class PromptVersion(OwnedModel):
 
     def __str__(self):
         return f"{self.prompt_id} v{self.number}"
+
+    def get_absolute_url(self):
+        return reverse("agents:prompt_version", args=[self.prompt_id, self.number])
 
 
 class VoiceAgentQuerySet(SoftDeleteQuerySet):
@@ -139,6 +143,14 @@ class VoiceAgent(SoftDeleteModel):
         related_name="voice_agents",
         verbose_name=_("prompt"),
     )
+    prompt_version = models.ForeignKey(
+        PromptVersion,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="pinned_agents",
+        verbose_name=_("version of the prompt"),
+    )
     instructions = models.TextField(
         _("instructions"),
         max_length=MAX_PROMPT_CHARACTERS,
@@ -149,6 +161,7 @@ class VoiceAgent(SoftDeleteModel):
         _("variables"),
         default=dict,
         blank=True,
+        validators=[check_variables],
         help_text=_("Values for the placeholders of prompt and greeting."),
     )
 
@@ -173,6 +186,7 @@ class VoiceAgent(SoftDeleteModel):
         _("language"),
         max_length=20,
         default="en-US",
+        validators=[check_language],
         help_text=_("A BCP 47 tag such as en-US or de-DE."),
     )
     tts_provider = models.CharField(
@@ -229,6 +243,7 @@ class VoiceAgent(SoftDeleteModel):
         _("end-call phrases"),
         default=list,
         blank=True,
+        validators=[check_phrases],
         help_text=_("When the agent says one of these, it hangs up."),
     )
     end_call_message = models.CharField(
@@ -272,6 +287,11 @@ class VoiceAgent(SoftDeleteModel):
                 name="an_active_agent_has_a_phone",
                 violation_error_message=_("Choose a phone number first."),
             ),
+            models.CheckConstraint(
+                condition=Q(prompt_version=None) | Q(prompt__isnull=False),
+                name="a_pinned_agent_has_a_prompt",
+                violation_error_message=_("Choose the prompt of this version too."),
+            ),
         ]
         indexes = [models.Index(fields=["owner", "-id"])]
 
@@ -284,4 +304,20 @@ class VoiceAgent(SoftDeleteModel):
     @property
     def prompt_text(self) -> str:
         """The instructions before placeholders are filled in."""
+        if self.prompt_version_id:
+            return self.prompt_version.text
         return self.prompt.text if self.prompt_id else self.instructions
+
+    @property
+    def version_in_use(self) -> int | None:
+        """The number of the version that it talks by; None without a prompt."""
+        if self.prompt_version_id:
+            return self.prompt_version.number
+        return self.prompt.version if self.prompt_id else None
+
+    @property
+    def versions_behind(self) -> int:
+        """How many versions of its prompt are newer than the one it is pinned to."""
+        if not self.prompt_version_id:
+            return 0
+        return self.prompt.version - self.prompt_version.number

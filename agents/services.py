@@ -1,7 +1,8 @@
 """Verbs about prompts and voice agents, for the pages and the API alike."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import chain, count
 from typing import TypeVar
 
 from django.db import IntegrityError, models, transaction
@@ -42,13 +43,32 @@ class PromptChanged(Refused):
         )
 
 
-class PromptInUse(Refused):
-    """Voice agents follow the prompt; they are `agents`."""
+class AgentsWouldChange(Refused):
+    """`agents` follow the prompt and would talk differently at once."""
 
     def __init__(self, agents: Iterable[VoiceAgent]) -> None:
         self.agents = list(agents)
-        names = ", ".join(agent.name for agent in self.agents)
-        super().__init__(_("These voice agents use it: %(names)s") % {"names": names})
+        super().__init__(
+            _("These voice agents would change too: %(names)s")
+            % {"names": _names(self.agents)}
+        )
+
+
+class PromptInUse(Refused):
+    """Voice agents follow the prompt or are pinned to a version; they are `agents`."""
+
+    def __init__(self, agents: Iterable[VoiceAgent]) -> None:
+        self.agents = list(agents)
+        super().__init__(
+            _("These voice agents use it: %(names)s") % {"names": _names(self.agents)}
+        )
+
+
+class VersionOfAnotherPrompt(Refused):
+    field = "prompt_version"
+
+    def __init__(self) -> None:
+        super().__init__(_("Choose a version of this agent's prompt, or its newest."))
 
 
 class PhoneMissing(Refused):
@@ -74,6 +94,10 @@ class PhoneBusy(Refused):
         )
 
 
+def _names(agents: Iterable[VoiceAgent]) -> str:
+    return ", ".join(agent.name for agent in agents)
+
+
 class Gone(Refused):
     """The row, or the one that its `field` points at, was deleted in the meantime."""
 
@@ -91,12 +115,15 @@ def save_prompt(
     note: str,
     author: User | None,
     based_on: int | None = None,
+    agents_seen: Collection[str] | None = None,
 ) -> Prompt:
     """Make a prompt (`prompt` is None) or change one.
 
     Another text is another version, a new name alone is not. `based_on` is the version
-    that the author saw, by default the one that `prompt` was read with.
-    Raises NameTaken, Gone, and PromptChanged if the text is not what they saw any more.
+    that the author saw, by default the one that `prompt` was read with. `agents_seen`
+    are the ids of the agents that they know will change; None: they were not asked.
+    Raises NameTaken, Gone, PromptChanged if the text is not what they saw any more, and
+    AgentsWouldChange if an agent follows the prompt that they have not seen.
     """
     with transaction.atomic():
         if prompt is None:
@@ -106,6 +133,8 @@ def save_prompt(
             is_new_text = saved.text != text
             if is_new_text and saved.version != (based_on or prompt.version):
                 raise PromptChanged(saved.version)
+            if is_new_text and agents_seen is not None:
+                _refuse_unseen(saved, agents_seen)
             saved.version += is_new_text
         saved.name, saved.text = name, text
         _save_named(saved)
@@ -121,6 +150,33 @@ def save_prompt(
     return saved
 
 
+def _refuse_unseen(prompt: Prompt, agents_seen: Collection[str]) -> None:
+    # Who begins to follow the prompt waits for its lock: nobody slips in behind this.
+    followers = list(agents_following(prompt))
+    if {str(agent.pk) for agent in followers} - set(agents_seen):
+        raise AgentsWouldChange(followers)
+
+
+def restore_version(
+    version: PromptVersion,
+    *,
+    author: User | None,
+    based_on: int,
+    agents_seen: Collection[str] | None = None,
+) -> Prompt:
+    """Make the text of an old version the newest one. Raises what save_prompt does."""
+    return save_prompt(
+        owner=version.owner,
+        prompt=version.prompt,
+        name=version.prompt.name,
+        text=version.text,
+        note=_("Restored version %(number)d") % {"number": version.number},
+        author=author,
+        based_on=based_on,
+        agents_seen=agents_seen,
+    )
+
+
 def delete_prompt(prompt: Prompt) -> None:
     """Put the prompt away; its versions stay. Raises PromptInUse and Gone."""
     with transaction.atomic():
@@ -132,17 +188,27 @@ def delete_prompt(prompt: Prompt) -> None:
 
 
 def agents_using(prompt: Prompt) -> models.QuerySet[VoiceAgent]:
-    """The voice agents that follow `prompt`, by name."""
-    agents = VoiceAgent.objects.for_owner(prompt.owner_id)
-    return agents.filter(prompt=prompt).order_by("name")
+    """The voice agents of `prompt`, pinned or not: the active ones first, by name."""
+    agents = VoiceAgent.objects.for_owner(prompt.owner_id).filter(prompt=prompt)
+    related = agents.select_related("phone", "prompt", "prompt_version")
+    return related.order_by("-is_active", "name")
+
+
+def agents_following(prompt: Prompt) -> models.QuerySet[VoiceAgent]:
+    """Those of `agents_using` that change with the prompt."""
+    return agents_using(prompt).filter(prompt_version=None)
 
 
 def save_agent(agent: VoiceAgent) -> VoiceAgent:
     """Save a new agent or the changed settings of one.
 
     Whether a stored agent is active is not changed here: `activate` and `deactivate`
-    do that. Raises NameTaken, Gone and, for an active agent, PhoneMissing or PhoneBusy.
+    do that. Raises NameTaken, Gone, VersionOfAnotherPrompt and, for an active agent,
+    PhoneMissing or PhoneBusy.
     """
+    pinned = agent.prompt_version if agent.prompt_version_id else None
+    if pinned is not None and pinned.prompt_id != agent.prompt_id:
+        raise VersionOfAnotherPrompt
     with transaction.atomic():
         # Before the agent itself, in the order of `activate`: no deadlock.
         _lock_related(agent, "prompt")
@@ -191,6 +257,26 @@ def delete_agent(agent: VoiceAgent) -> None:
     agent.is_active = False
     agent.deleted_at = timezone.now()
     agent.save(update_fields=["is_active", "deleted_at"])
+
+
+def duplicate_agent(agent: VoiceAgent) -> VoiceAgent:
+    """Make another one like it: inactive, without a number. Raises NameTaken."""
+    names = {field.attname for field in VoiceAgent._meta.concrete_fields}
+    own = {"id", "name", "phone_id", "is_active", "created_at", "updated_at"}
+    kept = {name: getattr(agent, name) for name in names - own}
+    return save_agent(VoiceAgent(**kept, name=_free_name(agent)))
+
+
+def _free_name(agent: VoiceAgent) -> str:
+    """“Sales (copy)”, “Sales (copy 2)” …, within what a name can have."""
+    namesakes = VoiceAgent.objects.for_owner(agent.owner_id)
+    taken = set(namesakes.values_list("name", flat=True))
+    longest = VoiceAgent._meta.get_field("name").max_length
+    endings = chain(
+        [_(" (copy)")], (_(" (copy %(number)d)") % {"number": n} for n in count(2))
+    )
+    names = (agent.name[: longest - len(ending)] + ending for ending in endings)
+    return next(name for name in names if name not in taken)
 
 
 def _set_active(agent: VoiceAgent, is_active: bool) -> None:

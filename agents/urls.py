@@ -8,13 +8,19 @@ app_name = "agents"
 urlpatterns = [
     path("prompts", views.prompt_list, name="prompt_list"),
     path("prompts/new", views.prompt_create, name="prompt_create"),
-    path("prompts/placeholders", views.prompt_placeholders, name="prompt_placeholders"),
+    path("prompts/preview", views.prompt_preview, name="prompt_preview"),
     path("prompts/<uuid:pk>", views.prompt_detail, name="prompt_detail"),
     path(
         "prompts/<uuid:pk>/versions/<int:number>",
         views.prompt_version,
         name="prompt_version",
     ),
+    path(
+        "prompts/<uuid:pk>/versions/<int:number>/restore",
+        views.prompt_restore,
+        name="prompt_restore",
+    ),
+    path("prompts/<uuid:pk>/compare", views.prompt_compare, name="prompt_compare"),
     path("prompts/<uuid:pk>/delete", views.prompt_delete, name="prompt_delete"),
     path("voice-agents", views.agent_list, name="agent_list"),
     path("voice-agents/new", views.agent_create, name="agent_create"),
@@ -27,6 +33,11 @@ urlpatterns = [
         "voice-agents/<uuid:pk>/deactivate",
         views.agent_deactivate,
         name="agent_deactivate",
+    ),
+    path(
+        "voice-agents/<uuid:pk>/duplicate",
+        views.agent_duplicate,
+        name="agent_duplicate",
     ),
     path("voice-agents/<uuid:pk>/delete", views.agent_delete, name="agent_delete"),
 ]

@@ -7,8 +7,8 @@ from django.utils.formats import date_format
 from django.utils.translation import override
 
 from agents import dialogue, llm
-from agents.models import VoiceAgent
-from agents.prompts import placeholders, render
+from agents.models import PromptVersion, VoiceAgent
+from agents.prompts import placeholders, render, with_preamble
 from telephony import words
 from telephony.models import Call
 
@@ -20,7 +20,7 @@ def settings_of(call: Call, *, at: datetime) -> dialogue.Settings:
         facts = _facts(call, at)
         return dialogue.Settings(
             greeting=_filled(agent.greeting, facts).strip(),
-            instructions=_filled(agent.prompt_text, facts),
+            instructions=with_preamble(_filled(_prompt_text_of(call), facts)),
             end_call_phrases=tuple(str(phrase) for phrase in agent.end_call_phrases),
             end_call_message=_filled(agent.end_call_message, facts),
             caller_speaks_first=(
@@ -32,6 +32,21 @@ def settings_of(call: Call, *, at: datetime) -> dialogue.Settings:
             apology=words.apology(),
             time_up_message=str(words.TIME_UP),
         )
+
+
+def _prompt_text_of(call: Call) -> str:
+    """The prompt as the call began with it, also when a newer version was saved since.
+
+    An agent that was given another prompt meanwhile goes on with that one.
+    """
+    agent = call.agent
+    if call.prompt_version not in (None, agent.version_in_use):
+        begun_with = PromptVersion.unscoped.filter(
+            prompt=agent.prompt_id, number=call.prompt_version
+        )
+        if version := begun_with.first():
+            return version.text
+    return agent.prompt_text
 
 
 def greeting_of(call: Call, *, at: datetime) -> str:

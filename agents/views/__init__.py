@@ -1,9 +1,11 @@
 from agents.views.prompts import (
+    prompt_compare,
     prompt_create,
     prompt_delete,
     prompt_detail,
     prompt_list,
-    prompt_placeholders,
+    prompt_preview,
+    prompt_restore,
     prompt_version,
 )
 from agents.views.voice_agents import (
@@ -12,6 +14,7 @@ from agents.views.voice_agents import (
     agent_deactivate,
     agent_delete,
     agent_detail,
+    agent_duplicate,
     agent_list,
     agent_variables,
 )
@@ -22,12 +25,15 @@ __all__ = [
     "agent_deactivate",
     "agent_delete",
     "agent_detail",
+    "agent_duplicate",
     "agent_list",
     "agent_variables",
+    "prompt_compare",
     "prompt_create",
     "prompt_delete",
     "prompt_detail",
     "prompt_list",
-    "prompt_placeholders",
+    "prompt_preview",
+    "prompt_restore",
     "prompt_version",
 ]

@@ -2,8 +2,11 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
+from django.http import HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.views.decorators.http import (
     require_http_methods,
@@ -14,7 +17,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
 from agents import services
-from agents.forms import PromptForm
+from agents.diff import compare
+from agents.forms import CompareForm, PromptForm, PromptPreview, RestoreForm
 from agents.models import Prompt, PromptVersion
 from voiceops.htmx import full_or_partial, go_to
 
@@ -41,9 +45,10 @@ def prompt_list(request):
 @vary_on_headers("HX-Request")
 def prompt_create(request):
     form = PromptForm(request.POST or None, owner=request.workspace)
+    context = {"form": form, "preview": _preview_of(request, form)}
     if request.method == "POST":
-        return _save(request, form, None, "agents/prompt_create.html", {})
-    return render(request, "agents/prompt_create.html", {"form": form})
+        return _save(request, form, None, "agents/prompt_create.html", context)
+    return render(request, "agents/prompt_create.html", context)
 
 
 @login_required
@@ -51,18 +56,16 @@ def prompt_create(request):
 @vary_on_headers("HX-Request")
 def prompt_detail(request, pk):
     prompt = _get_prompt(request, pk)
-    versions = PromptVersion.objects.for_owner(request.workspace).filter(prompt=prompt)
     context = {
         "prompt": prompt,
         "agents": services.agents_using(prompt),
-        "versions": versions.select_related("author").order_by("-number")[
-            :VERSIONS_SHOWN
-        ],
+        "versions": _versions_of(request, prompt)[:VERSIONS_SHOWN],
     }
     if request.method == "POST":
         return _change(request, prompt, context)
     form = PromptForm(owner=request.workspace, instance=prompt)
-    return render(request, "agents/prompt_detail.html", {**context, "form": form})
+    context |= {"form": form, "preview": _preview_of(request, form, context["agents"])}
+    return render(request, "agents/prompt_detail.html", context)
 
 
 @can_write
@@ -70,19 +73,26 @@ def _change(request, prompt, context):
     # A form writes into its instance: the page goes on showing what is stored.
     instance = _get_prompt(request, prompt.pk)
     form = PromptForm(request.POST, owner=request.workspace, instance=instance)
+    context |= {"form": form, "preview": _preview_of(request, form)}
     return _save(request, form, prompt, "agents/prompt_detail.html", context)
 
 
 def _save(request, form, prompt, template, context):
-    if form.is_valid() and (saved := _saved(request, form, prompt)):
-        messages.success(
-            request,
-            _("“%(name)s” is saved, version %(number)d.")
-            % {"name": saved.name, "number": saved.version},
-        )
-        return go_to(request, saved.get_absolute_url())
     template = full_or_partial(request, template, "form")
-    return render(request, template, {**context, "form": form}, status=422)
+    try:
+        saved = form.is_valid() and _saved(request, form, prompt)
+    except services.AgentsWouldChange as refusal:
+        changes = compare(prompt.text, form.cleaned_data["text"])
+        context |= {"affected": refusal.agents, "diff": changes}
+        return render(request, template, context)
+    if not saved:
+        return render(request, template, context, status=422)
+    messages.success(
+        request,
+        _("“%(name)s” is saved, version %(number)d.")
+        % {"name": saved.name, "number": saved.version},
+    )
+    return go_to(request, saved.get_absolute_url())
 
 
 def _saved(request, form, prompt):
@@ -91,8 +101,11 @@ def _saved(request, form, prompt):
             owner=request.workspace,
             prompt=prompt,
             author=request.user,
+            agents_seen=request.POST.getlist("seen"),
             **form.cleaned_data,
         )
+    except services.AgentsWouldChange:
+        raise
     except services.Refused as refusal:
         form.add_error(refusal.field, str(refusal))
         if isinstance(refusal, services.PromptChanged):
@@ -102,23 +115,89 @@ def _saved(request, form, prompt):
 
 @login_required
 @require_POST
-def prompt_placeholders(request):
-    """The placeholders of a text while it is being written."""
-    form = PromptForm(request.POST, owner=request.workspace)
-    return render(request, "agents/_prompt_form.html#placeholders", {"form": form})
+def prompt_preview(request):
+    """The text that is being written, as a call would have it."""
+    preview = PromptPreview.posted(request.POST, _sample_facts())
+    return render(request, "agents/_prompt_preview.html", {"preview": preview})
+
+
+def _preview_of(request, form, agents=()):
+    """The preview of a form's text, with the first agent's values to begin with."""
+    if request.method == "POST":
+        return PromptPreview.posted(request.POST, _sample_facts())
+    given = next((agent.variables for agent in agents), {})
+    return PromptPreview(form.text, given=given, by_calls=_sample_facts())
+
+
+def _sample_facts():
+    """What a call would fill in by itself, were it now."""
+    return {
+        "agent_name": _("Reception"),
+        "caller_number": "+15005550006",
+        "today": date_format(localdate(), "l, j F Y"),
+    }
 
 
 @login_required
 @require_safe
 def prompt_version(request, pk, number):
     prompt = _get_prompt(request, pk)
-    versions = PromptVersion.objects.for_owner(request.workspace)
-    version = get_object_or_404(
-        versions.select_related("author"), prompt=prompt, number=number
+    version = get_object_or_404(_versions_of(request, prompt), number=number)
+    agents = services.agents_using(prompt)
+    context = {
+        "prompt": prompt,
+        "version": version,
+        "pinned": agents.filter(prompt_version=version),
+        "followers": services.agents_following(prompt),
+    }
+    return render(request, "agents/prompt_version.html", context)
+
+
+@login_required
+@require_safe
+@vary_on_headers("HX-Request")
+def prompt_compare(request, pk):
+    """What changed from one version to another, by default with the newest."""
+    prompt = _get_prompt(request, pk)
+    template = full_or_partial(request, "agents/prompt_compare.html", "changes")
+    form = CompareForm(request.GET, versions=_versions_of(request, prompt))
+    context = {"prompt": prompt, "form": form}
+    if not form.is_valid():
+        return render(request, template, context, status=422)
+    old, new = form.cleaned_data["old"], form.cleaned_data["new"]
+    context |= {"old": old, "new": new, "diff": compare(old.text, new.text)}
+    return render(request, template, context)
+
+
+@login_required
+@require_POST
+@can_write
+def prompt_restore(request, pk, number):
+    prompt = _get_prompt(request, pk)
+    version = get_object_or_404(_versions_of(request, prompt), number=number)
+    form = RestoreForm(request.POST)
+    if not form.is_valid():
+        return HttpResponseBadRequest()
+    try:
+        restored = services.restore_version(
+            version,
+            author=request.user,
+            based_on=form.cleaned_data["based_on"],
+            agents_seen=request.POST.getlist("seen"),
+        )
+    except services.Refused as refusal:
+        messages.error(
+            request,
+            _("Version %(number)d was not restored. %(why)s")
+            % {"number": number, "why": refusal},
+        )
+        return go_to(request, version.get_absolute_url())
+    messages.success(
+        request,
+        _("Version %(old)d is restored, as version %(new)d.")
+        % {"old": number, "new": restored.version},
     )
-    return render(
-        request, "agents/prompt_version.html", {"prompt": prompt, "version": version}
-    )
+    return go_to(request, prompt.get_absolute_url())
 
 
 @login_required
@@ -137,6 +216,11 @@ def prompt_delete(request, pk):
         return go_to(request, prompt.get_absolute_url())
     messages.success(request, _("“%(name)s” is deleted.") % {"name": prompt.name})
     return go_to(request, reverse("agents:prompt_list"))
+
+
+def _versions_of(request, prompt):
+    versions = PromptVersion.objects.for_owner(request.workspace).filter(prompt=prompt)
+    return versions.select_related("author", "prompt", "owner").order_by("-number")
 
 
 def _get_prompt(request, pk):

@@ -13,8 +13,10 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
 from agents import llm, services
-from agents.forms import NewVoiceAgentForm, VoiceAgentForm
+from agents.forms import AgentFilterForm, NewVoiceAgentForm, VoiceAgentForm
 from agents.models import VoiceAgent
+from agents.prompts import PREAMBLE
+from agents.starters import STARTERS, starter_of
 from voiceops.htmx import full_or_partial, go_to
 
 PER_PAGE = 50
@@ -22,13 +24,25 @@ PER_PAGE = 50
 
 @login_required
 @require_safe
+@vary_on_headers("HX-Request")
 def agent_list(request):
-    agents = VoiceAgent.objects.for_owner(request.workspace).select_related("phone")
-    page = Paginator(agents.order_by("-id"), PER_PAGE).get_page(request.GET.get("page"))
+    template = full_or_partial(request, "agents/agent_list.html", "results")
+    agents = VoiceAgent.objects.for_owner(request.workspace)
+    form = AgentFilterForm(request.GET, owner=request.workspace)
+    context = {"form": form, "provider": llm.configured_provider()}
+    if not form.is_valid():
+        return render(request, template, context, status=422)
+    rows = form.apply(agents).select_related("phone", "prompt", "prompt_version")
+    page = Paginator(rows.order_by("-id"), PER_PAGE).get_page(request.GET.get("page"))
     for agent in page:
         agent.provider = llm.configured_provider(agent.model)
-    context = {"page": page, "provider": llm.configured_provider()}
-    return render(request, "agents/agent_list.html", context)
+    context |= {
+        "page": page,
+        "has_agents": bool(page) or agents.exists(),
+        "newer": page.has_previous() and form.query(page=page.number - 1),
+        "older": page.has_next() and form.query(page=page.number + 1),
+    }
+    return render(request, template, context)
 
 
 @login_required
@@ -36,11 +50,21 @@ def agent_list(request):
 @require_http_methods(["GET", "HEAD", "POST"])
 @vary_on_headers("HX-Request")
 def agent_create(request):
-    form = NewVoiceAgentForm(request.POST or None, owner=request.workspace)
-    context = {"form": form, "provider": llm.configured_provider()}
+    starter = starter_of((request.POST or request.GET).get("start", ""))
+    form = NewVoiceAgentForm(
+        request.POST or None, starter=starter, owner=request.workspace
+    )
+    context = {
+        "form": form,
+        "starter": starter,
+        "starters": STARTERS,
+        "preamble": PREAMBLE,
+        "provider": llm.configured_provider(),
+    }
     if request.method == "POST":
         return _save(request, form, "agents/agent_create.html", context)
-    return render(request, "agents/agent_create.html", context)
+    template = full_or_partial(request, "agents/agent_create.html", "start")
+    return render(request, template, context)
 
 
 @login_required
@@ -48,7 +72,11 @@ def agent_create(request):
 @vary_on_headers("HX-Request")
 def agent_detail(request, pk):
     agent = _get_agent(request, pk)
-    context = {"agent": agent, "provider": llm.configured_provider(agent.model)}
+    context = {
+        "agent": agent,
+        "preamble": PREAMBLE,
+        "provider": llm.configured_provider(agent.model),
+    }
     if request.method == "POST":
         return _change(request, agent, context)
     form = VoiceAgentForm(owner=request.workspace, instance=agent)
@@ -82,9 +110,9 @@ def _saved(form):
 @login_required
 @require_POST
 def agent_variables(request):
-    """The inputs for the placeholders of the texts that are being written."""
+    """What follows from the texts that are being written: placeholders, versions."""
     form = VoiceAgentForm(request.POST, owner=request.workspace)
-    return render(request, "agents/_agent_texts.html#variables", {"form": form})
+    return render(request, "agents/agent_variables.html", {"form": form})
 
 
 @login_required
@@ -123,6 +151,22 @@ def agent_deactivate(request, pk):
 @login_required
 @require_POST
 @can_write
+def agent_duplicate(request, pk):
+    try:
+        copy = services.duplicate_agent(_get_agent(request, pk))
+    except services.Refused as refusal:
+        messages.error(request, str(refusal))
+        return go_to(request, reverse("agents:agent_detail", args=[pk]))
+    messages.success(
+        request,
+        _("“%(name)s” is made, inactive and without a number.") % {"name": copy.name},
+    )
+    return go_to(request, copy.get_absolute_url())
+
+
+@login_required
+@require_POST
+@can_write
 def agent_delete(request, pk):
     agent = _get_agent(request, pk)
     services.delete_agent(agent)
@@ -135,4 +179,5 @@ def agent_delete(request, pk):
 
 def _get_agent(request, pk):
     agents = VoiceAgent.objects.for_owner(request.workspace)
-    return get_object_or_404(agents.select_related("phone", "prompt"), pk=pk)
+    related = agents.select_related("phone", "prompt", "prompt_version")
+    return get_object_or_404(related, pk=pk)

@@ -81,7 +81,9 @@ def line_of(token: str) -> Line | None:
     # Unique, so unordered: sorting one row costs a tenth of the whole webhook.
     if phone := next(iter(phones.filter(webhook_token=token)), None):
         return Line(phone=phone)
-    lines = TestLine.unscoped.select_related("agent__prompt", "owner")
+    lines = TestLine.unscoped.select_related(
+        "agent__prompt", "agent__prompt_version", "owner"
+    )
     test_line = lines.filter(webhook_token=token).first()
     return Line(test_line=test_line) if test_line else None
 
@@ -89,7 +91,11 @@ def line_of(token: str) -> Line | None:
 def with_signer() -> CallQuerySet:
     """Calls with whose secret signs their webhooks, and all that a turn needs."""
     return Call.unscoped.select_related(
-        "owner", "agent__prompt", "carrier_account", "test_line"
+        "owner",
+        "agent__prompt",
+        "agent__prompt_version",
+        "carrier_account",
+        "test_line",
     )
 
 
@@ -137,7 +143,7 @@ def _agent_of(line: Line) -> VoiceAgent | None:
         agent = line.test_line.agent
         return None if agent.is_deleted else agent
     agents = VoiceAgent.unscoped.answering().filter(phone=line.phone)
-    agents = agents.select_related("prompt")
+    agents = agents.select_related("prompt", "prompt_version")
     return next(iter(agents), None)  # a constraint lets there be one
 
 
@@ -157,7 +163,7 @@ def _of_agent(agent: VoiceAgent, at: datetime) -> dict:
     kept = {
         "agent": agent,
         "transport": agent.transport,
-        "prompt_version": agent.prompt.version if agent.prompt_id else None,
+        "prompt_version": agent.version_in_use,
         "model_label": provider.label[:200],
         "is_demo": provider.is_demo,
         "status": Status.RINGING,

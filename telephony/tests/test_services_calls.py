@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from agents.dialogue import Turn as Spoken
 from agents.models import Prompt
+from agents.prompts import PREAMBLE
 from telephony import session
 from telephony.models import Call, CallEvent, Turn
 from telephony.services import calls
@@ -116,7 +117,7 @@ def test_settings_fill_in_the_facts_of_the_call(number, call):
 
     assert settings.greeting == "This is Reception of Brightside."
     assert settings.instructions == (
-        f"{CALLER}, Monday, 23 November 2026, {{{{ shop }}}}, 3."
+        f"{PREAMBLE}\n\n{CALLER}, Monday, 23 November 2026, {{{{ shop }}}}, 3."
     )
     assert session.greeting_of(call, at=at) == settings.greeting
 

@@ -8,6 +8,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from agents.models import VoiceAgent
 from telephony.forms.calls import CallFilterForm
 from telephony.models import Call, CallEvent, Turn
 from telephony.services import history
@@ -16,6 +17,7 @@ from voiceops.htmx import full_or_partial
 from voiceops.paging import newest_first
 
 PER_PAGE = 50
+CALLS_OF_AN_AGENT = 5
 # More calls at once than anybody reads; the page says that there are more.
 MOST_LIVE = 200
 # The carrier tells in pieces how a call ended, and in any order.
@@ -127,3 +129,14 @@ def call_live(request):
 def call_live_badge(request):
     count = history.live_calls(request.workspace).count()
     return render(request, "telephony/call_live_badge.html", {"count": count})
+
+
+@login_required
+@require_safe
+def agent_calls(request, pk):
+    """The latest calls of an agent, for its page."""
+    agents = VoiceAgent.objects.for_owner(request.workspace)
+    agent = get_object_or_404(agents, pk=pk)
+    calls = Call.objects.for_owner(request.workspace).filter(agent=agent)
+    context = {"agent": agent, "calls": calls.order_by("-pk")[:CALLS_OF_AN_AGENT]}
+    return render(request, "telephony/agent_calls.html", context)

@@ -31,7 +31,8 @@ class World:
     """Who there is, and the rows of `alice` by the name of their model."""
 
     alice: Tenant
-    newcomer: Tenant
+    newcomer: Tenant  # has nothing, and stays so
+    builder: Tenant  # has what tests make
     viewer: Tenant
     operator: Tenant
     careful: Tenant
@@ -57,6 +58,7 @@ def make_world() -> World:
     world = World(
         alice=make_tenant("alice"),
         newcomer=make_tenant("newcomer"),
+        builder=make_tenant("builder"),
         viewer=make_tenant("viewer", role=Membership.Role.VIEWER),
         operator=make_tenant("operator"),
         careful=make_tenant("careful"),
@@ -96,7 +98,8 @@ def _add_agents(world: World) -> None:
     prompt = Prompt.unscoped.create(
         owner=owner, name="Receptionist", text=PROMPT, version=2
     )
-    for number, text in enumerate((PROMPT[:60], PROMPT), start=1):
+    first = PROMPT.replace("brief and friendly", "polite").replace("Never", "Do not")
+    for number, text in enumerate((first, PROMPT), start=1):
         PromptVersion.unscoped.create(
             owner=owner,
             prompt=prompt,
@@ -112,6 +115,13 @@ def _add_agents(world: World) -> None:
         prompt=prompt,
         greeting="Hello, this is {{ business }}. How can I help?",
         variables={"business": "Harbour Dental"},
+    )
+    world.rows["pinned agent"] = VoiceAgent.unscoped.create(
+        owner=owner,
+        name="Back office",
+        phone=world.rows["phone"],
+        prompt=prompt,
+        prompt_version=PromptVersion.unscoped.get(prompt=prompt, number=1),
     )
 
 
