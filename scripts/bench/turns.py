@@ -77,7 +77,7 @@ def run() -> bool:
 def _uvicorn(application: str, port: int, env: dict[str, str]) -> Server:
     return Server(
         *("uvicorn", application, "--port", str(port), "--no-access-log"),
-        *("--log-level", "warning"),
+        *("--log-level", "warning", "--ws-per-message-deflate", "false"),
         url=f"http://127.0.0.1:{port}",
         env=env,
     )

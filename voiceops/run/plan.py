@@ -114,6 +114,8 @@ def _web(installation: Installation) -> Service:
         *("--host", installation.host, "--port", str(installation.port)),
         *("--no-access-log", "--no-proxy-headers", "--log-level", "warning"),
         *("--timeout-graceful-shutdown", WEB_GRACE_S),
+        # The session takes frames of half that size; more is not even read.
+        *("--ws-max-size", "131072", "--ws-per-message-deflate", "false"),
     )
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     service.is_ready = answers_ok(
