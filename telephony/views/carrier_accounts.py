@@ -9,7 +9,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from accounts.decorators import can_write
+from accounts.decorators import may
 from telephony.forms.carrier import AccountForm, ConnectAccountForm
 from telephony.models import CarrierAccount
 from telephony.services import carrier
@@ -33,7 +33,7 @@ def carrier_account_list(request):
 
 
 @login_required
-@can_write
+@may("manage_carrier_accounts")
 @require_http_methods(["GET", "HEAD", "POST"])
 def carrier_account_create(request):
     form = ConnectAccountForm(request.POST or None, owner=request.workspace)
@@ -66,7 +66,7 @@ def carrier_account_detail(request, pk):
     return _detail(request, account, AccountForm(instance=account, owner=account.owner))
 
 
-@can_write
+@may("manage_carrier_accounts")
 def _change(request, account):
     form = AccountForm(request.POST, instance=account, owner=request.workspace)
     if form.is_valid():
@@ -91,7 +91,7 @@ def _detail(request, account, form):
 
 
 @login_required
-@can_write
+@may("manage_carrier_accounts")
 @require_POST
 def carrier_account_delete(request, pk):
     account = get_object_or_404(
