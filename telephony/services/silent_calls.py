@@ -9,10 +9,14 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef
+
 from telephony import twilio
-from telephony.models import Call
+from telephony.models import Call, Turn
 from telephony.services.calls import follow_status, record_event, record_status
 
+# A process may have died with the session and missed the callbacks: ask soon.
+ASK_AFTER_S = 60
 RINGING_LIMIT_S = 120
 GRACE_S = 60  # beyond the agent's longest call time
 ASK_FOR_S = 3600  # so long a carrier that does not answer is asked again
@@ -34,10 +38,12 @@ def settle(at: datetime) -> int:
 
 
 def _silent_calls(at: datetime) -> Iterator[Call]:
+    since = at - timedelta(seconds=ASK_AFTER_S)
     quiet = Call.unscoped.filter(
+        ~Exists(Turn.unscoped.filter(call=OuterRef("pk"), at__gt=since)),
         ended_at=None,
         status__in=(Call.Status.RINGING, Call.Status.IN_PROGRESS),
-        last_event_at__lt=at - timedelta(seconds=GRACE_S),
+        last_event_at__lt=since,
     )
     rows = quiet.select_related("agent", "carrier_account").order_by("last_event_at")
     return (call for call in rows if _silent_s(call, at) > _patience_s(call))
@@ -50,7 +56,18 @@ def _silent_s(call: Call, at: datetime) -> float:
 def _patience_s(call: Call) -> int:
     if call.status == Call.Status.RINGING:
         return RINGING_LIMIT_S
+    return ASK_AFTER_S if call.carrier_account else _longest_s(call)
+
+
+def _longest_s(call: Call) -> int:
     return GRACE_S + (call.agent.max_duration_s if call.agent else 0)
+
+
+def _is_overdue(call: Call, at: datetime) -> bool:
+    if call.status == Call.Status.RINGING:
+        return True
+    talking = at - (call.answered_at or call.started_at)
+    return talking.total_seconds() > _longest_s(call)
 
 
 def _settle(call: Call, at: datetime, unanswering: set) -> None:
@@ -74,11 +91,17 @@ def _settle(call: Call, at: datetime, unanswering: set) -> None:
 def _follow(call: Call, told: twilio.CarrierCall, at: datetime) -> None:
     if told.status not in Call.OPEN:
         duration_s = told.duration_s
+        if call.relay_connected_at:  # its session would have told why it ended
+            call.note_end_reason(Call.EndReason.CONNECTION_LOST)
         record_status(call, status=told.status, at=at, duration_s=duration_s)
-    elif told.status == Call.Status.IN_PROGRESS and call.status == Call.Status.RINGING:
-        follow_status(call, status=told.status, at=at)
-    else:
-        _end(call)
+        return
+    was_answered = (
+        told.status == Call.Status.IN_PROGRESS and call.status == Call.Status.RINGING
+    )
+    if _is_overdue(call, at) and not was_answered:
+        return _end(call)
+    # It goes on: asked again when it has been silent as long once more.
+    follow_status(call, status=told.status, at=at)
 
 
 def _end(call: Call) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from telephony import tasks, twilio
-from telephony.models import Call, CarrierAccount
+from telephony.models import Call, CarrierAccount, Turn
 from telephony.services import silent_calls
 from telephony.tests.carriers import KEY, UNREACHABLE
 from telephony.tests.conftest import ended, make_number
@@ -104,6 +104,44 @@ def test_call_that_runs_too_long_is_ended_at_the_carrier(carrier, number):
     assert ended(call) == ("completed", "time_up")
 
 
+def test_call_whose_session_was_lost_with_its_process_says_so(carrier, number):
+    sid = place_call(carrier, number)
+    twilio.end_call(number.account, sid)
+    connected_at = timezone.now() - timedelta(seconds=80)
+    call = silent_call(number, sid=sid, for_s=70, relay_connected_at=connected_at)
+    wait_until(
+        lambda: twilio.fetch_call(number.account, sid).status == "completed", 10, "end"
+    )
+
+    tasks.settle_silent_calls()
+
+    assert ended(call) == ("completed", "connection_lost")
+
+
+def test_call_that_goes_on_is_asked_about_once_a_minute(carrier, number):
+    call = silent_call(number, sid=place_call(carrier, number), for_s=70)
+
+    looked_at = [silent_calls.settle(timezone.now()) for _ in range(2)]
+
+    assert looked_at == [1, 0]
+    assert ended(call) == ("in-progress", "")
+
+
+def test_call_in_which_somebody_spoke_is_not_asked_about(number):
+    call = silent_call(number, for_s=300)
+    Turn.unscoped.create(
+        owner=call.owner,
+        call=call,
+        number=1,
+        speaker="caller",
+        text="Hello?",
+        at=timezone.now(),
+        at_ms=0,
+    )
+
+    assert silent_calls.settle(timezone.now()) == 0
+
+
 def test_call_that_was_answered_unheard_goes_on(carrier, number):
     sid = place_call(carrier, number)
     call = silent_call(number, sid=sid, status="ringing", for_s=130)
@@ -138,7 +176,7 @@ def test_carrier_that_cannot_be_asked_is_asked_for_an_hour(
 
 
 @pytest.mark.parametrize(
-    ("status", "for_s"), [("in-progress", 650), ("ringing", 110), ("completed", 9000)]
+    ("status", "for_s"), [("in-progress", 50), ("ringing", 110), ("completed", 9000)]
 )
 def test_call_that_is_not_overdue_is_left_alone(number, status, for_s):
     at = timezone.now() if status == "completed" else None
