@@ -45,7 +45,7 @@ def test_filter_without_scripts(plain):
 
 
 def test_prompt_and_agent_are_made_without_scripts(plain):
-    page = plain("newcomer")
+    page = plain("builder")
     page.goto("/prompts/new")
     page.get_by_label("Name").fill("Without scripts")
     page.get_by_label("Text").fill("You are {{ role }}.")
@@ -62,7 +62,7 @@ def test_prompt_and_agent_are_made_without_scripts(plain):
 
 
 def test_refused_form_comes_back_without_scripts(plain):
-    page = plain("newcomer")
+    page = plain("builder")
     page.goto("/voice-agents/new")
     page.get_by_label("Name", exact=True).fill("Nameless")
 
@@ -75,7 +75,7 @@ def test_refused_form_comes_back_without_scripts(plain):
 
 def test_numbers_of_the_carrier_are_shown_without_scripts(plain, carrier_process):
     account = carrier_process.open_account()
-    page = plain("newcomer")
+    page = plain("builder")
     page.goto("/carrier-accounts/new")
     page.get_by_label("Label").fill("Main")
     page.get_by_label("Account SID").fill(account.sid)
