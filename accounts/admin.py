@@ -8,7 +8,14 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AccessToken, Membership, User, Workspace
+from accounts.models import (
+    AccessToken,
+    Invitation,
+    KeptAnswer,
+    Membership,
+    User,
+    Workspace,
+)
 from accounts.tenancy_admin import OwnedAdmin
 
 
@@ -78,6 +85,21 @@ class AccessTokenAdmin(OwnedAdmin):
 
     def has_revoke_permission(self, request):
         return request.user.has_perm("accounts.change_accesstoken")
+
+
+@admin.register(Invitation)
+class InvitationAdmin(OwnedAdmin):
+    list_display = ["email", "role", "owner", "sent_at", "accepted_at", "revoked_at"]
+    list_filter = ["owner", "role"]
+    search_fields = ["email", "owner__name"]
+    hidden = ("digest",)
+
+
+@admin.register(KeptAnswer)
+class KeptAnswerAdmin(OwnedAdmin):
+    list_display = ["key", "status", "owner", "claimed_at"]
+    search_fields = ["key", "owner__name"]
+    hidden = ("body", "fingerprint")
 
 
 # allauth shows these two whole: the seed of a second factor, the key of a session.

@@ -8,6 +8,7 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.core import signing
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import generics, serializers, status
 from rest_framework.exceptions import (
@@ -21,13 +22,22 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import services
-from accounts.api_auth import CHALLENGE
-from accounts.api_base import OwnedSerializer, OwnedView, StrictSerializer
+from accounts.api_auth import CHALLENGE, WorkspacePermission
+from accounts.api_base import (
+    OwnedSerializer,
+    OwnedView,
+    StrictSerializer,
+    idempotent,
+)
 from accounts.models import AccessToken, Membership, User, Workspace
 from accounts.passwords import MAXIMUM_CHARACTERS
+from accounts.permissions import Action
 from voiceops.api import SigningInThrottle
 
 MFA_TOKEN_S = 300
+# allauth does not say how long to wait: the windows of its limits (its documentation).
+SIGN_UP_WAIT_S = 60
+FAILURES_WAIT_S = 300
 MFA_SALT = "accounts.mfa-token"
 CHECK_YOUR_MAIL = "If this address can be used, an e-mail with a link is on its way."
 
@@ -100,7 +110,7 @@ class SigningInView(APIView):
 
     authentication_classes = []
     permission_classes = [AllowAny]
-    throttle_classes = [SigningInThrottle] if settings.RATE_LIMITS else []
+    throttle_classes = [SigningInThrottle]
 
     def get_authenticate_header(self, request):
         return CHALLENGE
@@ -142,7 +152,7 @@ class RegisterView(SigningInView):
     def post(self, request):
         given = self.read(RegisterSerializer)
         if not ratelimit.consume(request._request, action="signup"):
-            raise Throttled
+            raise Throttled(wait=SIGN_UP_WAIT_S)
         form = SignupForm({"email": given["email"], "password1": given["password"]})
         if not form.is_valid():
             raise ValidationError(_worded_for_api(form.errors))
@@ -190,7 +200,8 @@ class LoginView(SigningInView):
         try:
             user = get_adapter().authenticate(request._request, **given)
         except DjangoValidationError as error:  # too many failures
-            raise Throttled(detail=" ".join(error.messages)) from None
+            detail = " ".join(error.messages)
+            raise Throttled(wait=FAILURES_WAIT_S, detail=detail) from None
         if user is None or not user.is_active or not _may_sign_in(user):
             raise AuthenticationFailed("The e-mail address or the password is wrong.")
         if is_mfa_enabled(user):
@@ -230,7 +241,7 @@ class MfaView(SigningInView):
             request._request, action="login_failed", key=f"mfa-auth-user-{user.pk}"
         )
         if not limited:
-            raise Throttled
+            raise Throttled(wait=FAILURES_WAIT_S)
         if not any(
             factor.wrap().validate_code(given["code"])
             for factor in user.authenticator_set.all()
@@ -248,6 +259,8 @@ def _user_of_mfa_token(token: str) -> User:
 
 
 class LogoutView(APIView):
+    needed_action = Action.READ  # their own log-in
+
     @extend_schema(
         operation_id="logout",
         summary="Log out",
@@ -277,6 +290,71 @@ class MeView(APIView):
             "role": request.membership.role,
         }
         return Response(MeSerializer(mine).data)
+
+
+class SessionSerializer(OwnedSerializer):
+    is_current = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AccessToken
+        fields = [
+            "id",
+            "is_current",
+            "expires_at",
+            "last_used_at",
+            "last_used_from",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+    def get_is_current(self, token) -> bool:
+        """Whether this request was made with it."""
+        return token == self.context["request"].auth
+
+
+class PeopleOnly(WorkspacePermission):
+    """A key of the workspace has no business with the log-ins of its maker."""
+
+    def has_permission(self, request, view):
+        is_key = getattr(request.auth, "kind", None) == AccessToken.Kind.API_KEY
+        return not is_key and super().has_permission(request, view)
+
+
+class OwnSessionsView(OwnedView):
+    """The log-in tokens of the person who asks, in the workspace in use."""
+
+    model = AccessToken
+    serializer_class = SessionSerializer
+    permission_classes = [PeopleOnly]
+    needed_action = Action.READ  # their own log-ins
+
+    def get_queryset(self):
+        return super().get_queryset().logins_of(self.request.user)
+
+
+class SessionListView(OwnSessionsView, generics.ListAPIView):
+    @extend_schema(
+        operation_id="session_list",
+        summary="List my log-ins",
+        description="Your log-in tokens that can still be used. Browsers that you are "
+        "logged in with are listed on the page of your profile. Not for API keys.",
+    )
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+
+class SessionView(OwnSessionsView, generics.DestroyAPIView):
+    @extend_schema(
+        operation_id="session_delete",
+        summary="End one of my log-ins",
+        description="Its token is refused from then on. Not for API keys.",
+    )
+    def delete(self, request, *args, **kwargs):
+        return super().delete(request, *args, **kwargs)
+
+    def perform_destroy(self, token):
+        token.revoke()
 
 
 class ApiKeySerializer(OwnedSerializer):
@@ -314,6 +392,7 @@ class NewApiKeySerializer(ApiKeySerializer):
 
 class ApiKeyView(OwnedView):
     model = AccessToken
+    needed_action = Action.MANAGE_KEYS
 
     def get_queryset(self):
         return super().get_queryset().api_keys()
@@ -332,14 +411,8 @@ class ApiKeyListView(ApiKeyView, generics.ListAPIView):
         description="The secret is `key`; this answer is the only one that shows it.",
         request=ApiKeySerializer,
         responses={201: NewApiKeySerializer},
-        examples=[
-            OpenApiExample(
-                "A key that reads",
-                value={"name": "Reports", "scopes": ["read"]},
-                request_only=True,
-            )
-        ],
     )
+    @idempotent(within=transaction.atomic)
     def post(self, request):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)

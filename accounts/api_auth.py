@@ -1,5 +1,6 @@
 """Who is asking the API: a bearer token or the browser's session, and what they may."""
 
+from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import (
     BaseAuthentication,
@@ -11,6 +12,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from accounts import services
 from accounts.models import AccessToken, Membership
+from accounts.permissions import Action
 
 CHALLENGE = 'Bearer realm="voiceops"'
 
@@ -42,12 +44,21 @@ class BearerAuthentication(BaseAuthentication):
 class BrowserSessionAuthentication(SessionAuthentication):
     """The log-in of the pages, with its CSRF token."""
 
+    def authenticate(self, request):
+        signed_in = super().authenticate(request)
+        # The API tells times in UTC, whatever zone this person's pages show.
+        timezone.deactivate()
+        return signed_in
+
     def authenticate_header(self, request):
         return CHALLENGE
 
 
 class WorkspacePermission(BasePermission):
-    """Signed in; a token's scope covers reading or writing; viewers only read."""
+    """Signed in; a token's scope and the person's role cover what is asked.
+
+    Changing takes `Action.WRITE`, or the view's own `needed_action`.
+    """
 
     def has_permission(self, request, view):
         if not request.user.is_authenticated:
@@ -59,7 +70,9 @@ class WorkspacePermission(BasePermission):
             )
             if needed not in request.auth.scopes:
                 return False
-        return reads or request.membership.role != Membership.Role.VIEWER
+        if reads:
+            return request.membership.may[Action.READ]
+        return request.membership.may[getattr(view, "needed_action", Action.WRITE)]
 
 
 class BearerScheme(OpenApiAuthenticationExtension):

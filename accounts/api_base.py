@@ -1,11 +1,26 @@
 """The shared base of serializers and views: one workspace's rows, told plainly."""
 
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import wraps
+
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import HttpResponse
+from django.utils.timezone import now
 from rest_framework import generics, serializers
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from voiceops.api import refuse_unknown_filters
+from accounts import idempotency
+from accounts.models import AccessToken, KeptAnswer
+from voiceops.api import Conflict, refuse_unknown_filters
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+# The draft writes it as a quoted string, most clients do not quote it: both are taken.
+IDEMPOTENCY_KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 
 
 class StrictSerializer(serializers.Serializer):
@@ -77,7 +92,7 @@ class OwnedView(generics.GenericAPIView):
 
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)
-        if request.method == "GET":
+        if request.method in {"GET", "HEAD"}:
             refuse_unknown_filters(request, set(self.filters))
 
 
@@ -105,3 +120,107 @@ class RowView(OwnedView, generics.RetrieveUpdateDestroyAPIView):
             if name in blank and not field.read_only and not field.required
         }
         return left_out | given
+
+
+class KeyInUse(Conflict):
+    """The first request with this key is being worked on."""
+
+    default_detail = (
+        "A request with this Idempotency-Key is being worked on: ask again."
+    )
+    default_code = "idempotency_key_in_use"
+    wait = 1  # seconds, for Retry-After
+
+
+class KeyReused(Conflict):
+    default_detail = "This Idempotency-Key was used for another request."
+    default_code = "idempotency_key_reused"
+
+
+def idempotent(within: Callable[[], AbstractContextManager]):
+    """Let a POST give a repeated `Idempotency-Key` its first answer again.
+
+    `within` is opened around the work and the keeping of its answer:
+    `transaction.atomic` where the work is rows alone, `nullcontext` where the carrier
+    is asked. Kept is what was done or refused; not a malformed request (400), which may
+    come again mended, and nothing that failed here (5xx).
+    """
+
+    def decorate(post):
+        @wraps(post)
+        def answer_once(view, request, *args, **kwargs):
+            key = _idempotency_key(request)
+            if key is None:
+                return post(view, request, *args, **kwargs)
+            claimed = _claim(request, key)
+            if not claimed.is_in_progress:
+                return _again(claimed)
+            try:
+                with within():
+                    response = post(view, request, *args, **kwargs)
+                    _keep(claimed, response)
+            except Exception as error:
+                if not _is_an_answer(error):
+                    idempotency.release(claimed)
+                    raise
+                response = view.handle_exception(error)
+                _keep(claimed, response)
+            return response
+
+        answer_once.is_idempotent = True
+        return answer_once
+
+    return decorate
+
+
+def _idempotency_key(request) -> str | None:
+    given = request.headers.get(IDEMPOTENCY_HEADER)
+    if given is None:
+        return None
+    key = IDEMPOTENCY_KEY.fullmatch(given)
+    if key is None:
+        message = "1 to 255 visible ASCII characters."
+        raise serializers.ValidationError({IDEMPOTENCY_HEADER: [message]})
+    return key[1] or key[2]
+
+
+def _claim(request, key: str) -> KeptAnswer:
+    """Whose request it is counts too: an answer may hold what only they may see."""
+    scopes = request.auth.scopes if isinstance(request.auth, AccessToken) else ["all"]
+    try:
+        return idempotency.claim(
+            owner=request.workspace,
+            key=key,
+            fingerprint=idempotency.fingerprint(
+                request.user.pk,
+                sorted(scopes),
+                request.method,
+                request.path.removeprefix("/api"),
+                request.data,
+            ),
+            at=now(),
+        )
+    except idempotency.InProgress:
+        raise KeyInUse from None
+    except idempotency.KeyReused:
+        raise KeyReused from None
+
+
+def _again(kept: KeptAnswer) -> HttpResponse:
+    response = HttpResponse(kept.body, status=kept.status, content_type=kept.media_type)
+    response["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _keep(claimed: KeptAnswer, response: Response) -> None:
+    idempotency.keep(
+        claimed,
+        status=response.status_code,
+        body=JSONRenderer().render(response.data).decode(),
+        media_type=response.content_type or JSONRenderer.media_type,
+    )
+
+
+def _is_an_answer(error: Exception) -> bool:
+    status = getattr(error, "status_code", 500)
+    return isinstance(error, APIException) and 400 < status < 500

@@ -2,19 +2,32 @@
 
 from contextlib import contextmanager
 
+from django.db import transaction
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import serializers
+from rest_framework import generics, serializers
 from rest_framework.response import Response
 
-from accounts.api_base import ListCreateView, OwnedSerializer, OwnedView, RowView
+from accounts.api_base import (
+    ListCreateView,
+    OwnedSerializer,
+    OwnedView,
+    RowView,
+    StrictSerializer,
+    idempotent,
+)
+from accounts.models import AccessToken
+from accounts.permissions import Action
 from agents import services
-from agents.models import Prompt, VoiceAgent
-from agents.prompts import MAX_PROMPT_CHARACTERS
+from agents.limits import (
+    MAX_PHRASE_CHARACTERS,
+    MAX_PHRASES,
+    MAX_VALUE_CHARACTERS,
+    check_variables,
+)
+from agents.models import Prompt, PromptVersion, VoiceAgent
+from agents.prompts import MAX_PROMPT_CHARACTERS, placeholders, render
 from voiceops.api import Conflict
 
-MAX_VARIABLES = 50
-MAX_VARIABLE_CHARACTERS = 2_000
-MAX_END_CALL_PHRASES = 20
 
 
 @contextmanager
@@ -48,6 +61,7 @@ class PromptSerializer(OwnedSerializer):
             "note",
             "version",
             "placeholders",
+            "is_deleted",
             "created_at",
             "updated_at",
         ]
@@ -89,14 +103,15 @@ class PromptListView(ListCreateView):
     @extend_schema(
         operation_id="prompt_create",
         summary="Write a prompt",
-        examples=[PROMPT_EXAMPLE],
     )
+    @idempotent(within=transaction.atomic)
     def post(self, request, *args, **kwargs):
         return super().post(request, *args, **kwargs)
 
 
 class PromptView(RowView):
     model = Prompt
+    lookup_url_kwarg = "prompt_id"
     serializer_class = PromptSerializer
     problem_codes = {"DELETE": ["409"], "PUT": ["409"], "PATCH": ["409"]}
 
@@ -136,18 +151,115 @@ class PromptView(RowView):
             services.delete_prompt(prompt)
 
 
+class Variables(serializers.DictField):
+    """Values for placeholders, by their names."""
+
+    child = serializers.CharField(max_length=MAX_VALUE_CHARACTERS, allow_blank=True)
+
+    def __init__(self, **kwargs):
+        super().__init__(validators=[check_variables], **kwargs)
+
+
+class PromptVersionSerializer(serializers.ModelSerializer):
+    version = serializers.IntegerField(source="number")
+    placeholders = serializers.SerializerMethodField()
+    author_id = serializers.UUIDField(allow_null=True, help_text="A user's id.")
+
+    class Meta:
+        model = PromptVersion
+        fields = [
+            "id",
+            "version",
+            "text",
+            "note",
+            "placeholders",
+            "author_id",
+            "created_at",
+            "updated_at",
+        ]
+
+    def get_placeholders(self, version) -> list[str]:
+        return list(placeholders(version.text))
+
+
+class PromptVersionListView(OwnedView, generics.ListAPIView):
+    model = Prompt
+    serializer_class = PromptVersionSerializer
+    lookup_url_kwarg = "prompt_id"
+
+    @extend_schema(
+        operation_id="prompt_versions",
+        summary="List a prompt's versions",
+        description="Every text that it ever had, newest first.",
+    )
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+    def filter_queryset(self, prompts):
+        if getattr(self, "swagger_fake_view", False):
+            return PromptVersion.objects.none()
+        prompt = generics.get_object_or_404(prompts, pk=self.kwargs["prompt_id"])
+        return PromptVersion.objects.for_owner(prompt.owner_id).filter(prompt=prompt)
+
+
+class PreviewSerializer(StrictSerializer):
+    variables = Variables(required=False)
+
+
+class PreviewedSerializer(serializers.Serializer):
+    text = serializers.CharField()
+    missing = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Placeholders without a value; they stay visible in the text.",
+    )
+
+
+class PromptPreviewView(OwnedView):
+    model = Prompt
+    serializer_class = PreviewSerializer
+    lookup_url_kwarg = "prompt_id"
+    needed_scope = AccessToken.Scope.READ
+    needed_action = Action.READ
+
+    @extend_schema(
+        operation_id="prompt_preview",
+        summary="Preview a prompt",
+        description="Fills the placeholders in and says which are still missing. "
+        "Changes nothing; the scope `read` is enough.",
+        request=PreviewSerializer,
+        responses={200: PreviewedSerializer},
+    )
+    def post(self, request, prompt_id):
+        prompt = self.get_object()
+        given = self.get_serializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        text, missing = render(prompt.text, given.validated_data.get("variables", {}))
+        return Response(PreviewedSerializer({"text": text, "missing": missing}).data)
+
+
+class PinnedVersionField(serializers.IntegerField):
+    """A version of the agent's prompt, by its number."""
+
+    def to_representation(self, version) -> int:
+        return version.number
+
+
 class VoiceAgentSerializer(OwnedSerializer):
-    variables = serializers.DictField(
-        child=serializers.CharField(
-            max_length=MAX_VARIABLE_CHARACTERS, allow_blank=True
-        ),
+    prompt_version = PinnedVersionField(
+        allow_null=True,
         required=False,
-        help_text="Values for the placeholders of prompt and greeting.",
+        min_value=1,
+        max_value=2**31 - 1,
+        help_text="The version of the prompt that it keeps; null: it follows the "
+        "newest.",
+    )
+    variables = Variables(
+        required=False, help_text="Values for the placeholders of prompt and greeting."
     )
     end_call_phrases = serializers.ListField(
-        child=serializers.CharField(max_length=100),
+        child=serializers.CharField(max_length=MAX_PHRASE_CHARACTERS),
         required=False,
-        max_length=MAX_END_CALL_PHRASES,
+        max_length=MAX_PHRASES,
     )
 
     class Meta:
@@ -161,6 +273,7 @@ class VoiceAgentSerializer(OwnedSerializer):
             "greeting",
             "greeting_mode",
             "prompt_id",
+            "prompt_version",
             "instructions",
             "variables",
             "model",
@@ -179,6 +292,7 @@ class VoiceAgentSerializer(OwnedSerializer):
             "max_duration_s",
             "end_call_phrases",
             "end_call_message",
+            "is_deleted",
             "created_at",
             "updated_at",
         ]
@@ -193,10 +307,24 @@ class VoiceAgentSerializer(OwnedSerializer):
             return field_class, options | {"source": name}
         return super().build_field(name, info, model_class, nested_depth)
 
-    def validate_variables(self, variables):
-        if len(variables) > MAX_VARIABLES:
-            raise serializers.ValidationError(f"At most {MAX_VARIABLES} variables.")
-        return variables
+    def validate(self, attrs):
+        return super().validate(attrs | self._pinned(attrs))
+
+    def _pinned(self, given) -> dict[str, PromptVersion | None]:
+        """The version of the prompt with the number that was given."""
+        stored = self.instance or VoiceAgent()
+        prompt = given.get("prompt", stored.prompt)
+        if "prompt_version" not in given and prompt == stored.prompt:
+            return {}
+        # Pinned to a number of another prompt: only its author knows what is meant.
+        number = given.get("prompt_version", stored.prompt_version and 0)
+        if number is None:
+            return {"prompt_version": None}
+        versions = PromptVersion.objects.for_owner(self._owner())
+        if version := versions.filter(prompt=prompt, number=number).first():
+            return {"prompt_version": version}
+        told = str(services.VersionOfAnotherPrompt())
+        raise serializers.ValidationError({"prompt_version": [told]})
 
     def create(self, given) -> VoiceAgent:
         wants_active = given.pop("is_active", False)
@@ -239,6 +367,9 @@ class VoiceAgentListView(ListCreateView):
     serializer_class = VoiceAgentSerializer
     problem_codes = {"POST": ["409"]}
 
+    def get_queryset(self):
+        return super().get_queryset().select_related("prompt_version")
+
     @extend_schema(operation_id="agent_list", summary="List voice agents")
     def get(self, request, *args, **kwargs):
         return super().get(request, *args, **kwargs)
@@ -246,14 +377,16 @@ class VoiceAgentListView(ListCreateView):
     @extend_schema(
         operation_id="agent_create",
         summary="Make a voice agent",
-        examples=[AGENT_EXAMPLE],
+        description="With `is_active` it replaces whoever did the same on its phone.",
     )
+    @idempotent(within=transaction.atomic)
     def post(self, request, *args, **kwargs):
         return super().post(request, *args, **kwargs)
 
 
 class VoiceAgentView(RowView):
     model = VoiceAgent
+    lookup_url_kwarg = "agent_id"
     serializer_class = VoiceAgentSerializer
     problem_codes = {"PUT": ["409"], "PATCH": ["409"]}
 
@@ -303,6 +436,7 @@ class ActivatedSerializer(VoiceAgentSerializer):
 
 class ActivateView(OwnedView):
     model = VoiceAgent
+    lookup_url_kwarg = "agent_id"
     serializer_class = VoiceAgentSerializer
     problem_codes = {"POST": ["409"]}
 
@@ -313,7 +447,7 @@ class ActivateView(OwnedView):
         request=None,
         responses={200: ActivatedSerializer},
     )
-    def post(self, request, pk):
+    def post(self, request, agent_id):
         agent = self.get_object()
         with services_as_conflicts():
             replaced = services.activate(agent)
@@ -323,6 +457,7 @@ class ActivateView(OwnedView):
 
 class DeactivateView(OwnedView):
     model = VoiceAgent
+    lookup_url_kwarg = "agent_id"
     serializer_class = VoiceAgentSerializer
 
     @extend_schema(
@@ -331,7 +466,7 @@ class DeactivateView(OwnedView):
         request=None,
         responses={200: VoiceAgentSerializer},
     )
-    def post(self, request, pk):
+    def post(self, request, agent_id):
         agent = self.get_object()
         services.deactivate(agent)
         return Response(self.get_serializer(agent).data)

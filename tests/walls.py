@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from accounts.models import AccessToken
+from accounts.models import AccessToken, KeptAnswer
 from accounts.tenancy import OwnedModel
 from agents.models import Prompt, PromptVersion, VoiceAgent
 from telephony.models import (
@@ -120,6 +120,14 @@ def furnish(tenant: Tenant) -> list[OwnedModel]:
         prefix="vo_x",
         digest=uuid.uuid4().hex,
     )
+    make(
+        AccessToken,
+        user=tenant.user,
+        kind=AccessToken.Kind.LOGIN,
+        prefix="vo_y",
+        digest=uuid.uuid4().hex,
+    )
+    make(KeptAnswer, key=name, fingerprint="0" * 64, claimed_at=now, body=name)
     return rows
 
 

@@ -4,11 +4,17 @@ The settings name these classes and rest_framework reads the settings while its 
 are imported, so nothing here may import views.
 """
 
+import io
+
+from django.conf import settings
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.metadata import BaseMetadata
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import JSONParser
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
+
+from voiceops import limits
 
 
 class Conflict(APIException):
@@ -26,12 +32,27 @@ class CarrierProblem(APIException):
     default_code = "carrier"
 
 
+class BodyTooBig(APIException):
+    """More than any request needs."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "body_too_big"
+
+    def __init__(self):
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        super().__init__(f"The body is larger than {limit} bytes.")
+
+
 class StrictJSONParser(JSONParser):
     """JSON whose every text can be stored: no NUL, no lone surrogate, no abyss."""
 
     def parse(self, stream, media_type=None, parser_context=None):
+        # Django holds only what it parses itself against its limit.
+        body = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+        if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise BodyTooBig
         try:
-            data = super().parse(stream, media_type, parser_context)
+            data = super().parse(io.BytesIO(body), media_type, parser_context)
             if "\0" in _all_text(data):
                 raise ParseError("The body has a NUL character in it.")
         except UnicodeEncodeError:
@@ -59,6 +80,13 @@ def _all_text(data) -> str:
     return joined
 
 
+class AllowedMethods(BaseMetadata):
+    """What OPTIONS answers: the methods, as in `Allow`. The rest is in the schema."""
+
+    def determine_metadata(self, request, view):
+        return {"methods": view.allowed_methods}
+
+
 class NewestFirst(CursorPagination):
     """Cursor paging on the time-ordered id: constant at any depth, never counts."""
 
@@ -82,30 +110,58 @@ class NewestFirst(CursorPagination):
         return {
             "type": "object",
             "required": ["results", "next", "previous"],
-            "properties": {"results": schema, "next": link, "previous": link},
+            "properties": {
+                "results": schema,
+                "next": {**link, "example": None},
+                "previous": {**link, "example": None},
+            },
         }
 
 
-class Throttle(SimpleRateThrottle):
-    """So many requests a minute for each token, else for each address."""
+class Throttle(BaseThrottle):
+    """So many requests a minute: by token and workspace, else by address.
 
-    scope = "api"
-    rate = "600/min"
+    Somebody who has proved who they are is never counted by address: tenants share
+    addresses, and the use of one must not eat another's.
+    """
 
-    def get_cache_key(self, request, view):
-        token = getattr(request.auth, "pk", None)
-        who = token or (request.user.pk if request.user else None)
-        return self.cache_format % {
-            "scope": self.scope,
-            "ident": who or self.get_ident(request),
-        }
+    TOKEN_LIMIT = 600
+    WORKSPACE_LIMIT = 3_000
+    ADDRESS_LIMIT = 120
+
+    usage: limits.Usage | None = None
+
+    def allow_request(self, request, view):
+        if not settings.RATE_LIMITS:
+            return True
+        self.usage = self.count(request)
+        request._request.rate_limit = self.usage
+        return self.usage.is_allowed
+
+    def wait(self):
+        """Seconds, for Retry-After."""
+        return self.usage.reset_s if self.usage else None
+
+    def count(self, request) -> limits.Usage:
+        if not (request.user and request.user.is_authenticated):
+            address = self.get_ident(request)
+            return limits.count("address", address, self.ADDRESS_LIMIT)
+        token = getattr(request.auth, "pk", request.user.pk)
+        own = limits.count("token", token, self.TOKEN_LIMIT)
+        if not own.is_allowed:
+            return own
+        workspace = request.workspace.pk
+        shared = limits.count("workspace", workspace, self.WORKSPACE_LIMIT)
+        return min(own, shared, key=lambda usage: usage.remaining)
 
 
 class SigningInThrottle(Throttle):
     """Guessing passwords is slow work."""
 
-    scope = "signing-in"
-    rate = "30/min"
+    LIMIT = 30
+
+    def count(self, request):
+        return limits.count("signing-in", self.get_ident(request), self.LIMIT)
 
 
 def refuse_unknown_filters(request, known: set[str]) -> None:

@@ -5,11 +5,16 @@ from http import HTTPStatus
 from drf_standardized_errors.formatter import ExceptionFormatter, flatten_errors
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.handler import exception_handler as standardized_handler
-from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    NotFound,
+    Throttled,
+    ValidationError,
+)
 from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
-from voiceops.api import CarrierProblem
+from voiceops.api import CarrierProblem, Throttle
 
 PROBLEM_TYPE = "https://voiceops.dev/problems/"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -56,15 +61,33 @@ class ProblemHandler(ExceptionHandler):
 
 def exception_handler(exc, context):
     """Every error of every view, as problem+json."""
-    response = standardized_handler(exc, context)
+    response = standardized_handler(_counted(exc, context), context)
     if response is not None:
         response.content_type = PROBLEM_MEDIA_TYPE
     return response
 
 
+def _counted(exc, context):
+    """The error, or that of asking too often.
+
+    A view counts a request once it is let in: what was refused at the door counts too.
+    """
+    request = context["request"]
+    if hasattr(request._request, "rate_limit"):
+        return exc
+    throttle = Throttle()
+    try:
+        if throttle.allow_request(request, context["view"]):
+            return exc
+    except APIException as refusal:  # its credentials had not been looked at yet
+        return refusal
+    return Throttled(wait=throttle.wait())
+
+
 class UnknownAddress(APIView):
     """What is not there is told as a problem too, not as a page."""
 
+    authentication_classes = []
     permission_classes = [AllowAny]
     schema = None
 

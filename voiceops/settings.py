@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "voiceops.logs.request_log_middleware",
     "voiceops.middleware.webhooks_directly",
     "csp.middleware.CSPMiddleware",
+    "voiceops.limits.rate_limit_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -214,6 +215,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": HEARTBEAT_PERIOD_S,
         "options": {"expires": HEARTBEAT_PERIOD_S * 2},
     },
+    "purge-kept-answers": {
+        "task": "accounts.tasks.purge_kept_answers",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
+    "send-unsent-invitations": {
+        "task": "accounts.tasks.send_unsent_invitations",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "settle-silent-calls": {
         "task": "telephony.tasks.settle_silent_calls",
         "schedule": 15,
@@ -302,7 +313,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "voiceops.api.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "voiceops.api_schema.ProblemSchema",
     "EXCEPTION_HANDLER": "voiceops.api_errors.exception_handler",
-    "DEFAULT_THROTTLE_CLASSES": ["voiceops.api.Throttle"] if RATE_LIMITS else [],
+    "DEFAULT_THROTTLE_CLASSES": ["voiceops.api.Throttle"],
+    "DEFAULT_METADATA_CLASS": "voiceops.api.AllowedMethods",
     "NUM_PROXIES": TRUSTED_PROXY_COUNT,
 }
 DRF_STANDARDIZED_ERRORS = {
@@ -320,6 +332,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CallDirection": "telephony.models.Call.Direction",
         "AgentDirection": "agents.models.VoiceAgent.Direction",
+        "Role": "accounts.permissions.Role",
+        "AssignableRole": "accounts.permissions.ASSIGNABLE_CHOICES",
     },
     "SERVE_PUBLIC": True,
     # The canonical addresses; those without /api are the same views.

@@ -1,9 +1,9 @@
 """The API of carrier accounts and numbers: the services that the pages call too."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
@@ -13,7 +13,9 @@ from accounts.api_base import (
     OwnedView,
     RowView,
     StrictSerializer,
+    idempotent,
 )
+from accounts.permissions import Action
 from telephony import twilio
 from telephony.models import CarrierAccount, Phone
 from telephony.services import carrier
@@ -50,6 +52,7 @@ class CarrierAccountSerializer(OwnedSerializer):
             "calls_per_second",
             "max_concurrent_calls",
             "verified_at",
+            "is_deleted",
             "created_at",
             "updated_at",
         ]
@@ -73,6 +76,7 @@ ACCOUNT_EXAMPLE = OpenApiExample(
 
 class CarrierAccountListView(ListCreateView):
     model = CarrierAccount
+    needed_action = Action.MANAGE_CARRIER_ACCOUNTS
     serializer_class = CarrierAccountSerializer
     problem_codes = {"POST": ["409", "502"]}
 
@@ -84,20 +88,68 @@ class CarrierAccountListView(ListCreateView):
         operation_id="carrier_account_create",
         summary="Connect a carrier account",
         description="The carrier is asked before the credentials are stored.",
-        examples=[ACCOUNT_EXAMPLE],
     )
+    @idempotent(within=nullcontext)
     def post(self, request, *args, **kwargs):
         return super().post(request, *args, **kwargs)
 
 
-class CarrierAccountView(OwnedView, generics.RetrieveDestroyAPIView):
+class CarrierAccountChangeSerializer(CarrierAccountSerializer):
+    """The account as it shall be; what cannot be read back may be left out."""
+
+    account_sid = serializers.CharField(
+        max_length=34,
+        required=False,
+        help_text="Cannot change: its numbers hang on it.",
+    )
+    auth_token = serializers.CharField(
+        max_length=200, write_only=True, required=False, help_text="Left out: it stays."
+    )
+
+    def validate_account_sid(self, given):
+        if given != self.instance.account_sid:
+            raise ValidationError("It cannot change: connect the other account too.")
+        return given
+
+    def update(self, account, given) -> CarrierAccount:
+        given.pop("account_sid", None)
+        with carrier_answers():
+            carrier.change_account(account, **given)
+        return account
+
+
+class CarrierAccountView(RowView):
     model = CarrierAccount
+    needed_action = Action.MANAGE_CARRIER_ACCOUNTS
     serializer_class = CarrierAccountSerializer
-    problem_codes = {"DELETE": ["409"]}
+    http_method_names = ["get", "put", "delete", "head", "options"]
+    problem_codes = {"PUT": ["409", "502"], "DELETE": ["409"]}
+
+    def get_serializer_class(self):
+        is_change = self.request is not None and self.request.method == "PUT"
+        return CarrierAccountChangeSerializer if is_change else self.serializer_class
+
+    def _with_defaults(self, given):
+        """The SID has no default: left out, it stays."""
+        whole = super()._with_defaults(given)
+        if "account_sid" not in given:
+            whole.pop("account_sid", None)
+        return whole
 
     @extend_schema(operation_id="carrier_account_get", summary="Read a carrier account")
     def get(self, request, *args, **kwargs):
         return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="carrier_account_replace",
+        summary="Change a carrier account",
+        description="Limits that are left out get their defaults back. A new token is "
+        "stored once the carrier accepts it.",
+        request=CarrierAccountChangeSerializer,
+        responses={200: CarrierAccountSerializer},
+    )
+    def put(self, request, *args, **kwargs):
+        return super().put(request, *args, **kwargs)
 
     @extend_schema(
         operation_id="carrier_account_delete",
@@ -128,6 +180,7 @@ class PhoneSerializer(OwnedSerializer):
             "number",
             "label",
             "carrier_account_id",
+            "is_deleted",
             "created_at",
             "updated_at",
         ]
@@ -173,20 +226,15 @@ class PhoneListView(ListCreateView):
         summary="Register a phone number",
         description="The carrier is asked whether the account holds the number; its "
         "webhooks are then pointed at this installation.",
-        examples=[
-            OpenApiExample(
-                "The workspace's only account",
-                value={"number": "+14155550100", "label": "Front desk"},
-                request_only=True,
-            )
-        ],
     )
+    @idempotent(within=nullcontext)
     def post(self, request, *args, **kwargs):
         return super().post(request, *args, **kwargs)
 
 
 class PhoneView(RowView):
     model = Phone
+    lookup_url_kwarg = "phone_id"
     serializer_class = PhoneSerializer
     http_method_names = ["get", "put", "delete", "head", "options"]
 
@@ -229,21 +277,29 @@ class PhoneView(RowView):
 
 
 class AvailableNumberSerializer(serializers.Serializer):
-    number = serializers.CharField()
+    number = serializers.CharField(help_text="E.164")
     carrier_account_id = serializers.UUIDField()
+
+
+class AvailableNumbersSerializer(serializers.Serializer):
+    """The shape of every list; the carrier tells them all at once."""
+
+    results = AvailableNumberSerializer(many=True)
+    next = serializers.URLField(allow_null=True, default=None)
+    previous = serializers.URLField(allow_null=True, default=None)
 
 
 class AvailablePhonesView(OwnedView):
     model = CarrierAccount
-    serializer_class = AvailableNumberSerializer
+    serializer_class = AvailableNumbersSerializer
     pagination_class = None
     problem_codes = {"GET": ["400", "502"]}
 
     @extend_schema(
         operation_id="phone_available",
-        summary="Numbers that can be registered",
-        description="The numbers of the carrier accounts that nobody registered yet.",
-        responses=AvailableNumberSerializer(many=True),
+        summary="List numbers that can be registered",
+        description="The numbers of the carrier accounts that nobody registered yet; "
+        "all of them, on one page.",
     )
     def get(self, request):
         found = []
@@ -251,10 +307,8 @@ class AvailablePhonesView(OwnedView):
             with carrier_answers():
                 numbers = carrier.available_numbers(account)
             found += [
-                {
-                    "number": number.number,
-                    "carrier_account_id": account.pk,
-                }
+                {"number": number.number, "carrier_account_id": account.pk}
                 for number in numbers
             ]
-        return Response(self.get_serializer(found, many=True).data)
+        page = {"results": found, "next": None, "previous": None}
+        return Response(self.get_serializer(page).data)

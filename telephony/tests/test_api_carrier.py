@@ -66,7 +66,14 @@ def test_a_number_of_the_only_account_is_registered_and_points_here(
         f"/webhooks/twilio/voice/{phone.webhook_token}"
     )
     free = alice.api("GET", "/api/phones/available").json()
-    assert [row["number"] for row in free] == sorted(login.numbers[1:])
+    assert free == {
+        "results": [
+            {"number": other, "carrier_account_id": made.json()["carrier_account_id"]}
+            for other in sorted(login.numbers[1:])
+        ],
+        "next": None,
+        "previous": None,
+    }
 
 
 def test_a_number_is_registered_once_anywhere(alice, mallory, carrier, login):
@@ -137,3 +144,24 @@ def test_a_phone_is_relabelled_and_removed_and_its_number_is_free_again(
     assert carrier.number(login, number)["voice_url"] == ""
     connect(mallory, login)
     assert mallory.api("POST", "/api/phones", {"number": number}).status_code == 201
+
+
+def test_an_account_is_replaced_but_not_by_another(alice, login):
+    read = connect(alice, login, calls_per_second=5).json()
+    path = f"/api/carrier-accounts/{read['id']}"
+
+    put_back = alice.api("PUT", path, read | {"label": "Renamed"})
+    defaults = alice.api("PUT", path, {"label": "Renamed"})
+    other = alice.api("PUT", path, {"label": "x", "account_sid": "AC" + "0" * 32})
+    refused = alice.api("PUT", path, {"label": "x", "auth_token": "f" * 32})
+
+    assert (put_back.status_code, put_back.json()["calls_per_second"]) == (200, 5)
+    assert (defaults.json()["label"], defaults.json()["calls_per_second"]) == (
+        "Renamed",
+        1,
+    )
+    for answer, field in ((other, "account_sid"), (refused, "auth_token")):
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    account = CarrierAccount.unscoped.get()
+    assert (account.label, account.auth_token) == ("Renamed", login.auth_token)
+    assert alice.api("PATCH", path, {"label": "x"}).status_code == 405
