@@ -41,6 +41,7 @@ from agents.dialogue import (
 )
 from telephony import frames, session
 from telephony.addresses import relay_url
+from telephony.allowance import Allowance
 from telephony.diary import Diary
 from telephony.models import Call
 from telephony.services import calls
@@ -55,6 +56,9 @@ SPEECH_MARGIN_S = 0.5  # the voice begins a little later than its text
 LAST_WORDS_S = 45  # the longest wait for the voice, if the carrier tells nothing
 CLOSED_WITHIN_S = 10  # by the carrier, once it was told the end
 REASON_WRITTEN_WITHIN_S = 2
+UTTERANCES = (frames.Prompt, frames.Interrupt, frames.Key)
+UTTERANCES_AT_ONCE = 60  # keys come fastest: a long number, dialled by a machine
+UTTERANCES_PER_SECOND = 5
 MAX_FRAME_CHARACTERS = 64 * 1024
 
 NORMAL, GOING_AWAY, POLICY_VIOLATION, TOO_BIG = 1000, 1001, 1008, 1009  # RFC 6455
@@ -104,6 +108,9 @@ class LiveSession:
         self._failure = ""  # the model's last one, in words
         self._is_replying = False
         self._ill_formed = 0
+        self._allowance = Allowance(
+            at_once=UTTERANCES_AT_ONCE, per_second=UTTERANCES_PER_SECOND
+        )
         self._keys = ""
         self._opened_at = 0.0
         self._spoken_until = 0.0  # when the agent's voice will be through its words
@@ -178,7 +185,20 @@ class LiveSession:
             except frames.IllFormed:
                 self._ill_formed += 1
             else:
+                if self._is_too_much(frame):
+                    logger.warning("call %s: too much at once", self._call.pk)
+                    await self._close(POLICY_VIOLATION)
+                    return None
                 self._take(frame)
+
+    def _is_too_much(self, frame: frames.Frame | None) -> bool:
+        """Whether more is said or pressed than a caller can.
+
+        Tenants know the secret of their sockets, and every utterance costs the other
+        calls of this process time and memory: it is a turn and asks the model anew.
+        """
+        is_utterance = isinstance(frame, UTTERANCES)
+        return is_utterance and not self._allowance.spend(self._loop.time())
 
     def _take(self, frame: frames.Frame | None) -> None:
         match frame:

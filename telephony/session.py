@@ -12,6 +12,10 @@ from agents.prompts import placeholders, render, with_preamble
 from telephony import words
 from telephony.models import Call
 
+# What the model is shown of a call: a long one must not make every turn slower, dearer
+# and at last too large for the model.
+HISTORY_TURNS = 200
+
 
 def settings_of(call: Call, *, at: datetime) -> dialogue.Settings:
     """How the call's agent behaves in this call; `at` decides what today is."""
@@ -31,6 +35,7 @@ def settings_of(call: Call, *, at: datetime) -> dialogue.Settings:
             filler=str(words.FILLER),
             apology=words.apology(),
             time_up_message=str(words.TIME_UP),
+            history_limit=HISTORY_TURNS,
         )
 
 

@@ -484,3 +484,19 @@ def test_killed_process_loses_no_turn_that_was_heard(own_process, stub_llm):
     answer = number.post(reverse("webhooks:relay_ended", args=[call.pk]), lost)
     assert apology().encode() in answer.content
     assert ended(call) == ("in-progress", "connection_lost")
+
+
+def test_more_than_a_caller_can_say_ends_the_session(live, number):
+    """Each utterance asks the model anew: a flood would hold up every other call."""
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        for _ in range(relay.UTTERANCES_AT_ONCE + 20):
+            caller.say("What are your opening hours?")
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                caller.receive()
+
+    assert closed.value.rcvd.code == relay.POLICY_VIOLATION
+    said = Turn.unscoped.filter(call=call, speaker="caller").count()
+    assert said <= relay.UTTERANCES_AT_ONCE + relay.UTTERANCES_PER_SECOND

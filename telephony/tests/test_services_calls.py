@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from agents.dialogue import Dialogue
 from agents.dialogue import Turn as Spoken
 from agents.models import Prompt
 from agents.prompts import PREAMBLE
@@ -135,3 +136,17 @@ def test_settings_carry_the_agents_rules(call):
     assert settings.end_call_message == "Take care, !"
     assert (settings.caller_speaks_first, settings.dtmf) == (True, False)
     assert session.greeting_of(call, at=call.started_at) == ""
+
+
+def test_the_model_is_shown_the_latest_turns_of_a_long_call(call):
+    settings = session.settings_of(call, at=timezone.now())
+    turns = [
+        Spoken(n, "caller" if n % 2 else "agent", f"Line {n}.", at_ms=n)
+        for n in range(1, 301)
+    ]
+
+    shown = Dialogue(settings, turns).messages()
+
+    assert [message["content"] for message in shown[1:]] == [
+        f"Line {n}." for n in range(101, 301)
+    ]
