@@ -115,6 +115,13 @@ def test_prompt_text_is_the_prompts_before_the_own(alice):
     assert texts == ["Own", "From the prompt"]
 
 
+def test_pinned_agent_without_a_prompt_is_refused(alice):
+    prompt = make_prompt(alice.workspace)
+    version = PromptVersion.unscoped.get(prompt=prompt)
+
+    assert refused(make_agent, alice.workspace, prompt_version=version)
+
+
 def test_rows_say_what_they_are(alice):
     prompt = Prompt(name="Reception")
     version = PromptVersion(prompt=prompt, number=3)

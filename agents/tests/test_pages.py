@@ -8,6 +8,8 @@ from accounts.models import Membership
 from agents import services
 from agents.forms import VoiceAgentForm
 from agents.models import Prompt, PromptVersion, VoiceAgent
+from agents.prompts import PREAMBLE
+from agents.starters import starter_of
 from agents.tests.rows import make_agent, make_phone, make_prompt
 from tests.people import make_tenant
 
@@ -215,6 +217,164 @@ def test_prompt_version_can_be_read_later(alice):
     assert "Second text" not in first
 
 
+def change(prompt, text, **fields):
+    return services.save_prompt(
+        owner=prompt.owner,
+        prompt=prompt,
+        name=prompt.name,
+        text=text,
+        **{"note": "", "author": None, **fields},
+    )
+
+
+def pinned_agent(prompt, name="Pinned", number=1, **fields):
+    version = PromptVersion.unscoped.get(prompt=prompt, number=number)
+    return make_agent(
+        prompt.owner, name, prompt=prompt, prompt_version=version, **fields
+    )
+
+
+def test_prompt_save_asks_before_agents_change(alice):
+    prompt = make_prompt(alice.workspace, text="We open at nine.")
+    idle = make_agent(alice.workspace, "Idle", prompt=prompt)
+    phone = make_phone(alice.workspace)
+    busy = make_agent(
+        alice.workspace, "Sales", prompt=prompt, phone=phone, is_active=True
+    )
+    pinned_agent(prompt)
+    data = {"name": "Reception", "text": "We open at ten.", "based_on": 1}
+
+    asked = alice.client.post(prompt.get_absolute_url(), data, headers=HTMX)
+
+    words = text_of(asked)
+    assert asked.status_code == 200
+    assert asked.content.decode().lstrip().startswith("<form")
+    assert "2 agents will talk by this text at once" in words
+    assert "Sales Active +15005550001 Idle Inactive No number" in words
+    assert "Pinned stays as it is: pinned to version 1" in words
+    assert "Removed: We open at nine ." in words
+    assert Prompt.unscoped.get().version == 1
+
+    seen = re.findall(r'name="seen" value="([^"]+)"', asked.content.decode())
+    words = follow(alice.client, prompt.get_absolute_url(), data | {"seen": seen})
+
+    assert seen == [str(busy.pk), str(idle.pk)]
+    assert "“Reception” is saved, version 2." in words
+    assert Prompt.unscoped.get().text == "We open at ten."
+
+
+def test_prompt_save_asks_again_when_another_agent_came(alice):
+    prompt = make_prompt(alice.workspace)
+    seen = make_agent(alice.workspace, "Seen", prompt=prompt)
+    make_agent(alice.workspace, "New", prompt=prompt)
+    data = {"name": "Reception", "text": "Other", "based_on": 1, "seen": [seen.pk]}
+
+    words = follow(alice.client, prompt.get_absolute_url(), data)
+
+    assert "2 agents will talk by this text at once" in words
+    assert Prompt.unscoped.get().version == 1
+
+
+def test_prompt_save_of_a_name_asks_nothing(alice):
+    prompt = make_prompt(alice.workspace)
+    make_agent(alice.workspace, prompt=prompt)
+    data = {"name": "Front desk", "text": prompt.text, "based_on": 1}
+
+    words = follow(alice.client, prompt.get_absolute_url(), data)
+
+    assert "“Front desk” is saved, version 1." in words
+
+
+def test_prompt_detail_tells_who_is_pinned_and_how_far_behind(alice):
+    prompt = make_prompt(alice.workspace)
+    agent = pinned_agent(prompt)
+    for text in ("Two", "Three"):
+        prompt = change(prompt, text)
+
+    words = [
+        text_of(alice.client.get(path))
+        for path in (prompt.get_absolute_url(), agent.get_absolute_url())
+    ]
+
+    assert all("pinned to version 1, 2 versions behind" in page for page in words)
+
+
+def test_prompt_compare_shows_what_changed_by_default_last(alice):
+    prompt = make_prompt(alice.workspace, text="One <b>.")
+    for text in ("We open at nine.", "We open at ten."):
+        prompt = change(prompt, text)
+    path = f"{prompt.get_absolute_url()}/compare"
+
+    last = text_of(alice.client.get(path))
+    first = text_of(alice.client.get(f"{path}?from=1&to=2"))
+    part = alice.client.get(f"{path}?from=3&to=3", headers=HTMX)
+
+    assert "From version 2 to version 3: 1 line removed, 1 line added." in last
+    assert "− Removed: We open at nine . 3" not in last
+    assert "Removed: We open at nine . 1 + Added: We open at ten ." in last
+    assert "Removed: One <b>. 1 + Added: We open at nine." in first
+    assert part.content.decode().lstrip().startswith("<div")
+    assert "1 line unchanged" in text_of(part)
+
+
+@pytest.mark.parametrize("query", ["from=9", "to=x", "from=" + "9" * 30, "from=%00"])
+def test_prompt_compare_of_no_version_is_refused(alice, query):
+    prompt = make_prompt(alice.workspace)
+
+    page = alice.client.get(f"{prompt.get_absolute_url()}/compare?{query}")
+
+    assert page.status_code == 422
+    assert "Choose two versions of this prompt." in text_of(page)
+
+
+def restore_fields(client, version):
+    """What the page of the version sends when its button is pressed."""
+    html = client.get(version.get_absolute_url()).content.decode()
+    return {
+        name: re.findall(rf'name="{name}" value="([^"]+)"', html)
+        for name in ("based_on", "seen")
+    }
+
+
+def test_prompt_restore_makes_the_old_text_the_newest(alice):
+    prompt = make_prompt(alice.workspace)
+    make_agent(alice.workspace, "Sales", prompt=prompt)
+    change(prompt, "We open at ten.")
+    first = PromptVersion.unscoped.get(prompt=prompt, number=1)
+
+    page = text_of(alice.client.get(first.get_absolute_url()))
+    words = follow(
+        alice.client,
+        f"{first.get_absolute_url()}/restore",
+        restore_fields(alice.client, first),
+    )
+
+    assert "These agents will talk by it at once: Sales" in page
+    assert "Version 1 is restored, as version 3." in words
+    newest = PromptVersion.unscoped.get(prompt=prompt, number=3)
+    assert (newest.text, newest.note, newest.author) == (
+        *("We open at nine.", "Restored version 1", alice.user),
+    )
+
+
+def test_prompt_restore_tells_of_what_was_not_seen(alice):
+    prompt = make_prompt(alice.workspace)
+    prompt = change(prompt, "We open at ten.")
+    first = PromptVersion.unscoped.get(prompt=prompt, number=1)
+    seen = restore_fields(alice.client, first)
+    make_agent(alice.workspace, "Sales", prompt=prompt)
+    path = f"{first.get_absolute_url()}/restore"
+
+    unseen_agent = follow(alice.client, path, seen)
+    change(prompt, "We open at eleven.")
+    unseen_text = follow(alice.client, path, seen)
+
+    assert "not restored. These voice agents would change too: Sales" in unseen_agent
+    assert "not restored. Somebody else saved version 3" in unseen_text
+    assert alice.client.post(path, {}).status_code == 400
+    assert Prompt.unscoped.get().version == 3
+
+
 def test_prompt_version_that_is_none_is_not_found(alice):
     prompt = make_prompt(alice.workspace)
 
@@ -305,6 +465,170 @@ def test_agent_create_without_instructions_is_refused(alice):
     assert answer.status_code == 422
     assert "Choose a prompt or write instructions." in text_of(answer)
     assert not VoiceAgent.unscoped.exists()
+
+
+def test_agent_create_from_a_starter_keeps_its_settings(alice):
+    page = alice.client.get("/voice-agents/new?start=survey")
+    form = page.context["form"]
+    data = {field.html_name: field.value() or "" for field in form}
+
+    alice.client.post("/voice-agents/new", data | {"variable.business": "Harbour"})
+
+    agent = VoiceAgent.objects.for_owner(alice.workspace).get()
+    survey = starter_of("survey").fields
+    assert "Still without a value: business, topic, questions." in text_of(page)
+    assert {name: getattr(agent, name) for name in survey} == survey
+    assert (agent.name, agent.variables) == ("Survey", {"business": "Harbour"})
+
+
+def test_agent_create_offers_all_starters_and_marks_the_chosen(alice):
+    page = alice.client.get("/voice-agents/new?start=after-hours", headers=HTMX)
+
+    html = page.content.decode()
+    assert html.lstrip().startswith("<div")
+    assert re.findall(r'href="/voice-agents/new([^"]*)"', html) == [
+        *("?start=receptionist", "?start=reminder", "?start=lead"),
+        *("?start=survey", "?start=after-hours", ""),
+    ]
+    assert html.count('aria-current="true"') == 1
+    assert "is closed now" in html
+
+
+def test_agent_pages_show_what_is_always_added(alice):
+    agent = make_agent(alice.workspace)
+
+    for path in ("/voice-agents/new", agent.get_absolute_url()):
+        words = text_of(alice.client.get(path))
+        assert "Always added before these instructions" in words
+        assert " ".join(PREAMBLE.split()) in words
+
+
+def test_agent_list_is_narrowed_by_name_status_and_number(alice, mallory):
+    phone, theirs = make_phone(alice.workspace), make_phone(mallory.workspace, "+1500")
+    make_agent(alice.workspace, "Sales", phone=phone, is_active=True)
+    make_agent(alice.workspace, "Sales at night", phone=phone)
+    make_agent(alice.workspace, "Support")
+
+    def names(query):
+        page = alice.client.get(f"/voice-agents?{query}")
+        return page.status_code, sorted(agent.name for agent in page.context["page"])
+
+    assert names("q=sAle") == (200, ["Sales", "Sales at night"])
+    assert names("q=sales&status=inactive") == (200, ["Sales at night"])
+    assert names(f"phone={phone.pk}&status=active") == (200, ["Sales"])
+    assert names("q=zebra") == (200, [])
+    for query in (f"phone={theirs.pk}", "phone=x", "status=x", "q=%00"):
+        page = alice.client.get(f"/voice-agents?{query}")
+        assert page.status_code == 422
+        assert "A filter cannot be read" in text_of(page)
+
+
+def test_agent_list_answers_htmx_with_the_rows(alice):
+    make_agent(alice.workspace)
+
+    page = alice.client.get("/voice-agents?q=zebra", headers=HTMX)
+
+    assert text_of(page).split("Clear")[0].strip() == (
+        "No agent matches No voice agent fits all of these filters."
+    )
+
+
+def test_agent_list_keeps_the_filters_from_page_to_page(alice):
+    for number in range(51):
+        make_agent(alice.workspace, f"Sales {number}")
+
+    html = alice.client.get("/voice-agents?q=sales").content.decode()
+
+    assert 'href="?q=sales&amp;page=2"' in html
+
+
+def test_agent_list_names_prompt_and_version(alice):
+    prompt = make_prompt(alice.workspace, "Desk")
+    make_agent(alice.workspace, "Following", prompt=prompt)
+    pinned_agent(prompt)
+    change(prompt, "We open at ten.")
+
+    words = text_of(alice.client.get("/voice-agents"))
+
+    assert "Desk v2 Demo" in words
+    assert "Desk v1, pinned" in words
+
+
+def test_agent_duplicate_opens_the_copy(alice):
+    phone = make_phone(alice.workspace)
+    agent = make_agent(alice.workspace, phone=phone, is_active=True)
+
+    words = follow(alice.client, f"{agent.get_absolute_url()}/duplicate")
+
+    copy = VoiceAgent.unscoped.get(name="Reception (copy)")
+    assert (copy.instructions, copy.phone, copy.is_active) == ("Be brief.", None, False)
+    assert "“Reception (copy)” is made, inactive and without a number." in words
+
+
+def test_agent_detail_pins_and_unpins(alice):
+    prompt = make_prompt(alice.workspace, text="You are {{ old }}.")
+    change(prompt, "You are {{ new }}.")
+    first = PromptVersion.unscoped.get(prompt=prompt, number=1)
+    agent = make_agent(alice.workspace, prompt=prompt)
+    path = agent.get_absolute_url()
+
+    alice.client.post(path, form_data(agent, prompt_version=first.pk))
+    agent.refresh_from_db()
+    pinned = agent.prompt_version
+    words = text_of(alice.client.get(path))
+    alice.client.post(path, form_data(agent, prompt_version=""))
+    agent.refresh_from_db()
+
+    assert pinned == first
+    assert "Still without a value: old." in words
+    assert agent.prompt_version is None
+
+
+def test_agent_detail_refuses_versions_of_other_prompts(alice, mallory):
+    mine, other, theirs = (
+        make_prompt(owner, name)
+        for owner, name in [
+            (alice.workspace, "Mine"),
+            (alice.workspace, "Other"),
+            (mallory.workspace, "Theirs"),
+        ]
+    )
+    agent = make_agent(alice.workspace, prompt=mine)
+
+    told = [
+        alice.client.post(agent.get_absolute_url(), form_data(agent, prompt_version=pk))
+        .context["form"]
+        .errors
+        for pk in (
+            PromptVersion.unscoped.get(prompt=other).pk,
+            PromptVersion.unscoped.get(prompt=theirs).pk,
+            "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d4e",
+        )
+    ]
+
+    assert told[0] == told[1] == told[2]
+    assert told[0].keys() == {"prompt_version"}
+
+
+def test_agent_variables_offer_the_versions_of_the_chosen_prompt(alice):
+    prompt = make_prompt(alice.workspace, text="{{ old }}")
+    change(prompt, "{{ new }}")
+    first = PromptVersion.unscoped.get(prompt=prompt, number=1)
+
+    newest, old, none = (
+        alice.client.post("/voice-agents/variables", data)
+        for data in (
+            {"prompt": prompt.pk},
+            {"prompt": prompt.pk, "prompt_version": first.pk},
+            {"prompt": "", "instructions": "{{ own }}"},
+        )
+    )
+
+    assert "Version 2, whatever becomes of the prompt" in text_of(newest)
+    assert "Still without a value: new." in text_of(newest)
+    assert "Still without a value: old." in text_of(old)
+    assert f'value="{first.pk}" selected' in old.content.decode()
+    assert 'hx-swap-oob="true"></div>' in none.content.decode()
 
 
 def test_agent_detail_saves_every_field(alice):

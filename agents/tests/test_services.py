@@ -22,6 +22,13 @@ def versions_of(prompt):
     return list(rows.values_list("number", "text", "note"))
 
 
+def pin(agent, number=1):
+    agent.prompt_version = PromptVersion.unscoped.get(
+        prompt=agent.prompt, number=number
+    )
+    return services.save_agent(agent)
+
+
 def active_names(owner):
     agents = VoiceAgent.objects.for_owner(owner).filter(is_active=True)
     return sorted(agents.values_list("name", flat=True))
@@ -181,6 +188,74 @@ def test_delete_prompt_that_agents_use_is_refused(alice):
 
     assert str(refusal.value) == "These voice agents use it: Reception, Sales"
     assert list(Prompt.objects.for_owner(alice.workspace)) == [prompt]
+
+
+def test_save_prompt_tells_which_agents_would_change(alice):
+    prompt = make_prompt(alice.workspace)
+    sales = make_agent(alice.workspace, "Sales", prompt=prompt)
+    pin(make_agent(alice.workspace, "Pinned", prompt=prompt))
+    services.delete_agent(make_agent(alice.workspace, "Old", prompt=prompt))
+
+    with pytest.raises(services.AgentsWouldChange) as refusal:
+        change(prompt, text="We open at ten.", agents_seen=[])
+    change(prompt, name="Front desk", agents_seen=[])
+
+    assert refusal.value.agents == [sales]
+    assert [number for number, _, _ in versions_of(prompt)] == [1]
+
+    change(prompt, text="We open at ten.", agents_seen=[str(sales.pk)])
+
+    assert [number for number, _, _ in versions_of(prompt)] == [1, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_save_prompt_while_an_agent_begins_to_follow_it_misses_none():
+    owner = make_tenant("alice").workspace
+    prompt = make_prompt(owner)
+    agent = make_agent(owner, prompt=None)
+    agent.prompt = prompt
+
+    saved, _ = at_once(
+        lambda: change(prompt, text="We open at ten.", agents_seen=[]),
+        lambda: services.save_agent(agent),
+    )
+
+    # Whichever came first: it was told, or the agent came to the text as it then was.
+    changed = isinstance(saved, Prompt)
+    assert changed or isinstance(saved, services.AgentsWouldChange)
+    assert len(versions_of(prompt)) == 1 + changed
+
+
+def test_restore_version_makes_its_text_the_newest(alice):
+    prompt = make_prompt(alice.workspace)
+    change(prompt, text="We open at ten.")
+    first = PromptVersion.unscoped.get(prompt=prompt, number=1)
+
+    restored = services.restore_version(first, author=alice.user, based_on=2)
+
+    assert (restored.text, restored.version) == ("We open at nine.", 3)
+    assert versions_of(prompt)[-1] == (3, "We open at nine.", "Restored version 1")
+    assert PromptVersion.unscoped.get(prompt=prompt, number=3).author == alice.user
+
+
+def test_restore_version_over_a_newer_one_not_seen_is_refused(alice):
+    prompt = make_prompt(alice.workspace)
+    change(prompt, text="We open at ten.")
+    change(Prompt.unscoped.get(pk=prompt.pk), text="We open at eleven.")
+    first = PromptVersion.unscoped.get(prompt=prompt, number=1)
+
+    with pytest.raises(services.PromptChanged):
+        services.restore_version(first, author=None, based_on=2)
+
+    assert len(versions_of(prompt)) == 3
+
+
+def test_delete_prompt_that_a_pinned_agent_uses_is_refused(alice):
+    prompt = make_prompt(alice.workspace)
+    pin(make_agent(alice.workspace, "Pinned", prompt=prompt))
+
+    with pytest.raises(services.PromptInUse, match="Pinned"):
+        services.delete_prompt(prompt)
 
 
 # -- Voice agents --------------------------------------------------------------------
@@ -368,3 +443,56 @@ def test_save_agent_under_a_taken_name_is_refused(alice):
 
     with pytest.raises(services.NameTaken):
         services.save_agent(agent)
+
+
+def test_save_agent_pinned_to_another_prompts_version_is_refused(alice):
+    prompt, other = (make_prompt(alice.workspace, name) for name in ("One", "Two"))
+    agent = pin(make_agent(alice.workspace, prompt=prompt))
+    agent.prompt = other
+
+    with pytest.raises(services.VersionOfAnotherPrompt):
+        services.save_agent(agent)
+
+    assert VoiceAgent.unscoped.get(pk=agent.pk).prompt == prompt
+
+
+def test_pinned_agent_keeps_its_text_and_knows_how_far_behind_it_is(alice):
+    prompt = make_prompt(alice.workspace, text="First")
+    agent = pin(make_agent(alice.workspace, prompt=prompt))
+    for text in ("Second", "Third"):
+        prompt = change(prompt, text=text)
+
+    agent = VoiceAgent.unscoped.get(pk=agent.pk)
+
+    assert (agent.prompt_text, agent.version_in_use, agent.versions_behind) == (
+        *("First", 1, 2),
+    )
+
+
+def test_duplicate_agent_copies_all_but_number_and_activity(alice):
+    prompt = make_prompt(alice.workspace)
+    agent = make_agent(
+        alice.workspace,
+        phone=make_phone(alice.workspace),
+        is_active=True,
+        prompt=prompt,
+        variables={"city": "Ulm"},
+        end_call_phrases=["bye"],
+        max_duration_s=60,
+    )
+    pin(agent)
+
+    copies = [services.duplicate_agent(agent) for _ in range(2)]
+
+    assert [copy.name for copy in copies] == ["Reception (copy)", "Reception (copy 2)"]
+    differs = {"id", "name", "phone", "is_active", "created_at", "updated_at"}
+    for field in VoiceAgent._meta.concrete_fields:
+        same = getattr(copies[0], field.attname) == getattr(agent, field.attname)
+        assert same is (field.name not in differs), field.name
+    assert (copies[0].phone, copies[0].is_active) == (None, False)
+
+
+def test_duplicate_agent_cuts_a_name_that_would_be_too_long(alice):
+    agent = make_agent(alice.workspace, "x" * 100)
+
+    assert services.duplicate_agent(agent).name == "x" * 93 + " (copy)"
