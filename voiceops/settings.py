@@ -25,6 +25,8 @@ if ENVIRONMENT not in {"development", "production"}:
     raise ImproperlyConfigured("ENVIRONMENT is 'development' or 'production'")
 PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.bool("DEBUG", default=False)
+if PRODUCTION and DEBUG:
+    raise ImproperlyConfigured("DEBUG shows code and settings: not in production")
 PORT = env.int("PORT", default=8000)
 
 DEVELOPMENT_SECRET_KEY = (
@@ -407,5 +409,9 @@ if SENTRY_DSN:
     import sentry_sdk
 
     sentry_sdk.init(
-        dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False
+        dsn=SENTRY_DSN,
+        send_default_pii=False,
+        include_local_variables=False,
+        # Bodies are what callers said, telephone numbers and secrets.
+        max_request_body_size="never",
     )
