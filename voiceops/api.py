@@ -5,12 +5,18 @@ are imported, so nothing here may import views.
 """
 
 import io
+from uuid import UUID
 
 from django.conf import settings
 from rest_framework import status
-from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    NotFound,
+    ParseError,
+    ValidationError,
+)
 from rest_framework.metadata import BaseMetadata
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import JSONParser
 from rest_framework.throttling import BaseThrottle
 
@@ -87,6 +93,10 @@ class AllowedMethods(BaseMetadata):
         return {"methods": view.allowed_methods}
 
 
+# What text without any sense decodes to; no page links to it.
+UNREADABLE = Cursor(offset=0, reverse=False, position=None)
+
+
 class NewestFirst(CursorPagination):
     """Cursor paging on the time-ordered id: constant at any depth, never counts."""
 
@@ -104,6 +114,18 @@ class NewestFirst(CursorPagination):
         if not 1 <= int(given) <= self.max_page_size:
             raise ValidationError({"page_size": ["A whole number from 1 to 200."]})
         return int(given)
+
+    def decode_cursor(self, request):
+        """The place in the list, None for its beginning; 400 for what is no place."""
+        try:
+            cursor = super().decode_cursor(request)
+            if cursor is not None and cursor.position is not None:
+                UUID(cursor.position)
+        except (NotFound, ValueError):
+            cursor = UNREADABLE
+        if cursor == UNREADABLE:
+            raise ValidationError({"cursor": ["Not a cursor of this list."]})
+        return cursor
 
     def get_paginated_response_schema(self, schema):
         link = {"type": "string", "format": "uri", "nullable": True}

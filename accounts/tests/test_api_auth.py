@@ -312,7 +312,17 @@ def test_the_browser_session_needs_its_csrf_token(alice):
 
 
 @pytest.mark.parametrize(
-    "query", ["page_size=0", "page_size=201", "page_size=x", "page_size=²", "q=1"]
+    "query",
+    [
+        "page_size=0",
+        "page_size=201",
+        "cursor=x",
+        "cursor=cD14",
+        "cursor=%00",
+        "page_size=x",
+        "page_size=²",
+        "q=1",
+    ],
 )
 def test_a_list_refuses_what_it_does_not_know(alice, query):
     answer = alice.api("GET", f"/api/api-keys?{query}")
