@@ -15,6 +15,7 @@ from agents.demo import (
 )
 from agents.dialogue import contains_phrase
 from agents.llm import Request
+from agents.prompts import PREAMBLE, with_preamble
 
 INSTRUCTIONS = """You are the friendly receptionist of Luigi's. Always be brief.
 - Open Tuesday to Sunday from 5 p.m. to 10 p.m. Closed on Mondays.
@@ -73,6 +74,13 @@ def test_first_reply_says_what_it_is_and_later_ones_do_not():
 )
 def test_question_gets_the_sentence_of_the_instructions_that_fits(question, fact):
     assert later_answer(question) == f"{fact} Is there anything else?"
+
+
+def test_what_every_agent_is_told_is_not_a_fact_of_the_business():
+    for line in PREAMBLE.splitlines():
+        messages = conversation(line, instructions=with_preamble("We sell cheese."))
+
+        assert line not in respond(messages)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.prompts import placeholders, render
+from agents.prompts import (
+    MAX_PROMPT_CHARACTERS,
+    PREAMBLE,
+    Part,
+    parts,
+    placeholders,
+    render,
+    with_preamble,
+)
 
 
 def test_placeholders_are_unique_and_in_order():
@@ -50,3 +58,22 @@ def test_render_inserts_any_value_verbatim(before, value):
     before = before.replace("{", "")
 
     assert render(before + "{{ v }}", {"v": value}) == (before + value, ())
+
+
+def test_parts_tell_values_from_text_and_from_gaps():
+    found = list(parts("Hi {{ name }}, {{ day }}!", {"name": "Ada"}))
+
+    assert found == [
+        Part("Hi "),
+        Part("Ada", "name"),
+        Part(", "),
+        Part("{{ day }}", "day", is_missing=True),
+        Part("!"),
+    ]
+
+
+def test_preamble_comes_before_the_instructions_and_has_no_gaps():
+    assert with_preamble("Be kind.") == f"{PREAMBLE}\n\nBe kind."
+    assert with_preamble("") == PREAMBLE
+    assert placeholders(PREAMBLE) == ()
+    assert len(PREAMBLE) < MAX_PROMPT_CHARACTERS // 50

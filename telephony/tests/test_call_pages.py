@@ -494,3 +494,33 @@ def test_no_component_is_left_uncompiled(url, alice):
     shown = text_of(alice.client.get(url))
 
     assert [left for left in ("<c-", "{%", "{{", "{#") if left in shown] == []
+
+
+# -- The calls of an agent -------------------------------------------------------------
+
+
+def test_agent_calls_are_its_latest_five(alice):
+    agent, other = (make_agent(alice.workspace, name) for name in ("One", "Two"))
+    calls = [make_call(alice.workspace, agent=agent) for _ in range(6)]
+    make_call(alice.workspace, agent=other)
+
+    page = alice.client.get(reverse("telephony:agent_calls", args=[agent.pk]))
+
+    assert listed(page) == ids(*reversed(calls[1:]))
+    assert f'href="{LIST}?agent={agent.pk}"' in text_of(page)
+
+
+def test_agent_calls_of_an_agent_without_calls_say_so(alice):
+    agent = make_agent(alice.workspace)
+
+    page = alice.client.get(reverse("telephony:agent_calls", args=[agent.pk]))
+
+    assert "No calls yet" in text_of(page)
+
+
+def test_agent_calls_of_another_workspace_are_not_found(alice, mallory):
+    agent = make_agent(mallory.workspace)
+
+    page = alice.client.get(reverse("telephony:agent_calls", args=[agent.pk]))
+
+    assert page.status_code == 404

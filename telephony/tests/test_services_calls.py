@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from agents.dialogue import Dialogue
 from agents.dialogue import Turn as Spoken
-from agents.models import Prompt
+from agents.models import Prompt, PromptVersion
 from agents.prompts import PREAMBLE
+from agents.services import save_prompt
 from telephony import session
 from telephony.models import Call, CallEvent, Turn
 from telephony.services import calls
@@ -60,6 +61,68 @@ def test_a_change_of_a_call_is_noted_in_its_time_of_change(call, change):
 
     call.refresh_from_db()
     assert call.updated_at > before
+
+
+def prompted(number, *texts):
+    """Give the agent a prompt whose versions have these texts."""
+    prompt = None
+    for text in texts:
+        prompt = save_prompt(
+            owner=number.phone.owner,
+            prompt=prompt,
+            name="Reception",
+            text=text,
+            note="",
+            author=None,
+        )
+    number.agent.prompt = prompt
+    number.agent.save()
+    return prompt
+
+
+def instructions_of(call):
+    """What the model is told in the call, without what every agent is told."""
+    stored = calls.with_signer().get(pk=call.pk)
+    told = session.settings_of(stored, at=timezone.now()).instructions
+    return told.removeprefix(PREAMBLE).strip()
+
+
+def test_call_of_a_pinned_agent_keeps_to_its_version(number):
+    prompt = prompted(number, "Be kind.", "Be brief.")
+    number.agent.prompt_version = PromptVersion.unscoped.get(prompt=prompt, number=1)
+    number.agent.save()
+
+    _, call = number.ring()
+
+    assert (call.prompt_version, instructions_of(call)) == (1, "Be kind.")
+
+
+def test_call_keeps_the_text_that_it_began_with(number):
+    prompt = prompted(number, "Be kind.")
+    _, call = number.ring()
+
+    prompted_later = save_prompt(
+        owner=prompt.owner,
+        prompt=prompt,
+        name="Reception",
+        text="Be brief.",
+        note="",
+        author=None,
+    )
+
+    assert prompted_later.version == 2
+    assert (call.prompt_version, instructions_of(call)) == (1, "Be kind.")
+    assert instructions_of(number.ring()[1]) == "Be brief."
+
+
+def test_call_goes_on_when_its_agent_is_given_other_instructions(number):
+    prompted(number, "Be kind.")
+    _, call = number.ring()
+
+    number.agent.prompt, number.agent.instructions = None, "On your own."
+    number.agent.save()
+
+    assert instructions_of(call) == "On your own."
 
 
 @pytest.mark.django_db(transaction=True)

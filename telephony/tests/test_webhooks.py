@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path, reverse
 
+from agents.models import Prompt, PromptVersion
 from telephony import checks
 from telephony.models import Call, CallEvent, TestLine, Turn
 from telephony.services import calls
@@ -275,6 +276,11 @@ def test_voice_stores_the_call_as_it_is_now(number):
 @pytest.mark.parametrize("is_test", [False, True])
 def test_voice_takes_four_statements_at_most(number, transport, is_test):
     number.agent.transport = transport
+    prompt = Prompt.unscoped.create(owner=number.phone.owner, name="Reception")
+    number.agent.prompt = prompt
+    number.agent.prompt_version = PromptVersion.unscoped.create(
+        owner=prompt.owner, prompt=prompt, number=1, text="Be kind."
+    )
     number.agent.save()
     line = make_test_line(number) if is_test else None
     fields = number.fields()
