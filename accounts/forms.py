@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccessToken, User, Workspace
-from accounts.permissions import ASSIGNABLE, Role
+from accounts.permissions import ASSIGNABLE_CHOICES, Role
 from accounts.tenancy import OwnedFormMixin
 
 
@@ -70,7 +70,7 @@ class WorkspaceForm(ZonedForm):
 class RoleForm(forms.Form):
     role = forms.ChoiceField(
         label=_("Role"),
-        choices=[(role.value, role.label) for role in ASSIGNABLE],
+        choices=ASSIGNABLE_CHOICES,
         initial=Role.MEMBER,
     )
 

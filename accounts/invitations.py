@@ -82,7 +82,7 @@ def _open_of(workspace, email: str) -> Invitation | None:
     return Invitation.objects.for_owner(workspace).open().filter(email=email).first()
 
 
-def resend(invitation: Invitation, *, by: Membership) -> None:
+def resend(invitation: Invitation, *, by: Membership) -> Invitation:
     """Send another link; the one before ends. Raises PermissionDenied and Refused."""
     with locked(by.workspace):
         require(by, Action.MANAGE_MEMBERS)
@@ -94,6 +94,7 @@ def resend(invitation: Invitation, *, by: Membership) -> None:
                 _("It was sent a moment ago. Give the mail a few minutes to arrive.")
             )
         _renew(invitation)
+    return invitation
 
 
 def _renew(invitation: Invitation) -> None:

@@ -56,6 +56,7 @@ ALLOWED: dict[Role, frozenset[Action]] = {
 }
 # The owner's role is only ever handed over, never given by an invitation or a change.
 ASSIGNABLE = [Role.ADMIN, Role.MEMBER, Role.VIEWER]
+ASSIGNABLE_CHOICES = [(role.value, role.label) for role in ASSIGNABLE]
 
 
 def rights_of(role: str) -> dict[str, bool]:

@@ -53,3 +53,12 @@ def alice(db):
 def mallory(db):
     """Another tenant, who should see nothing of alice's."""
     return make_tenant("mallory")
+
+
+def join(tenant: Tenant, name: str, role: str) -> Tenant:
+    """Another person called `name`, in this workspace alone, and signed in."""
+    user = User.objects.create_user(f"{name}@example.com", PASSWORD, name=name.title())
+    Membership.objects.create(workspace=tenant.workspace, user=user, role=role)
+    client = Client()
+    client.force_login(user)
+    return Tenant(user, tenant.workspace, client)
