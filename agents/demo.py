@@ -59,7 +59,7 @@ IDENTITY = re.compile(
     re.I,
 )
 NOTHING_ELSE = re.compile(
-    r"\W*(no|nope|nothing)( more| else)?\W*(thank you|thanks)?\W*", re.I
+    r"\W*(no|nope|nothing)( more| else)?(\W+(thank you|thanks))?\W*", re.I
 )
 YES = re.compile(r"\W*(yes|yeah|yep|sure)( please)?\W*", re.I)
 THANKS = re.compile(r"\W*(thank you|thanks)( very much| a lot)?\W*", re.I)

@@ -183,3 +183,18 @@ def test_answer_to_a_long_prompt_is_quick():
 
     assert "Fact 512 is about subject512 and thing1." in answer
     assert time.process_time() - started < 0.5
+
+
+def test_no_wording_of_a_caller_keeps_it_busy():
+    """Other calls wait meanwhile; a frame brings up to ten thousand characters."""
+    asked = conversation("What does it cost?")
+    asked_for_more = {
+        "role": "assistant",
+        "content": "It is 5. Is there anything else?",
+    }
+    said = {"role": "user", "content": f"no{' ' * 9990}x"}
+
+    started = time.process_time()
+    respond([*asked, asked_for_more, said])
+
+    assert time.process_time() - started < 0.5
