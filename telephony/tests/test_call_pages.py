@@ -364,6 +364,10 @@ def test_call_is_found_by_the_carriers_sid(alice, mallory):
     assert (answer.status_code, answer.url) == (302, call.get_absolute_url())
 
 
+def test_a_sid_that_no_database_takes_is_not_found(alice):
+    assert alice.client.get("/calls/by-sid/%00").status_code == 404
+
+
 def test_detail_stays_readable_when_phone_and_agent_are_gone(alice):
     agent, phone = make_agent(alice.workspace, "Old desk"), make_phone(alice.workspace)
     call = make_call(alice.workspace, agent=agent, phone=phone)

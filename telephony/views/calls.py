@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.timezone import now
@@ -105,6 +105,8 @@ def is_settled(call):
 @require_safe
 def call_by_sid(request, sid):
     """The call with this SID of the carrier's, for those who know no other id."""
+    if "\0" in sid:  # PostgreSQL takes none, not even to look for it
+        raise Http404
     call = get_object_or_404(Call.objects.for_owner(request.workspace), sid=sid)
     return redirect(call)
 
