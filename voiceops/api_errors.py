@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from django.core.exceptions import RequestDataTooBig
 from drf_standardized_errors.formatter import ExceptionFormatter, flatten_errors
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.handler import exception_handler as standardized_handler
@@ -14,7 +15,7 @@ from rest_framework.exceptions import (
 from rest_framework.permissions import AllowAny
 from rest_framework.views import APIView
 
-from voiceops.api import CarrierProblem, Throttle
+from voiceops.api import BodyTooBig, CarrierProblem, Throttle
 
 PROBLEM_TYPE = "https://voiceops.dev/problems/"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -61,6 +62,8 @@ class ProblemHandler(ExceptionHandler):
 
 def exception_handler(exc, context):
     """Every error of every view, as problem+json."""
+    if isinstance(exc, RequestDataTooBig):  # Django's own, before our parser reads
+        exc = BodyTooBig()
     response = standardized_handler(_counted(exc, context), context)
     if response is not None:
         response.content_type = PROBLEM_MEDIA_TYPE

@@ -180,6 +180,16 @@ def test_a_malformed_body_is_told_as_a_problem(raw, content_type, status):
     assert answer.json()["status"] == status
 
 
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_a_body_larger_than_any_request_is_refused(signed_in, alice, settings):
+    token = services.issue_login_token(alice.user) if signed_in else None
+    raw = json.dumps({"email": "a" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE})
+
+    answer = post("/auth/login", raw=raw, token=token)
+
+    assert (answer.status_code, answer["content-type"]) == (413, PROBLEM)
+
+
 def test_an_unknown_field_is_refused_not_lost(alice):
     answer = post(
         "/auth/login",
