@@ -29,7 +29,6 @@ from agents.prompts import MAX_PROMPT_CHARACTERS, placeholders, render
 from voiceops.api import Conflict
 
 
-
 @contextmanager
 def services_as_conflicts():
     """What the services refuse is a 409 here."""
@@ -310,21 +309,24 @@ class VoiceAgentSerializer(OwnedSerializer):
     def validate(self, attrs):
         return super().validate(attrs | self._pinned(attrs))
 
-    def _pinned(self, given) -> dict[str, PromptVersion | None]:
+    def _pinned(self, given) -> dict[str, PromptVersion]:
         """The version of the prompt with the number that was given."""
         stored = self.instance or VoiceAgent()
         prompt = given.get("prompt", stored.prompt)
-        if "prompt_version" not in given and prompt == stored.prompt:
+        told = {"prompt_version": [str(services.VersionOfAnotherPrompt())]}
+        if "prompt_version" not in given:
+            # The new prompt may have that number too, and mean another text by it.
+            if stored.prompt_version and prompt != stored.prompt:
+                raise serializers.ValidationError(told)
             return {}
-        # Pinned to a number of another prompt: only its author knows what is meant.
-        number = given.get("prompt_version", stored.prompt_version and 0)
+        number = given["prompt_version"]
         if number is None:
-            return {"prompt_version": None}
+            return {}
         versions = PromptVersion.objects.for_owner(self._owner())
-        if version := versions.filter(prompt=prompt, number=number).first():
-            return {"prompt_version": version}
-        told = str(services.VersionOfAnotherPrompt())
-        raise serializers.ValidationError({"prompt_version": [told]})
+        version = versions.filter(prompt=prompt, number=number).first()
+        if version is None:
+            raise serializers.ValidationError(told)
+        return {"prompt_version": version}
 
     def create(self, given) -> VoiceAgent:
         wants_active = given.pop("is_active", False)

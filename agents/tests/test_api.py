@@ -205,3 +205,69 @@ def test_a_viewer_may_look(alice):
     for verb in ("PUT", "PATCH", "DELETE"):
         assert alice.api(verb, path, {"name": "x"}).status_code == 403
     assert alice.api("POST", f"{path}/activate").status_code == 403
+
+
+def make_versions(alice):
+    """The id of a prompt with two versions."""
+    made = alice.api("POST", "/api/prompts", {"name": "Desk", "text": "One"}).json()
+    alice.api("PATCH", f"/api/prompts/{made['id']}", {"text": "Two"})
+    return made["id"]
+
+
+def test_an_agent_is_pinned_to_a_version_and_let_go(alice):
+    prompt_id = make_versions(alice)
+
+    agent = make_agent(alice, prompt_id=prompt_id, prompt_version=1)
+    path = f"/api/agents/{agent['id']}"
+    renamed = alice.api("PATCH", path, {"name": "Desk"}).json()
+    listed = alice.api("GET", "/api/agents").json()["results"]
+    released = alice.api("PATCH", path, {"prompt_version": None}).json()
+
+    assert [agent["prompt_version"], renamed["prompt_version"]] == [1, 1]
+    assert [row["prompt_version"] for row in listed] == [1]
+    assert (released["prompt_id"], released["prompt_version"]) == (prompt_id, None)
+
+
+@pytest.mark.parametrize(
+    "change", [{"prompt_version": 3}, {"prompt_id": None}, {"prompt_version": 10**30}]
+)
+def test_a_pin_must_be_a_version_of_the_agents_prompt(alice, change):
+    agent = make_agent(alice, prompt_id=make_versions(alice), prompt_version=1)
+
+    answer = alice.api("PATCH", f"/api/agents/{agent['id']}", change)
+
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["prompt_version"]
+    assert VoiceAgent.unscoped.get().prompt_version.number == 1
+
+
+def test_a_new_prompt_does_not_take_over_the_number_of_a_pin(alice):
+    agent = make_agent(alice, prompt_id=make_versions(alice), prompt_version=1)
+    other = alice.api("POST", "/api/prompts", {"name": "Other", "text": "O"}).json()
+    path = f"/api/agents/{agent['id']}"
+
+    refused = alice.api("PATCH", path, {"prompt_id": other["id"]})
+    meant = alice.api("PATCH", path, {"prompt_id": other["id"], "prompt_version": 1})
+
+    assert refused.status_code == 400
+    assert list(refused.json()["errors"]) == ["prompt_version"]
+    assert (meant.status_code, meant.json()["prompt_version"]) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"language": "Klingon!"},
+        {"variables": {"not a name": "x"}},
+        {"variables": {"nul\0": "x"}},
+        {"variables": {f"v{number}": "" for number in range(51)}},
+        {"end_call_phrases": ["x" * 101]},
+    ],
+)
+def test_an_agent_has_the_limits_of_the_pages(alice, change):
+    agent = make_agent(alice)
+
+    answer = alice.api("PATCH", f"/api/agents/{agent['id']}", change)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"].keys() == change.keys()

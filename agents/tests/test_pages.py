@@ -197,7 +197,8 @@ def test_prompt_preview_begins_with_an_agents_values(alice):
 
     words = text_of(alice.client.get(prompt.get_absolute_url()))
 
-    assert "Every placeholder has a value. You are Ada ." in words
+    told = "Every placeholder has a value. What the agent would be told You are Ada ."
+    assert told in words
 
 
 def test_prompt_version_can_be_read_later(alice):
