@@ -118,5 +118,4 @@ def visitor(desk) -> Iterator[Callable[..., Page]]:
 
 
 def pytest_terminal_summary(terminalreporter):
-    if recording.IS_ON:
-        terminalreporter.line(f"Pictures: {recording.directory()}")
+    recording.tell_where(terminalreporter)

@@ -23,3 +23,10 @@ def picture(page: Page, name: str) -> None:
     """A picture of the whole page, when records are wanted."""
     if IS_ON:
         page.screenshot(path=directory() / f"{name}.png", full_page=True)
+
+
+@cache
+def tell_where(reporter) -> None:
+    """Print the directory at the end of a run, once."""
+    if IS_ON:
+        reporter.line(f"Pictures: {directory()}")

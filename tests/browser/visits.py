@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.urls import URLResolver, get_resolver, reverse
 
-from tests.browser.world import World
+from tests.browser.world import INVITATION, World
 
 NOBODY = ""
 
@@ -73,6 +73,13 @@ SIGNED_OUT = [
     Visit(
         "reset-from-old-key", NOBODY, literally("/account/password/reset/key/1-old/")
     ),
+    Visit("invitation", NOBODY, at("accounts:invitation_detail", INVITATION)),
+    Visit(
+        "invitation-unusable",
+        NOBODY,
+        at("accounts:invitation_detail", "used-up"),
+        status=404,
+    ),
     Visit("not-found", NOBODY, literally("/nothing-is-here"), status=404),
     Visit("simulator", NOBODY, literally("/simulator")),
     Visit(
@@ -122,6 +129,9 @@ WITH_DATA = visits_of(
         ),
         "carrier-account-new": at("telephony:carrier_account_create"),
         "profile": at("accounts:profile"),
+        "members": at("accounts:member_list"),
+        "workspace": at("accounts:workspace_change"),
+        "workspace-new": at("accounts:workspace_create"),
         "e-mail": at("account_email"),
         "password": at("account_change_password"),
         "second-factor-off": at("mfa_index"),
@@ -169,7 +179,15 @@ WITH_RIGHTS = [
             "agents": at("agents:agent_list"),
             "numbers": at("telephony:phone_list"),
             "api-keys": at("accounts:api_key_list"),
+            "members": at("accounts:member_list"),
+            "workspace": at("accounts:workspace_change"),
         },
+    ),
+    Visit(
+        "invitation-of-another",
+        "viewer",
+        at("accounts:invitation_detail", INVITATION),
+        status=403,
     ),
     Visit("forbidden", "viewer", at("agents:prompt_create"), status=403),
     Visit("admin", "operator", at("admin:index")),
@@ -201,7 +219,13 @@ NOT_VISITED = {
     "agents:prompt_preview": PART,
     "telephony:agent_calls": PART,
     "agents:agent_variables": PART,
-    "accounts:workspace_change": POSTED,
+    "accounts:workspace_switch": POSTED,
+    "accounts:workspace_leave": POSTED,
+    "accounts:member_change_role": POSTED,
+    "accounts:member_remove": POSTED,
+    "accounts:member_make_owner": POSTED,
+    "accounts:invitation_resend": POSTED,
+    "accounts:invitation_revoke": POSTED,
     "accounts:api_key_revoke": POSTED,
     "agents:prompt_delete": POSTED,
     "agents:agent_activate": POSTED,

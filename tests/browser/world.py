@@ -11,7 +11,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
 
 from accounts import services
-from accounts.models import Membership, User
+from accounts.models import Invitation, Membership, User
 from accounts.tenancy import OwnedModel
 from agents.models import Prompt, PromptVersion, VoiceAgent
 from telephony.models import Call, CallEvent, Turn
@@ -19,6 +19,7 @@ from tests.people import PASSWORD, Tenant, make_tenant
 from tests.walls import furnish
 
 Status, Reason = Call.Status, Call.EndReason
+INVITATION = "the-secret-in-the-link-of-an-invitation"
 
 PROMPT = """You are {{ agent_name }}, the receptionist of {{ business }}.
 
@@ -72,6 +73,7 @@ def make_world() -> World:
     _add_second_factor(world)
     _add_agents(world)
     _add_keys(world.alice)
+    _add_colleagues(world)
     _add_calls(world)
     return world
 
@@ -123,6 +125,24 @@ def _add_agents(world: World) -> None:
         prompt=prompt,
         prompt_version=PromptVersion.unscoped.get(prompt=prompt, number=1),
     )
+
+
+def _add_colleagues(world: World) -> None:
+    workspace = world.alice.workspace
+    colleague = User.objects.create_user("colleague@example.com", name="Grace")
+    Membership.objects.create(
+        workspace=workspace, user=colleague, role=Membership.Role.ADMIN
+    )
+    for email, days in (("guest@example.com", 5), ("late@example.com", -5)):
+        Invitation.unscoped.create(
+            owner=workspace,
+            email=email,
+            role=Membership.Role.MEMBER,
+            invited_by=world.alice.user,
+            digest=Invitation.digest_of(INVITATION if days > 0 else email),
+            expires_at=timezone.now() + timedelta(days=days),
+            sent_at=timezone.now() - timedelta(days=2),
+        )
 
 
 def _add_keys(tenant: Tenant) -> None:

@@ -49,5 +49,4 @@ def visit(browser):
 
 
 def pytest_terminal_summary(terminalreporter):
-    if recording.IS_ON:
-        terminalreporter.line(f"Pictures: {recording.directory()}")
+    recording.tell_where(terminalreporter)
