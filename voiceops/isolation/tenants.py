@@ -1,0 +1,288 @@
+"""Two throw-away workspaces with a row of every kind, and their removal."""
+
+import contextlib
+import os
+import secrets
+import socket
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import models, transaction
+from django.utils import timezone
+
+from accounts import services
+from accounts.models import AccessToken, Membership, User, Workspace
+from accounts.tenancy import OwnedModel
+from agents.models import PromptVersion, VoiceAgent
+from telephony.models import Call, CarrierAccount, Phone, TestLine, Turn
+
+MARK = "Xylophone-Quarantine"
+# RFC 2606: nobody can have an address there, so nobody else's rows can look like ours.
+DOMAIN = "isolation.invalid"
+# Older than this, a run is a dead one wherever it ran; `walk` ends long before.
+LONGEST_RUN = timedelta(minutes=15)
+# No background job may take the throw-away call for one that has gone silent.
+NEVER_SILENT = timedelta(days=365)
+# Attributes by which a row can be asked for, in a path or elsewhere.
+NAMES = ("pk", "webhook_token", "relay_token", "sid", "account_sid", "key", "digest")
+
+
+class Tenant:
+    """A person with a workspace, a bearer token, and a row of every owned model.
+
+    `ids` has everything by which a row can be asked for, under names that are the same
+    for every tenant. `traces` are the texts that nobody else may ever be shown.
+    """
+
+    def __init__(self, user: User, workspace: Workspace, token: str):
+        self.user, self.workspace, self.token = user, workspace, token
+        self.rows = furnish(self)
+        self.ids = _ids(self)
+        self.traces = _traces(self)
+
+    def row(self, model: type[OwnedModel]) -> OwnedModel:
+        return next(row for row in self.rows if type(row) is model)
+
+
+def _ids(tenant: Tenant) -> dict[str, str]:
+    return {
+        f"{row._meta.model_name}.{name}": str(getattr(row, name))
+        for row in (*tenant.rows, tenant.user, tenant.workspace)
+        for name in NAMES
+        if getattr(row, name, None)
+    }
+
+
+def _traces(tenant: Tenant) -> set[str]:
+    phone, account = tenant.row(Phone), tenant.row(CarrierAccount)
+    secret = {account.auth_token, tenant.row(TestLine).auth_token, tenant.token}
+    said = {mark_of(tenant), tenant.user.name, tenant.user.email, phone.number}
+    return {*tenant.ids.values(), *secret, *said}
+
+
+def mark_of(tenant) -> str:
+    """What stands in every text of the tenant's rows."""
+    return f"{MARK} of {tenant.user.get_short_name()}"
+
+
+# -- Rows ------------------------------------------------------------------------------
+
+
+def owned_models() -> list[type[OwnedModel]]:
+    """Every kind of row that belongs to a workspace."""
+    return [model for model in apps.get_models() if issubclass(model, OwnedModel)]
+
+
+def furnish(tenant) -> list[OwnedModel]:
+    """One row of every owned model, its texts marked.
+
+    `tenant` has a `user` and a `workspace`. A model of tomorrow is filled in by the
+    types of its fields; what they do not tell stands in `_special`.
+    """
+    rows: dict[type[OwnedModel], OwnedModel] = {}
+    for model in owned_models():
+        _row_of(model, tenant, rows)
+    return list(rows.values())
+
+
+def _row_of(model, tenant, rows) -> OwnedModel:
+    if model not in rows:
+        given = _special(model)
+        fields = [
+            field
+            for field in model._meta.concrete_fields
+            if field.name not in given and field.name != "owner"
+        ]
+        for field in fields:
+            if _wants_value(field):
+                given[field.name] = _value(field, tenant, rows)
+        rows[model] = model.unscoped.create(owner=tenant.workspace, **given)
+    return rows[model]
+
+
+def _wants_value(field: models.Field) -> bool:
+    if field.is_relation:
+        return True
+    is_moment = isinstance(field, models.DateTimeField) and field.null
+    return not (field.has_default() or field.primary_key or is_moment)
+
+
+def _value(field: models.Field, tenant, rows):
+    """Something that the field takes: a marked text where it holds texts."""
+    if field.is_relation:
+        related = field.related_model
+        known = {get_user_model(): tenant.user, Workspace: tenant.workspace}
+        return known.get(related) or _row_of(related, tenant, rows)
+    if field.choices:
+        return list(field.choices)[-1][0]
+    if isinstance(field, models.DateTimeField):
+        return timezone.now()
+    if isinstance(field, models.IntegerField):
+        return 1
+    if isinstance(field, models.GenericIPAddressField):
+        return "192.0.2.1"
+    if isinstance(field, models.EmailField):
+        return f"guest.{uuid.uuid4().hex}@{DOMAIN}"
+    is_name = field.unique or field.name in NAMES
+    text = uuid.uuid4().hex if is_name else mark_of(tenant)
+    return text[: field.max_length]
+
+
+def _special(model) -> dict:
+    """Values that the field's type does not tell."""
+    hexadecimal, now = uuid.uuid4().hex, timezone.now()
+    return {
+        AccessToken: {"kind": AccessToken.Kind.API_KEY, "prefix": "vo_x"},
+        CarrierAccount: {"account_sid": f"AC{hexadecimal}", "auth_token": hexadecimal},
+        # ITU-T E.164 assigns no country code 999: nobody can hold this number.
+        Phone: {
+            "number": f"+999{secrets.randbelow(10**10):010}",
+            "carrier_sid": f"PN{hexadecimal}",
+        },
+        PromptVersion: {"number": 1},
+        VoiceAgent: {"is_active": True, "model": ""},
+        TestLine: {"account_sid": f"AC{hexadecimal}", "auth_token": hexadecimal},
+        Call: {
+            "sid": f"CA{hexadecimal}",
+            "direction": Call.Direction.INCOMING,
+            "status": Call.Status.IN_PROGRESS,
+            "transport": VoiceAgent.Transport.GATHER,
+            "answered_at": now,
+            "end_reason": "",
+            "from_number": "+999",
+            "last_event_at": now + NEVER_SILENT,
+            "test_line": None,
+        },
+        Turn: {"speaker": Turn.Speaker.CALLER},
+    }.get(model, {})
+
+
+# -- Their lives -----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def two_tenants() -> Iterator[tuple[Tenant, Tenant]]:
+    """An owner and a stranger, for the time of the `with`; then nothing is left.
+
+    Removes first what a killed run has left behind.
+    """
+    remove_leftovers()
+    made: list[User] = []
+    try:
+        yield _make_tenant("owner", made), _make_tenant("stranger", made)
+    finally:
+        for user in made:
+            _remove(user)
+
+
+def _make_tenant(name: str, made: list[User]) -> Tenant:
+    with transaction.atomic():
+        user = User.objects.create_user(
+            f"{name}.{uuid.uuid4().hex}@{DOMAIN}", name=f"{name} {_process_name()}"
+        )
+        EmailAddress.objects.create(
+            user=user, email=user.email, verified=True, primary=True
+        )
+        workspace = services.open_personal_workspace(user)
+        token = services.issue_login_token(user)
+        # In the future: else every request would note the token's use.
+        AccessToken.unscoped.filter(user=user).update(
+            last_used_at=timezone.now() + LONGEST_RUN
+        )
+        made.append(user)
+        return Tenant(user, workspace, token)
+
+
+def remove_leftovers() -> int:
+    """Remove the throw-away people of runs that are dead; how many there were."""
+    found = User.objects.filter(email__endswith=f"@{DOMAIN}")
+    dead = [user for user in found if _is_left_over(user)]
+    for user in dead:
+        _remove(user)
+    return len(dead)
+
+
+def _process_name() -> str:
+    return f"{os.getpid()} {_host()}"
+
+
+def _host() -> str:
+    return socket.gethostname()[:40]
+
+
+def _is_left_over(user: User) -> bool:
+    """Whether the run that made `user` is over: another one may be at work now."""
+    if user.date_joined < timezone.now() - LONGEST_RUN:
+        return True
+    _, pid, host = user.name.split(" ", 2)
+    return host == _host() and not _is_running(int(pid))
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # signal 0 asks only
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's, but running
+        return True
+    return True
+
+
+@transaction.atomic
+def _remove(user: User) -> None:
+    """Remove the person, their workspaces and all that is in them, in no time."""
+    for membership in Membership.objects.filter(user=user):
+        workspace = membership.workspace
+        _empty(workspace)
+        workspace.delete()
+    with contextlib.suppress(ObjectDoesNotExist):
+        User.objects.get(pk=user.pk).delete()
+
+
+def _empty(workspace: Workspace) -> None:
+    """Delete the owned rows: those that others protect after the others."""
+    left = owned_models()
+    while left:
+        stuck = [model for model in left if not _delete_all(model, workspace)]
+        if len(stuck) == len(left):
+            raise RuntimeError(f"cannot be deleted: {stuck}")
+        left = stuck
+
+
+def _delete_all(model, workspace: Workspace) -> bool:
+    try:
+        model.unscoped.filter(owner=workspace).delete()
+    except models.ProtectedError:
+        return False
+    return True
+
+
+# -- What is theirs --------------------------------------------------------------------
+
+
+def snapshot(tenant) -> dict[str, list]:
+    """Every column of every row that is the tenant's: of the workspace and of theirs."""
+    found = {
+        model.__name__: model.unscoped.filter(owner=tenant.workspace)
+        for model in owned_models()
+    }
+    found["Workspace"] = Workspace.objects.filter(pk=tenant.workspace.pk)
+    found["User"] = User.objects.filter(pk=tenant.user.pk)
+    for model in _models_of_people():
+        found[model.__name__] = model._base_manager.filter(user=tenant.user)
+    return {name: sorted(map(repr, rows.values())) for name, rows in found.items()}
+
+
+def _models_of_people() -> list[type[models.Model]]:
+    """Rows of a person that no workspace owns: memberships, addresses, factors."""
+    return [
+        relation.related_model
+        for relation in User._meta.related_objects
+        if relation.field.name == "user"
+        and not issubclass(relation.related_model, OwnedModel)
+    ]
