@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import AllowAny
 
 from accounts import api as accounts
+from accounts import api_teams as teams
 from agents import api as agents
 from telephony.api import calls, carrier
 from voiceops.api_errors import UnknownAddress
@@ -41,6 +42,15 @@ canonical = [
     path("calls/<str:call_sid>", calls.CallView.as_view()),
     path("api-keys", accounts.ApiKeyListView.as_view()),
     path("api-keys/<uuid:pk>", accounts.ApiKeyDetailView.as_view()),
+    path("workspaces", teams.WorkspaceListView.as_view()),
+    path("members", teams.MemberListView.as_view()),
+    path("members/<uuid:member_id>", teams.MemberDetailView.as_view()),
+    path("invitations", teams.InvitationListView.as_view()),
+    path("invitations/<uuid:invitation_id>", teams.InvitationDetailView.as_view()),
+    path(
+        "invitations/<uuid:invitation_id>/resend",
+        teams.InvitationResendView.as_view(),
+    ),
 ]
 about = [
     path(

@@ -1,0 +1,175 @@
+"""Every route, as people of every role: a viewer reads everything, changes nothing."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+
+from accounts import permissions
+from accounts.models import Membership
+from tests.people import Tenant, join, make_tenant
+from voiceops.isolation.routes import Kind, routes
+from voiceops.isolation.tenants import MARK, furnish, snapshot
+
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+REFUSED = {403, 405}
+
+# Not about the workspace: what a person may do with themselves, in any role.
+ONES_OWN = {
+    "settings/profile": "one's own name and time zone",
+    "settings/workspaces/new": "a workspace of one's own",
+    "settings/workspaces/switch": "where one works",
+    "settings/workspace/leave": "one's own membership",
+    "invitations/<>": "open to whoever has the mail",
+    "auth/register": "for people who are not signed in",
+    "auth/login": "for people who are not signed in",
+    "auth/mfa": "for people who are not signed in",
+    "auth/logout": "one's own log-in",
+    "auth/me": "who asks",
+    "workspaces": "where one is, and as what",
+    "auth/sessions": "one's own log-ins",
+    "auth/sessions/<>": "one's own log-ins",
+}
+# A POST because texts are long: they show what a text would become.
+PREVIEWS = {
+    "prompts/preview": "a text that is being written",
+    "voice-agents/variables": "a form that is being filled in",
+    "api/prompts/<>/preview": "a prompt with values",
+}
+# Pages that hold nothing but a form to make something.
+FORMS_TO_MAKE = {
+    "prompts/new",
+    "voice-agents/new",
+    "numbers/new",
+    "carrier-accounts/new",
+}
+
+
+def name_of(route) -> str:
+    """Its template without the names of what is filled in."""
+    return re.sub("<[^>]*>", "<>", route.template)
+
+
+def is_ones_own(route) -> bool:
+    return name_of(route).removeprefix("api/") in ONES_OWN
+
+
+ROUTES = [route for route in routes() if route.kind in {Kind.PAGE, Kind.API}]
+
+
+@pytest.fixture
+def team(db):
+    """The owner of a furnished workspace, a member and a viewer."""
+    owner = make_tenant("alice")
+    owner.rows = furnish(owner)
+    owner.ids = [
+        *{str(row.pk) for row in owner.rows},
+        *{str(row.sid) for row in owner.rows if getattr(row, "sid", None)},
+        str(Membership.objects.get(user=owner.user).pk),
+    ]
+    return {
+        "owner": owner,
+        "member": join(owner, "member", "member"),
+        "viewer": join(owner, "viewer", "viewer"),
+    }
+
+
+def paths(route, owner):
+    """The route with each of the owner's ids that fits, so with the right one too."""
+    if not route.parameters:
+        return [route.path()]
+    return [route.path(id_) for id_ in owner.ids if route.takes(id_)]
+
+
+def ask(tenant: Tenant, route, verb, path):
+    if route.kind == Kind.API:
+        body = {} if verb in CHANGING else None
+        return tenant.api(verb, path, body)
+    return tenant.client.generic(verb, path)
+
+
+def everything(owner):
+    people = Membership.objects.filter(workspace=owner.workspace)
+    return snapshot(owner), sorted(map(repr, people.values()))
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if not is_ones_own(route)],
+    ids=lambda route: route.template,
+)
+def test_viewer_changes_nothing(route, team):
+    owner, viewer = team["owner"], team["viewer"]
+    before = everything(owner)
+
+    answered = {
+        verb: {
+            ask(viewer, route, verb, path).status_code for path in paths(route, owner)
+        }
+        for verb in CHANGING
+    }
+
+    assert _without_log_ins(everything(owner)) == _without_log_ins(before)
+    if name_of(route) not in PREVIEWS:
+        # Among the ids is the right one; those of other things may be unknown there.
+        refusals = {verb: statuses - {404} for verb, statuses in answered.items()}
+        assert all(refusals.values()), answered
+        assert set().union(*refusals.values()) <= REFUSED, answered
+
+
+def _without_log_ins(state):
+    """A log-in token of the viewer is a row of the workspace, and made by asking."""
+    rows, people = state
+    tokens = [row for row in rows["AccessToken"] if "'kind': 'login'" not in row]
+    return {**rows, "AccessToken": tokens}, people
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.template)
+def test_viewer_reads_what_a_member_reads(route, team):
+    for path in paths(route, team["owner"]):
+        cache.clear()
+        mine = ask(team["viewer"], route, "GET", path)
+        theirs = ask(team["member"], route, "GET", path)
+
+        if name_of(route) in FORMS_TO_MAKE:
+            assert mine.status_code == 403
+        elif theirs.status_code == 405:
+            assert mine.status_code in REFUSED
+        else:
+            assert mine.status_code == theirs.status_code, path
+            assert is_ones_own(route) or _shown(mine) == _shown(theirs), path
+
+
+def _shown(answer) -> str | bool:
+    """The whole answer of the API; of a page, whether it shows the owner's words."""
+    text = b"".join(answer).decode("utf-8", "replace")
+    if answer.headers.get("Content-Type", "").startswith("application/json"):
+        return text
+    return MARK in text
+
+
+def test_viewer_walk_leaves_out_only_routes_that_exist():
+    names = {name_of(route) for route in ROUTES}
+    names |= {name.removeprefix("api/") for name in names}
+
+    assert {*ONES_OWN, *PREVIEWS, *FORMS_TO_MAKE} - names == set()
+
+
+def test_viewer_walk_would_notice_a_member(team):
+    """Else it would prove nothing: what it is refused, a member may do."""
+    owner = team["owner"]
+    (row,) = [row for row in owner.rows if row._meta.model_name == "prompt"]
+
+    answer = team["member"].client.post(
+        f"/prompts/{row.pk}", {"name": "Changed", "text": "Changed", "version": 1}
+    )
+
+    assert answer.status_code not in REFUSED
+
+
+def test_docs_show_the_table_of_the_code():
+    page = Path(settings.BASE_DIR, "docs", "teams.md").read_text()
+
+    assert permissions.as_markdown() in page
