@@ -19,6 +19,11 @@ AXE_OPTIONS = {
     ],
     "resultTypes": ["violations"],
 }
+# All that a theme can change.
+AXE_COLOURS = {
+    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+    "resultTypes": ["violations"],
+}
 # Swagger UI is looked at from outside: its colours are its makers'.
 AXE_CONTEXT = {"exclude": [".swagger-ui"]}
 # A page that is refused on purpose (404, 403, 422) is an error of its own address only.
@@ -55,7 +60,13 @@ def settle(page: Page) -> None:
 def problems(page: Page) -> list[str]:
     """What is wrong with the page as it stands; empty when it is sound."""
     settle(page)
-    return [*_axe(page), *_layout(page), *_markup(page), *said(page)]
+    return [*_axe(page, AXE_OPTIONS), *_layout(page), *_markup(page), *said(page)]
+
+
+def problems_of_the_theme(page: Page) -> list[str]:
+    """Likewise, of a page that has been judged in the other theme: only its colours."""
+    settle(page)
+    return [*_axe(page, AXE_COLOURS), *said(page)]
 
 
 def said(page: Page) -> list[str]:
@@ -65,10 +76,10 @@ def said(page: Page) -> list[str]:
     return taken
 
 
-def _axe(page: Page) -> list[str]:
+def _axe(page: Page, wanted: dict) -> list[str]:
     page.evaluate(AXE_SCRIPT)
     found = page.evaluate(
-        "([context, options]) => axe.run(context, options)", [AXE_CONTEXT, AXE_OPTIONS]
+        "([context, options]) => axe.run(context, options)", [AXE_CONTEXT, wanted]
     )["violations"]
     return [
         f"axe {violation['id']}: {' '.join(node['target'])} {node['html'][:160]}"
