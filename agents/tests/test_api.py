@@ -259,7 +259,6 @@ def test_a_new_prompt_does_not_take_over_the_number_of_a_pin(alice):
     [
         {"language": "Klingon!"},
         {"variables": {"not a name": "x"}},
-        {"variables": {"nul\0": "x"}},
         {"variables": {f"v{number}": "" for number in range(51)}},
         {"end_call_phrases": ["x" * 101]},
     ],
@@ -270,4 +269,5 @@ def test_an_agent_has_the_limits_of_the_pages(alice, change):
     answer = alice.api("PATCH", f"/api/agents/{agent['id']}", change)
 
     assert answer.status_code == 400
-    assert answer.json()["errors"].keys() == change.keys()
+    told = {name.partition(".")[0] for name in answer.json()["errors"]}
+    assert told == change.keys()
