@@ -97,7 +97,7 @@ def _opcodes(before: Sequence[str], after: Sequence[str]) -> list[Opcode]:
     ]
 
 
-def _middle_opcodes(before: Sequence[str], after: Sequence[str]) -> list[Opcode]:
+def _middle_opcodes(before: Sequence[str], after: Sequence[str]) -> Sequence[Opcode]:
     if not (before or after):
         return []
     if not before or not after or len(before) + len(after) > MOST_COMPARED:
