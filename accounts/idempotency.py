@@ -9,7 +9,6 @@ after TAKE_OVER_S, and what the work itself forbids twice (a number, a name, a c
 its own row) is then refused or found, not done again.
 """
 
-import hashlib
 import json
 from datetime import datetime, timedelta
 
@@ -35,7 +34,7 @@ def fingerprint(*parts: object) -> str:
     """What tells one request from another; keyed, as the body may hold secrets."""
     told = json.dumps(parts, sort_keys=True, default=str)
     return salted_hmac(
-        "accounts.idempotency", told, algorithm=hashlib.sha256
+        "accounts.idempotency", told, algorithm="sha256"
     ).hexdigest()
 
 
