@@ -1,5 +1,6 @@
 """Who is asking the API: a bearer token or the browser's session, and what they may."""
 
+from allauth.account.adapter import get_adapter
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import (
@@ -34,7 +35,8 @@ class BearerAuthentication(BaseAuthentication):
             raise AuthenticationFailed("This token's user has left the workspace.")
         request._request.membership = membership
         request._request.workspace = token.owner
-        services.note_use(token, address=request.META.get("REMOTE_ADDR") or None)
+        address = get_adapter().get_client_ip(request._request)
+        services.note_use(token, address=address or None)
         return token.user, token
 
     def authenticate_header(self, request):

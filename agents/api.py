@@ -307,7 +307,10 @@ class VoiceAgentSerializer(OwnedSerializer):
         return super().build_field(name, info, model_class, nested_depth)
 
     def validate(self, attrs):
-        return super().validate(attrs | self._pinned(attrs))
+        """Being active is the service's affair: it replaces whoever is in the way."""
+        attrs |= self._pinned(attrs)
+        super().validate(attrs | {"is_active": False})
+        return attrs
 
     def _pinned(self, given) -> dict[str, PromptVersion]:
         """The version of the prompt with the number that was given."""
@@ -331,22 +334,23 @@ class VoiceAgentSerializer(OwnedSerializer):
     def create(self, given) -> VoiceAgent:
         wants_active = given.pop("is_active", False)
         agent = VoiceAgent(owner=self._owner(), **given)
-        with services_as_conflicts():
+        with services_as_conflicts(), transaction.atomic():
             services.save_agent(agent)
             if wants_active:
                 services.activate(agent)
         return agent
 
     def update(self, agent, given) -> VoiceAgent:
-        wants_active = given.pop("is_active", agent.is_active)
+        was_active = agent.is_active
+        wants_active = given.pop("is_active", was_active)
         for name, value in given.items():
             setattr(agent, name, value)
-        with services_as_conflicts():
-            services.save_agent(agent)
-            if wants_active and not agent.is_active:
-                services.activate(agent)
-            elif agent.is_active and not wants_active:
+        with services_as_conflicts(), transaction.atomic():
+            if was_active and not wants_active:
                 services.deactivate(agent)
+            services.save_agent(agent)
+            if wants_active and not was_active:
+                services.activate(agent)
         return agent
 
 

@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -14,7 +14,7 @@ from accounts.tenancy import (
     closed_manager,
 )
 from voiceops.encryption import EncryptedTextField
-from voiceops.ids import opaque_token
+from voiceops.ids import earliest_uuid7, opaque_token
 
 ACCOUNT_SID = RegexValidator(
     r"^AC[0-9a-f]{32}$", _("A Twilio account SID: AC and 32 hexadecimal digits.")
@@ -111,10 +111,22 @@ class TestLine(OwnedModel):
         return f"Test line of {self.agent_id}"
 
 
+# A call's id is made when its row is, its start is the carrier's word: give or take.
+ID_MARGIN = timedelta(days=1)
+
+
 class CallQuerySet(OwnedQuerySet):
     def in_progress(self):
         """Calls now queued, ringing or in progress."""
         return self.filter(status__in=Call.OPEN)
+
+    def started_from(self, at: datetime):
+        """Calls that started at `at` or later, found by the index of the id."""
+        return self.filter(started_at__gte=at, pk__gte=earliest_uuid7(at - ID_MARGIN))
+
+    def started_before(self, at: datetime):
+        """Calls that started before `at`, found by the index of the id."""
+        return self.filter(started_at__lt=at, pk__lt=earliest_uuid7(at + ID_MARGIN))
 
 
 class Call(OwnedModel):

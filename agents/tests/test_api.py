@@ -271,3 +271,45 @@ def test_an_agent_has_the_limits_of_the_pages(alice, change):
     assert answer.status_code == 400
     told = {name.partition(".")[0] for name in answer.json()["errors"]}
     assert told == change.keys()
+
+
+def test_an_agent_that_is_made_active_replaces_the_one_on_its_phone(alice):
+    phone = make_phone(alice)
+    first = make_agent(alice, name="A", phone_id=str(phone.pk), is_active=True)
+
+    second = make_agent(alice, name="B", phone_id=str(phone.pk), is_active=True)
+
+    assert second["is_active"] is True
+    assert not VoiceAgent.unscoped.get(pk=first["id"]).is_active
+    again = alice.api("PATCH", f"/api/agents/{first['id']}", {"is_active": True})
+    assert again.json()["is_active"] is True
+    assert not VoiceAgent.unscoped.get(pk=second["id"]).is_active
+
+
+def test_an_active_agent_is_not_moved_to_a_phone_that_another_answers(alice):
+    phone = make_phone(alice)
+    other = Phone.unscoped.create(
+        owner=alice.workspace,
+        carrier_account=phone.carrier_account,
+        number="+14155550101",
+        carrier_sid="PN" + "1" * 32,
+    )
+    make_agent(alice, name="A", phone_id=str(phone.pk), is_active=True)
+    moved = make_agent(alice, name="B", phone_id=str(other.pk), is_active=True)
+
+    answer = alice.api(
+        "PATCH", f"/api/agents/{moved['id']}", {"phone_id": str(phone.pk)}
+    )
+
+    assert answer.status_code == 409
+    assert str(VoiceAgent.unscoped.get(pk=moved["id"]).phone_id) == str(other.pk)
+
+
+def test_replacing_an_active_agent_without_saying_so_deactivates_it(alice):
+    phone = make_phone(alice)
+    agent = make_agent(alice, phone_id=str(phone.pk), is_active=True)
+
+    put = alice.api("PUT", f"/api/agents/{agent['id']}", {"name": "Desk"})
+
+    assert put.status_code == 200
+    assert (put.json()["is_active"], put.json()["phone_id"]) == (False, None)

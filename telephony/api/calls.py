@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Q
 from django.http import Http404
@@ -32,7 +33,7 @@ class CallFilter(filters.FilterSet):
     agent_id = filters.ModelChoiceFilter(field_name="agent", queryset=_agents)
     phone_id = filters.ModelChoiceFilter(field_name="phone", queryset=_phones)
     number = filters.CharFilter(method="with_number", max_length=20)
-    to = filters.DateFilter(field_name="started_at", lookup_expr="date__lte")
+    to = filters.DateFilter(method="until")
     q = filters.CharFilter(method="saying", max_length=100)
 
     class Meta:
@@ -47,15 +48,23 @@ class CallFilter(filters.FilterSet):
             Q(from_number__contains=digits) | Q(to_number__contains=digits)
         )
 
+    def since(self, calls, name, day):
+        return calls.started_from(_midnight(day))
+
+    def until(self, calls, name, day):
+        return calls.started_before(_midnight(day + timedelta(days=1)))
+
     def saying(self, calls, name, words):
         turns = Turn.objects.for_owner(self.request.workspace)
         return calls.filter(pk__in=turns.filter(text__icontains=words).values("call"))
 
 
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
 # `from` is a word of Python's own.
-CallFilter.base_filters["from"] = filters.DateFilter(
-    field_name="started_at", lookup_expr="date__gte"
-)
+CallFilter.base_filters["from"] = filters.DateFilter(method="since")
 
 
 class TurnSerializer(serializers.ModelSerializer):

@@ -10,10 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.models import VoiceAgent
 from telephony.models import Call, Phone, Turn
-from voiceops.ids import earliest_uuid7
 
-# A call's id is made when its row is, its start is the carrier's word: give or take.
-ID_MARGIN = timedelta(days=1)
 # Calls outlive who answered them and where: both can still be chosen, at the end.
 NOT_DELETED_FIRST = (F("deleted_at").asc(nulls_first=True), "-pk")
 KINDS = [("real", _("Real calls")), ("test", _("Test calls"))]
@@ -141,15 +138,9 @@ class CallFilterForm(forms.Form):
 
     def _apply_days(self, calls):
         if first := self.cleaned_data["first_day"]:
-            start = midnight(first)
-            calls = calls.filter(
-                started_at__gte=start, pk__gte=earliest_uuid7(start - ID_MARGIN)
-            )
+            calls = calls.started_from(midnight(first))
         if last := self.cleaned_data["last_day"]:
-            end = midnight(last + timedelta(days=1))
-            calls = calls.filter(
-                started_at__lt=end, pk__lt=earliest_uuid7(end + ID_MARGIN)
-            )
+            calls = calls.started_before(midnight(last + timedelta(days=1)))
         return calls
 
     @property

@@ -1,11 +1,13 @@
 """Reading calls through the API."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from agents.models import VoiceAgent
 from telephony.models import Call, CallEvent, Turn
+from voiceops.ids import earliest_uuid7
 
 pytestmark = pytest.mark.django_db
 
@@ -18,6 +20,10 @@ def make_call(tenant, **fields):
         "from_number": "+16285550101",
         "to_number": "+14155550100",
     }
+    if "started_at" in fields:
+        # As if it had been made then: the id holds the time too.
+        day = int(earliest_uuid7(fields["started_at"]))
+        defaults["id"] = UUID(int=day + Call.unscoped.count())
     return Call.unscoped.create(owner=tenant.workspace, **defaults | fields)
 
 
