@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from redis.exceptions import RedisError
 
 from accounts import services
 
@@ -62,7 +63,10 @@ def session_activity_middleware(get_response):
 
 def _is_worth_noting(session) -> bool:
     key = f"session-seen:{session.session_key}"
-    return cache.add(key, True, timeout=SESSION_SEEN_PRECISION_S)
+    try:
+        return cache.add(key, True, timeout=SESSION_SEEN_PRECISION_S)
+    except RedisError:  # a page is worth more than this note
+        return False
 
 
 def log_in_again_middleware(get_response):
