@@ -10,7 +10,7 @@ from django.test import override_settings
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import recording
-from tests.browser.logins import log_in
+from tests.browser.logins import confirm_access, log_in
 from tests.browser.site import served
 from tests.browser.soundness import watch
 from tests.browser.visits import NOBODY
@@ -92,7 +92,9 @@ class Desk:
         if who not in self.logins:
             context = self.browser.new_context(base_url=self.url)
             context.set_default_timeout(ANSWER_WITHIN_MS)
-            log_in(context.new_page(), self.world, who)
+            page = context.new_page()
+            log_in(page, self.world, who)
+            confirm_access(page)
             self.logins[who] = context.storage_state()
             context.close()
         return self.logins[who]

@@ -20,6 +20,14 @@ def log_in(page: Page, world: World, who: str) -> None:
     page.wait_for_url("**/")
 
 
+def confirm_access(page: Page) -> None:
+    """Give the password again, which the pages of second factors ask for."""
+    page.goto("/account/reauthenticate/?next=/")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    page.wait_for_url("**/")
+
+
 def give_password(page: Page, email: str) -> None:
     page.goto("/account/login/")
     page.get_by_label("Email").fill(email)

@@ -20,6 +20,8 @@ def test_page_is_sound_in_every_theme_and_width(desk, visit):
         for theme, judge in JUDGES.items():
             page = desk.page(visit.who, width, theme)
             answered.add(page.goto(path).status)
+            landed = page.url.removeprefix(desk.url)
+            assert landed.endswith(visit.lands_on) if visit.lands_on else landed == path
             found += [f"{width} px, {theme}: {what}" for what in judge(page)]
             picture(page, f"{visit.name}-{width}-{theme}")
 

@@ -18,6 +18,7 @@ class Visit:
     who: str
     path: Callable[[World], str]
     status: int = 200
+    lands_on: str = ""  # where it sends the browser on to, if it does
 
 
 def at(url_name: str, *args, query: str = "") -> Callable[[World], str]:
@@ -69,6 +70,7 @@ SIGNED_OUT = [
         "reset-from-key",
         NOBODY,
         lambda world: f"/account/password/reset/key/{world.reset_key}/",
+        lands_on="-set-password/",
     ),
     Visit(
         "reset-from-old-key", NOBODY, literally("/account/password/reset/key/1-old/")
@@ -135,7 +137,6 @@ WITH_DATA = visits_of(
         "e-mail": at("account_email"),
         "password": at("account_change_password"),
         "second-factor-off": at("mfa_index"),
-        "second-factor-new": at("mfa_activate_totp"),
         "sessions": at("usersessions_list"),
         "log-out": at("account_logout"),
         "reauthenticate": at("account_reauthenticate"),
@@ -173,6 +174,7 @@ WITH_RIGHTS = [
             "second-factor-again": at("mfa_reauthenticate"),
         },
     ),
+    *visits_of("builder", **{"second-factor-new": at("mfa_activate_totp")}),
     *visits_of(
         "viewer",
         **{
