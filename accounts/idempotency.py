@@ -33,9 +33,7 @@ class InProgress(Exception):
 def fingerprint(*parts: object) -> str:
     """What tells one request from another; keyed, as the body may hold secrets."""
     told = json.dumps(parts, sort_keys=True, default=str)
-    return salted_hmac(
-        "accounts.idempotency", told, algorithm="sha256"
-    ).hexdigest()
+    return salted_hmac("accounts.idempotency", told, algorithm="sha256").hexdigest()
 
 
 def claim(*, owner: Workspace, key: str, fingerprint: str, at: datetime) -> KeptAnswer:
