@@ -143,6 +143,13 @@ def _schema(scratch: Path) -> Count:
     return count + Count(failed=1)
 
 
+def _isolation(scratch: Path) -> Count:
+    """No workspace sees or changes what is another's, by the operators' own command."""
+    environment = _app_environment(scratch)
+    migrated = _manage(environment, "migrate", "-v0")
+    return migrated + _manage(environment, "check_isolation", "--all")
+
+
 def _assets(scratch: Path) -> Count:
     """The stylesheet and the vendored files are what their sources make."""
     if shutil.which("npm") is None:
@@ -185,6 +192,7 @@ GROUPS: dict[str, Callable[[Path], Count]] = {
     "migrations": _migrations,
     "deploy": _deploy,
     "schema": _schema,
+    "isolation": _isolation,
     "assets": _assets,
     "sqlite": _sqlite,
     "postgres": _postgres,

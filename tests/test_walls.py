@@ -1,4 +1,4 @@
-"""No tenant can see, change or guess anything of another: every route, every verb."""
+"""The walk finds what a careless route gives away, and proves what it claims."""
 
 import types
 
@@ -9,58 +9,58 @@ from django.shortcuts import get_object_or_404
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
+from agents import api
 from agents.models import Prompt
+from agents.views import prompts
 from tests.people import make_tenant
-from tests.walls import (
-    MARK,
-    Address,
-    addresses,
-    fillings,
-    furnish,
-    identifiers,
-    leaks,
-    owned_models,
-)
+from tests.walls import MARK, furnish, owned_models
+from voiceops.isolation import report
+from voiceops.isolation.routes import Kind, Route, routes
+from voiceops.isolation.sealed import sealed
+from voiceops.isolation.tenants import two_tenants
+from voiceops.isolation.walk import walk
 
 pytestmark = pytest.mark.django_db
-ADDRESSES = addresses()
+
+
+def leaks_of(template):
+    """What the walk says of one route."""
+    (route,) = [route for route in routes() if route.template == template]
+    with sealed(), two_tenants() as tenants:
+        (found,) = walk(*tenants, [route])
+    return found.leaks
 
 
 def test_the_walk_knows_a_row_of_every_model(alice):
-    made = {type(row) for row in furnish(alice)}
+    made = [type(row) for row in furnish(alice)]
 
-    assert made == set(owned_models())
-
-
-@pytest.mark.parametrize("address", ADDRESSES, ids=lambda address: address.template)
-def test_a_stranger_meets_a_wall(address, alice, mallory):
-    rows = furnish(alice)
-
-    assert leaks(address, alice, mallory, rows) == []
+    assert set(made) == set(owned_models())
+    assert len(made) == len(owned_models())
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        address
-        for address in ADDRESSES
-        if address.parameters and not address.template.startswith("webhooks/")
-    ],
-    ids=lambda address: address.template,
-)
-def test_the_owner_gets_through_where_the_stranger_does_not(address, alice):
-    """Else the walk would prove nothing: it must have filled in the right thing."""
-    rows = furnish(alice)
-    api = address.template.startswith(("api/", "agents"))
-    ask = alice.api if api else alice.client.generic
+def test_every_route_of_the_project_is_walked():
+    walked = routes()
 
-    statuses = {
-        ask("OPTIONS" if verb == "OPTIONS" else verb, address.fill(filled)).status_code
-        for filled in fillings(address, identifiers(rows))
-        for verb in ("GET", "POST", "DELETE")
-    }
+    assert {
+        Route("", Kind.PAGE),
+        Route("prompts/<uuid:pk>", Kind.PAGE),
+        Route("api/api-keys/<uuid:pk>", Kind.API),
+        Route("api/auth/login", Kind.PUBLIC),
+        Route("webhooks/twilio/voice/<str:token>", Kind.WEBHOOK),
+        Route("account/password/reset/key/<uidb36>-<key>/", Kind.SIGN_IN),
+        Route("admin/accounts/user/<path:object_id>/change/", Kind.OPERATOR),
+    } <= set(walked)
 
-    assert statuses - {404, 405, 403}
+
+def test_an_api_answers_the_owner_with_marked_words():
+    """The mark that the walk looks for does reach the owner's answers."""
+    tenant = make_tenant("carol")
+    furnish(tenant)
+
+    assert MARK in tenant.api("GET", "/api/api-keys").content.decode()
+
+
+# -- Careless routes -------------------------------------------------------------------
 
 
 @login_required
@@ -87,6 +87,30 @@ def scribble(request, pk):
     return HttpResponse(status=404)
 
 
+@login_required
+def borrow(request, pk):
+    """Its own row, and the id of another's in the body."""
+    get_object_or_404(Prompt.objects.for_owner(request.workspace), pk=pk)
+    wanted = request.POST.get("prompt")
+    return HttpResponse(status=200 if Prompt.unscoped.filter(pk=wanted) else 422)
+
+
+@login_required
+def fragment(request):
+    rows = Prompt.unscoped if request.htmx else Prompt.objects.for_owner(1).none()
+    return HttpResponse(", ".join(row.name for row in rows.all()))
+
+
+def believe_header(request):
+    wanted = Prompt.unscoped.filter(owner=request.headers.get("X-Workspace-Id"))
+    return HttpResponse(status=200 if wanted.exists() else 404)
+
+
+@login_required
+def break_down(request, pk):
+    Prompt.unscoped.filter(pk=pk).get()
+
+
 @pytest.mark.parametrize(
     ("route", "view", "told"),
     [
@@ -96,33 +120,66 @@ def scribble(request, pk):
         (
             "scribble/<uuid:pk>",
             scribble,
-            "scribble/<uuid:pk>: changed the owner's rows",
+            "POST scribble/<uuid:pk>: changed the owner's rows",
+        ),
+        ("borrow/<uuid:pk>", borrow, "POST borrow/<uuid:pk>: 200, not 422"),
+        ("fragment", fragment, "GET fragment: shows the owner's words"),
+        ("header", believe_header, "GET header: 200, not 404"),
+        (
+            "broken/<uuid:pk>",
+            break_down,
+            "GET broken/<uuid:pk>: 500 DoesNotExist",
+        ),
+        (
+            "closed/<uuid:pk>",
+            lambda request, pk: HttpResponse(status=404),
+            "closed/<uuid:pk>: opens for nobody, not proven",
         ),
     ],
 )
-def test_the_walk_finds_a_route_that_forgot_the_scope(
-    route, view, told, settings, alice, mallory
-):
+def test_the_walk_finds_a_route_that_forgot_the_scope(route, view, told, settings):
     """Somebody adds a route and forgets whose rows: the walk must say so."""
     urlconf = types.ModuleType("careless_urls")
     urlconf.urlpatterns = [path(route, view), path("", include("voiceops.urls"))]
     settings.ROOT_URLCONF = urlconf
-    rows = furnish(alice)
-    (address,) = [a for a in addresses(urlconf) if a.template == route]
 
-    assert told in leaks(address, alice, mallory, rows)
+    assert told in leaks_of(route)
 
 
-def test_an_api_answers_the_owner_with_marked_words():
-    """The mark that the walk looks for does reach the owner's answers."""
-    tenant = make_tenant("carol")
-    furnish(tenant)
+def test_the_walk_finds_a_page_of_ours_that_lost_its_scope(monkeypatch):
+    def careless(request, pk):
+        return get_object_or_404(Prompt.unscoped, pk=pk)
 
-    assert MARK in tenant.api("GET", "/api/api-keys").content.decode()
+    monkeypatch.setattr(prompts, "_get_prompt", careless)
+
+    assert "GET prompts/<uuid:pk>: 200" in leaks_of("prompts/<uuid:pk>")
+    assert "POST prompts/<uuid:pk>/delete: 302" in leaks_of("prompts/<uuid:pk>/delete")
 
 
-def test_every_route_of_the_project_is_walked():
-    walked = {address.template for address in ADDRESSES}
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("api/prompts", "GET api/prompts: shows the owner's prompt.pk"),
+        ("api/prompts/<uuid:prompt_id>", "GET api/prompts/<uuid:prompt_id>: 200"),
+    ],
+)
+def test_the_walk_finds_an_api_of_ours_that_lost_its_scope(template, told, monkeypatch):
+    for view in (api.PromptListView, api.PromptView):
+        monkeypatch.setattr(view, "get_queryset", lambda self: Prompt.unscoped.all())
 
-    assert {"", "api/api-keys", "api/api-keys/<uuid:pk>"} <= walked
-    assert Address("api/api-keys/<uuid:pk>", ("pk",)) in ADDRESSES
+    assert told in leaks_of(template)
+
+
+def test_a_check_that_finds_a_leak_names_the_route_and_stops(monkeypatch):
+    def careless(request, pk):
+        return get_object_or_404(Prompt.unscoped, pk=pk)
+
+    monkeypatch.setattr(prompts, "_get_prompt", careless)
+
+    first = report.check(only="/prompts/<uuid:pk>")
+    everything = report.check(only="/prompts/<uuid:pk>", all_leaks=True)
+
+    assert [line.route for line in first.lines] == ["/prompts/<uuid:pk>"]
+    assert not first.is_complete
+    assert everything.is_complete
+    assert len(everything.leaks) > len(first.leaks)

@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 app = Celery("voiceops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.autodiscover_tasks(["voiceops"])
+app.autodiscover_tasks(["voiceops", "voiceops.isolation"])
 
 
 @setup_logging.connect

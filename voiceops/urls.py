@@ -5,12 +5,14 @@ from django.urls import include, path
 
 from accounts.views import admin_log_in
 from voiceops import health
+from voiceops.isolation.views import isolation
 
 urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     # The operators' log-in is everybody's: one door, one rate limit.
     path("admin/login/", admin_log_in),
+    path("admin/isolation/", isolation, name="isolation"),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.urls")),
     path("webhooks/twilio/", include("telephony.webhook_urls")),

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     PAGE = "page"
     API = "API"
     WEBHOOK = "webhook"
+    PUBLIC = "public API"  # the same for everybody, or for people not logged in yet
     SIGN_IN = "sign-in"
     OPERATOR = "operator"
 
@@ -89,5 +90,9 @@ def _kind(template: str, view) -> Kind:
     for prefix, kind in BY_PREFIX.items():
         if template.startswith(prefix):
             return kind
-    is_api = issubclass(getattr(view, "cls", object), APIView)
-    return Kind.API if is_api else Kind.PAGE
+    if not issubclass(getattr(view, "cls", object), APIView):
+        return Kind.PAGE
+    asks_who = view.initkwargs.get(
+        "authentication_classes", view.cls.authentication_classes
+    )
+    return Kind.API if asks_who else Kind.PUBLIC

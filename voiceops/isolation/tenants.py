@@ -16,7 +16,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from accounts import services
-from accounts.models import AccessToken, Membership, User, Workspace
+from accounts.models import AccessToken, Invitation, Membership, User, Workspace
 from accounts.tenancy import OwnedModel
 from agents.models import PromptVersion, VoiceAgent
 from telephony.models import Call, CarrierAccount, Phone, TestLine, Turn
@@ -50,12 +50,19 @@ class Tenant:
 
 
 def _ids(tenant: Tenant) -> dict[str, str]:
-    return {
+    rows = (*tenant.rows, tenant.user, tenant.workspace, _membership(tenant))
+    found = {
         f"{row._meta.model_name}.{name}": str(getattr(row, name))
-        for row in (*tenant.rows, tenant.user, tenant.workspace)
+        for row in rows
         for name in NAMES
         if getattr(row, name, None)
     }
+    log_in = AccessToken.unscoped.get(user=tenant.user, kind=AccessToken.Kind.LOGIN)
+    return {**found, "log_in.pk": str(log_in.pk)}
+
+
+def _membership(tenant: Tenant) -> Membership:
+    return Membership.objects.get(user=tenant.user, workspace=tenant.workspace)
 
 
 def _traces(tenant: Tenant) -> set[str]:
@@ -138,15 +145,23 @@ def _special(model) -> dict:
     hexadecimal, now = uuid.uuid4().hex, timezone.now()
     return {
         AccessToken: {"kind": AccessToken.Kind.API_KEY, "prefix": "vo_x"},
-        CarrierAccount: {"account_sid": f"AC{hexadecimal}", "auth_token": hexadecimal},
+        CarrierAccount: {
+            "account_sid": f"AC{hexadecimal}",
+            "auth_token": secrets.token_hex(16),
+        },
         # ITU-T E.164 assigns no country code 999: nobody can hold this number.
         Phone: {
             "number": f"+999{secrets.randbelow(10**10):010}",
             "carrier_sid": f"PN{hexadecimal}",
         },
+        # Open and sent: no background job mails it.
+        Invitation: {"expires_at": now + LONGEST_RUN, "sent_at": now},
         PromptVersion: {"number": 1},
         VoiceAgent: {"is_active": True, "model": ""},
-        TestLine: {"account_sid": f"AC{hexadecimal}", "auth_token": hexadecimal},
+        TestLine: {
+            "account_sid": f"AC{hexadecimal}",
+            "auth_token": secrets.token_hex(16),
+        },
         Call: {
             "sid": f"CA{hexadecimal}",
             "direction": Call.Direction.INCOMING,
@@ -266,7 +281,7 @@ def _delete_all(model, workspace: Workspace) -> bool:
 
 
 def snapshot(tenant) -> dict[str, list]:
-    """Every column of every row that is the tenant's: of the workspace and of theirs."""
+    """Every column of every row that is the workspace's or the person's."""
     found = {
         model.__name__: model.unscoped.filter(owner=tenant.workspace)
         for model in owned_models()

@@ -47,10 +47,17 @@ class Way(StrEnum):
 WAYS = {
     Kind.PAGE: (Way.SESSION, Way.FRAGMENT, Way.TOKEN),
     Kind.API: (Way.TOKEN, Way.SESSION, Way.NOBODY),
+    Kind.PUBLIC: (Way.TOKEN, Way.NOBODY),
     Kind.WEBHOOK: (Way.SIGNED, Way.SESSION, Way.NOBODY),
     Kind.SIGN_IN: (Way.SESSION, Way.NOBODY),
     Kind.OPERATOR: (Way.SESSION,),
 }
+
+
+def ways_of(kind: Kind, verb: str) -> list[Way]:
+    """In which ways to ask; a page is asked for fragments where it may have some."""
+    has_fragments = verb in {"GET", "POST"}
+    return [way for way in WAYS[kind] if has_fragments or way != Way.FRAGMENT]
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ class Visitor:
         )
 
     def _forget_cookies(self, way: Way) -> None:
-        """Nothing of an earlier request; a fresh log-in for those ways that have one."""
+        """Nothing of an earlier request; where there is a log-in, a fresh one."""
         self._client.cookies.clear()
         if way in {Way.SESSION, Way.FRAGMENT}:
             session = _new_session()
@@ -190,7 +197,7 @@ def _new_session():
 
 
 def _encoded(route: Route, way: Way, sent: Sent) -> tuple[str, str]:
-    if route.kind == Kind.API:
+    if route.kind in {Kind.API, Kind.PUBLIC}:
         return (json.dumps(sent.body) if sent.body else ""), "application/json"
     return urlencode(sent.body, doseq=True), "application/x-www-form-urlencoded"
 

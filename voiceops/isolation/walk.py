@@ -24,14 +24,15 @@ from voiceops.isolation.visitors import (
     Visitor,
     Way,
     carrier_form,
+    ways_of,
 )
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # What may be asked of the owner's own rows to see that the ids open something.
 OPENING_VERBS = ("GET", "POST", "DELETE")
 REFUSALS = {401, 403, 404, 405}
-# Here only operators get in, and here people come who have not logged in yet.
-NOT_OPENED = {Kind.OPERATOR, Kind.SIGN_IN}
+# Only operators get in, or everybody does: no id opens anything to its owner alone.
+NOT_OPENED = {Kind.OPERATOR, Kind.SIGN_IN, Kind.PUBLIC}
 COMPARED_HEADERS = (
     *("Allow", "Content-Type", "HX-Push-Url", "HX-Redirect", "Location"),
     *("Retry-After", "WWW-Authenticate", "Idempotent-Replayed"),
@@ -48,6 +49,7 @@ WORDS: dict[str, object] = {
     "scopes": ["read"],
 }
 RANDOM = [
+    (re.compile(r'data:image/[^"]+'), "a picture"),
     (re.compile(r"vo_[\w-]+…?"), "a secret"),
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "an id"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.+Z-]+"), "a time"),
@@ -136,7 +138,7 @@ class _Walk:
         for verb in OPENING_VERBS:
             sent = Sent(body=self._carrier_body(self._owner, path))
             answer = self._host.ask(way, verb, self._route, path, sent)
-            if answer.status not in REFUSALS:
+            if answer.status not in REFUSALS and answer.status < 500:
                 is_open = True
                 self._report.owner_statuses.add(answer.status)
         return is_open
@@ -149,8 +151,8 @@ class _Walk:
 
     def _walk_by_path(self, opening: list[str]) -> None:
         fitting = self._fitting()
-        for way in WAYS[self._route.kind]:
-            for verb in VERBS:
+        for verb in VERBS:
+            for way in ways_of(self._route.kind, verb):
                 is_first = verb == "GET" and way == WAYS[self._route.kind][0]
                 asked = fitting if is_first or not opening else opening
                 if self._route.kind in NOT_OPENED:
@@ -174,25 +176,26 @@ class _Walk:
 
     def _walk_by_content(self, own_id: str = "") -> None:
         path = self._route.path(own_id)
-        for way in WAYS[self._route.kind]:
-            for verb in VERBS:
-                everything = {*self._known.content, *WORDS}
-                if self._route.kind in NOT_OPENED:
-                    choices = [everything]
-                elif self._reads_nothing(way, verb, path):
-                    choices = [everything]
-                else:
-                    choices = self._choices(way, verb, path, everything)
-                for names in choices:
+        everything = {*self._known.content, *WORDS}
+        for verb in VERBS:
+            for way in ways_of(self._route.kind, verb):
+                plain = self._ask_plainly(way, verb, path)
+                question = self._by_content(path, everything, verb)
+                if plain.wants_log_in:
+                    self._compare(way, verb, question)
+                    continue
+                if plain.status in {401, 405}:  # ids must not change that
+                    self._compare(way, verb, question, expected=plain)
+                    continue
+                for names in self._choices(way, verb, path, everything):
                     self._compare(way, verb, self._by_content(path, names, verb))
 
-    def _reads_nothing(self, way: Way, verb: str, path: str) -> bool:
-        """Ask with the stranger's own things only: nothing of the owner's may show."""
+    def _ask_plainly(self, way: Way, verb: str, path: str) -> Answer:
+        """With the stranger's own things only: nothing of the owner's may show."""
         sent = Sent(body=self._carrier_body(self._stranger, path))
         answer = self._ask(way, verb, _Question(path, sent, None))
         self._report.note(verb, way, answer)
-        is_refused = answer.wants_log_in or answer.status in REFUSALS
-        return is_refused or verb in {"HEAD", "OPTIONS"}
+        return answer
 
     def _choices(
         self, way: Way, verb: str, path: str, everything: set[str]
@@ -201,6 +204,9 @@ class _Walk:
 
         Without those that the route refuses as unknown: else it reads none.
         """
+        is_main = way == WAYS[self._route.kind][0] and verb not in {"HEAD", "OPTIONS"}
+        if not is_main or self._route.kind in NOT_OPENED:
+            return [everything]
         question = self._by_content(path, everything, verb)(self._known)
         names = everything - _refused_names(self._ask(way, verb, question))
         words = names & WORDS.keys()
@@ -232,26 +238,30 @@ class _Walk:
 
     # -- Asking and comparing ------------------------------------------------------
 
-    def _compare(self, way: Way, verb: str, question) -> None:
-        """Ask with the owner's ids and with unknown ones: the answers are the same."""
+    def _compare(
+        self, way: Way, verb: str, question, expected: Answer | None = None
+    ) -> None:
+        """Ask with the owner's ids and with unknown ones: the answers are the same.
+
+        With `expected`, that is the answer to compare with.
+        """
+        known, unknown = question(self._known), question(self._unknown)
         for _ in range(TRIES):
-            told = self._ask(way, verb, question(self._known))
-            expected = self._ask(way, verb, question(self._unknown))
-            difference = _difference(
-                (told, question(self._known)), (expected, question(self._unknown))
-            )
+            told = self._ask(way, verb, known)
+            other = expected or self._ask(way, verb, unknown)
+            difference = _difference((told, known), (other, unknown))
             if not difference:
                 break
         else:
             self._leak(verb, difference)
         self._report.note(verb, way, told)
-        if question(self._known).path != question(self._unknown).path:
+        if known.path != unknown.path:
             self._expect_refusal(verb, told)
 
     def _expect_refusal(self, verb: str, told: Answer) -> None:
         """An id of somebody else's opens nothing, whatever unknown ids do."""
-        is_refusal = told.status >= 400 or told.wants_log_in
-        if not is_refusal and verb != "OPTIONS" and self._route.kind != Kind.SIGN_IN:
+        opens = told.status < 400 and not told.wants_log_in
+        if opens and verb != "OPTIONS" and self._route.kind != Kind.SIGN_IN:
             self._leak(verb, str(told.status))
 
     def _ask(self, way: Way, verb: str, question: "_Question") -> Answer:

@@ -22,11 +22,20 @@ class Command(BaseCommand):
             "--all", action="store_true", help="list all leaks, not only the first"
         )
 
-    def handle(self, *, all, **options):  # noqa: A002
+        parser.add_argument(
+            "--only",
+            default="",
+            metavar="TEXT",
+            help="the routes that have this in their address, such as /api/prompts",
+        )
+
+    def handle(self, **options):
         is_table = not (options["json"] or options["markdown"])
         with _ending_politely():
             result = report.check(
-                all_leaks=all, progress=self._show if is_table else _say_nothing
+                all_leaks=options["all"],
+                only=options["only"],
+                progress=self._show if is_table else _say_nothing,
             )
         if options["json"]:
             self.stdout.write(report.as_json(result))
