@@ -1,6 +1,7 @@
 """Every page, for everybody who can see it, in both themes, wide and narrow."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import THEMES, WIDTHS
 from tests.browser.recording import picture
@@ -44,3 +45,12 @@ def test_every_route_is_visited_or_has_a_reason_not_to_be(world):
     assert missing == set()
     assert NOT_VISITED.keys() - set(page_routes()) == set()
     assert NOT_VISITED.keys() & visited == set()
+
+
+def test_operator_who_is_not_logged_in_is_sent_to_everybodys_door(visitor):
+    page = visitor()
+
+    page.goto("/admin/")
+
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    assert "/account/login/?next=/admin/" in page.url

@@ -1,0 +1,46 @@
+"""The pages on which a person telephones: the simulator's own, and the agent's test."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import THEMES, WIDTHS
+from tests.browser.recording import picture
+from tests.browser.soundness import problems
+
+pytestmark = pytest.mark.browser
+
+LOOKS = [(width, theme) for width in WIDTHS for theme in THEMES]
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_pages_of_a_simulated_account_and_its_call_are_sound(visitor, width, theme):
+    page = visitor(width=width, theme=theme)
+    page.goto("/simulator")
+    page.get_by_role("button", name="Create a test account").click()
+    expect(page.get_by_role("heading", name="Test account")).to_be_visible()
+    of_the_account = problems(page)
+    picture(page, f"simulator-account-{width}-{theme}")
+
+    page.get_by_role("button", name="Call this number").first.click()
+
+    # The number has no webhook: the call fails at once, and its page says so.
+    expect(page.get_by_role("log")).to_contain_text("The call has ended")
+    picture(page, f"simulator-call-{width}-{theme}")
+    assert of_the_account == []
+    assert problems(page) == []
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_page_of_a_test_call_is_sound(visitor, world, width, theme):
+    page = visitor("alice", width=width, theme=theme)
+    page.goto(f"/voice-agents/{world.rows['idle agent'].pk}/test")
+    page.get_by_role("button", name="Start a test call").click()
+    expect(page.get_by_role("log")).to_contain_text("this is Harbour Dental")
+    during_the_call = problems(page)
+    picture(page, f"test-call-{width}-{theme}")
+
+    page.get_by_role("button", name="Hang up").click()
+
+    expect(page.get_by_role("link", name="See the call")).to_be_visible()
+    assert during_the_call == []
+    assert problems(page) == []
