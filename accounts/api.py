@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core import signing
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers, status
 from rest_framework.exceptions import (
     AuthenticationFailed,
@@ -21,6 +21,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import api_examples as examples
 from accounts import services
 from accounts.api_auth import CHALLENGE, WorkspacePermission
 from accounts.api_base import (
@@ -33,6 +34,7 @@ from accounts.models import AccessToken, Membership, User, Workspace
 from accounts.passwords import MAXIMUM_CHARACTERS
 from accounts.permissions import Action
 from voiceops.api import SigningInThrottle
+from voiceops.api_schema import shown_as
 
 MFA_TOKEN_S = 300
 # allauth does not say how long to wait: the windows of its limits (its documentation).
@@ -42,18 +44,21 @@ MFA_SALT = "accounts.mfa-token"
 CHECK_YOUR_MAIL = "If this address can be used, an e-mail with a link is on its way."
 
 
+@shown_as(answer=examples.USER)
 class UserSerializer(serializers.ModelSerializer):
     class Meta:
         model = User
         fields = ["id", "email", "name", "timezone"]
 
 
+@shown_as(answer=examples.WORKSPACE)
 class WorkspaceSerializer(serializers.ModelSerializer):
     class Meta:
         model = Workspace
         fields = ["id", "name", "timezone", "created_at", "updated_at"]
 
 
+@shown_as(request=examples.REGISTER)
 class RegisterSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(
@@ -62,6 +67,7 @@ class RegisterSerializer(StrictSerializer):
     name = serializers.CharField(max_length=150, required=False, allow_blank=True)
 
 
+@shown_as(request=examples.LOGIN)
 class LoginSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(
@@ -69,24 +75,29 @@ class LoginSerializer(StrictSerializer):
     )
 
 
+@shown_as(request=examples.MFA)
 class MfaSerializer(StrictSerializer):
     mfa_token = serializers.CharField(max_length=500)
     code = serializers.CharField(max_length=32)
 
 
+@shown_as(answer=examples.SIGNED_IN)
 class SignedInSerializer(serializers.Serializer):
     token = serializers.CharField(help_text="Send it as `Authorization: Bearer`.")
     user = UserSerializer()
 
 
+@shown_as(answer=examples.REGISTERED)
 class RegisteredSerializer(SignedInSerializer):
     workspace = WorkspaceSerializer()
 
 
+@shown_as(answer=examples.CHECK_YOUR_MAIL)
 class CheckYourMailSerializer(serializers.Serializer):
     detail = serializers.CharField()
 
 
+@shown_as(answer=examples.ME)
 class MeSerializer(serializers.Serializer):
     user = UserSerializer()
     workspace = WorkspaceSerializer()
@@ -136,17 +147,6 @@ class RegisterView(SigningInView):
         "verified first the answer is 202, the same for known and unknown addresses.",
         request=RegisterSerializer,
         responses={201: RegisteredSerializer, 202: CheckYourMailSerializer},
-        examples=[
-            OpenApiExample(
-                "A new account",
-                value={
-                    "email": "ada@example.com",
-                    "password": "a few words are fine",
-                    "name": "Ada",
-                },
-                request_only=True,
-            )
-        ],
         auth=[],
     )
     def post(self, request):
@@ -176,23 +176,15 @@ def _worded_for_api(errors) -> dict:
 
 
 class LoginView(SigningInView):
+    problem_codes = {"POST": ["401"]}
+
     @extend_schema(
         operation_id="login",
         summary="Log in",
         description="With a second factor enabled the answer is a 401 of type "
         "`…/mfa-required` with an `mfa_token` for `/auth/mfa`.",
         request=LoginSerializer,
-        responses={
-            200: SignedInSerializer,
-            401: OpenApiResponse(description="Wrong, or a second factor is needed."),
-        },
-        examples=[
-            OpenApiExample(
-                "Logging in",
-                value={"email": "ada@example.com", "password": "a few words are fine"},
-                request_only=True,
-            )
-        ],
+        responses={200: SignedInSerializer},
         auth=[],
     )
     def post(self, request):
@@ -217,21 +209,15 @@ def _may_sign_in(user: User) -> bool:
 
 
 class MfaView(SigningInView):
+    problem_codes = {"POST": ["401"]}
+
     @extend_schema(
         operation_id="login_mfa",
         summary="Log in: the second factor",
+        description="A code of the authenticator app or a recovery code, with the "
+        "`mfa_token` of the 401 that asked for it; it can be used for five minutes.",
         request=MfaSerializer,
-        responses={
-            200: SignedInSerializer,
-            401: OpenApiResponse(description="The code or the token is wrong or old."),
-        },
-        examples=[
-            OpenApiExample(
-                "A code",
-                value={"mfa_token": "IjAxOT…", "code": "123456"},
-                request_only=True,
-            )
-        ],
+        responses={200: SignedInSerializer},
         auth=[],
     )
     def post(self, request):
@@ -292,6 +278,7 @@ class MeView(APIView):
         return Response(MeSerializer(mine).data)
 
 
+@shown_as(answer=examples.SESSION)
 class SessionSerializer(OwnedSerializer):
     is_current = serializers.SerializerMethodField()
 
@@ -357,6 +344,7 @@ class SessionView(OwnSessionsView, generics.DestroyAPIView):
         token.revoke()
 
 
+@shown_as(request=examples.NEW_API_KEY, answer=examples.API_KEY)
 class ApiKeySerializer(OwnedSerializer):
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=AccessToken.Scope.choices),
@@ -383,6 +371,7 @@ class ApiKeySerializer(OwnedSerializer):
         read_only_fields = ["prefix", "last_used_at", "last_used_from"]
 
 
+@shown_as(answer=examples.API_KEY_WITH_SECRET)
 class NewApiKeySerializer(ApiKeySerializer):
     key = serializers.CharField(read_only=True, help_text="Shown this once.")
 

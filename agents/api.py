@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 from django.db import transaction
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 from rest_framework.response import Response
 
@@ -17,6 +17,7 @@ from accounts.api_base import (
 )
 from accounts.models import AccessToken
 from accounts.permissions import Action
+from agents import api_examples as examples
 from agents import services
 from agents.limits import (
     MAX_PHRASE_CHARACTERS,
@@ -27,6 +28,7 @@ from agents.limits import (
 from agents.models import Prompt, PromptVersion, VoiceAgent
 from agents.prompts import MAX_PROMPT_CHARACTERS, placeholders, render
 from voiceops.api import Conflict
+from voiceops.api_schema import shown_as
 
 
 @contextmanager
@@ -38,6 +40,7 @@ def services_as_conflicts():
         raise Conflict(str(refusal)) from refusal
 
 
+@shown_as(request=examples.NEW_PROMPT, answer=examples.PROMPT)
 class PromptSerializer(OwnedSerializer):
     text = serializers.CharField(
         max_length=MAX_PROMPT_CHARACTERS, trim_whitespace=False
@@ -80,17 +83,6 @@ class PromptSerializer(OwnedSerializer):
         return self.instance
 
 
-PROMPT_EXAMPLE = OpenApiExample(
-    "A receptionist",
-    value={
-        "name": "Reception",
-        "text": "You answer the phone of {{ company }}. We are open 9 to 5.",
-        "note": "First version",
-    },
-    request_only=True,
-)
-
-
 class PromptListView(ListCreateView):
     model = Prompt
     serializer_class = PromptSerializer
@@ -122,7 +114,6 @@ class PromptView(RowView):
         operation_id="prompt_replace",
         summary="Replace a prompt",
         description="Another text is another version; agents follow the latest.",
-        examples=[PROMPT_EXAMPLE],
     )
     def put(self, request, *args, **kwargs):
         return super().put(request, *args, **kwargs)
@@ -130,9 +121,6 @@ class PromptView(RowView):
     @extend_schema(
         operation_id="prompt_change",
         summary="Change a prompt",
-        examples=[
-            OpenApiExample("A new name", value={"name": "Desk"}, request_only=True)
-        ],
     )
     def patch(self, request, *args, **kwargs):
         return super().patch(request, *args, **kwargs)
@@ -159,6 +147,7 @@ class Variables(serializers.DictField):
         super().__init__(validators=[check_variables], **kwargs)
 
 
+@shown_as(answer=examples.PROMPT_VERSION)
 class PromptVersionSerializer(serializers.ModelSerializer):
     version = serializers.IntegerField(source="number")
     placeholders = serializers.SerializerMethodField()
@@ -201,10 +190,12 @@ class PromptVersionListView(OwnedView, generics.ListAPIView):
         return PromptVersion.objects.for_owner(prompt.owner_id).filter(prompt=prompt)
 
 
+@shown_as(request=examples.PREVIEW)
 class PreviewSerializer(StrictSerializer):
     variables = Variables(required=False)
 
 
+@shown_as(answer=examples.PREVIEWED)
 class PreviewedSerializer(serializers.Serializer):
     text = serializers.CharField()
     missing = serializers.ListField(
@@ -243,6 +234,7 @@ class PinnedVersionField(serializers.IntegerField):
         return version.number
 
 
+@shown_as(request=examples.NEW_AGENT, answer=examples.AGENT)
 class VoiceAgentSerializer(OwnedSerializer):
     prompt_version = PinnedVersionField(
         allow_null=True,
@@ -354,20 +346,6 @@ class VoiceAgentSerializer(OwnedSerializer):
         return agent
 
 
-AGENT_EXAMPLE = OpenApiExample(
-    "An agent that answers",
-    value={
-        "name": "Reception",
-        "phone_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d4e",
-        "direction": "incoming",
-        "greeting": "Hello, this is Brightside's automated assistant.",
-        "instructions": "You answer the phone of a dentist.",
-        "transport": "stream",
-    },
-    request_only=True,
-)
-
-
 class VoiceAgentListView(ListCreateView):
     model = VoiceAgent
     serializer_class = VoiceAgentSerializer
@@ -404,7 +382,6 @@ class VoiceAgentView(RowView):
         operation_id="agent_replace",
         summary="Replace a voice agent",
         description="Fields that are left out get their defaults back.",
-        examples=[AGENT_EXAMPLE],
     )
     def put(self, request, *args, **kwargs):
         return super().put(request, *args, **kwargs)
@@ -412,11 +389,6 @@ class VoiceAgentView(RowView):
     @extend_schema(
         operation_id="agent_change",
         summary="Change a voice agent",
-        examples=[
-            OpenApiExample(
-                "Longer calls", value={"max_duration_s": 1200}, request_only=True
-            )
-        ],
     )
     def patch(self, request, *args, **kwargs):
         return super().patch(request, *args, **kwargs)
@@ -429,6 +401,7 @@ class VoiceAgentView(RowView):
         services.delete_agent(agent)
 
 
+@shown_as(answer=examples.ACTIVATED_AGENT)
 class ActivatedSerializer(VoiceAgentSerializer):
     deactivated = serializers.ListField(
         child=serializers.UUIDField(),
@@ -469,6 +442,7 @@ class DeactivateView(OwnedView):
     @extend_schema(
         operation_id="agent_deactivate",
         summary="Deactivate a voice agent",
+        description="It gets no new calls; calls that run go on.",
         request=None,
         responses={200: VoiceAgentSerializer},
     )

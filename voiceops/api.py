@@ -5,6 +5,7 @@ are imported, so nothing here may import views.
 """
 
 import io
+from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from django.conf import settings
@@ -112,7 +113,8 @@ class NewestFirst(CursorPagination):
         if not (given.isascii() and given.isdigit() and len(given) <= 3):
             given = "0"
         if not 1 <= int(given) <= self.max_page_size:
-            raise ValidationError({"page_size": ["A whole number from 1 to 200."]})
+            wanted = f"A whole number from 1 to {self.max_page_size}."
+            raise ValidationError({"page_size": [wanted]})
         return int(given)
 
     def decode_cursor(self, request):
@@ -126,6 +128,23 @@ class NewestFirst(CursorPagination):
         if cursor == UNREADABLE:
             raise ValidationError({"cursor": ["Not a cursor of this list."]})
         return cursor
+
+    def get_schema_operation_parameters(self, view):
+        size = {"type": "integer", "minimum": 1, "maximum": self.max_page_size}
+        return [
+            {
+                "name": self.cursor_query_param,
+                "in": "query",
+                "description": "Where the page begins: from `next` or `previous`.",
+                "schema": {"type": "string"},
+            },
+            {
+                "name": self.page_size_query_param,
+                "in": "query",
+                "description": "How many rows a page has.",
+                "schema": size | {"default": self.page_size},
+            },
+        ]
 
     def get_paginated_response_schema(self, schema):
         link = {"type": "string", "format": "uri", "nullable": True}
@@ -187,7 +206,12 @@ class SigningInThrottle(Throttle):
 
 
 def refuse_unknown_filters(request, known: set[str]) -> None:
-    """A filter that we do not know is refused, never ignored."""
+    """A filter that we do not know or cannot read is refused, never ignored."""
+    query = request.META.get("QUERY_STRING", "").encode("latin-1")
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:  # Django would put other characters in their place
+        raise ParseError("The query is not UTF-8.") from None
     unknown = set(request.query_params) - known - {"cursor", "page_size"}
     if unknown:
         raise ValidationError({name: ["Unknown filter."] for name in sorted(unknown)})

@@ -55,6 +55,11 @@ def _errors_by_field(detail) -> dict[str, list[str]]:
 class ProblemHandler(ExceptionHandler):
     """Faults of ours are reported; those of a carrier are not ours."""
 
+    def convert_known_exceptions(self, exc):
+        if isinstance(exc, RequestDataTooBig):  # Django was the first to read the body
+            return BodyTooBig()
+        return super().convert_known_exceptions(exc)
+
     def report_exception(self, exc, response):
         if not isinstance(self.exc, CarrierProblem):
             super().report_exception(exc, response)

@@ -350,7 +350,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["voiceops.api_urls.canonical_only"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "voiceops.api_schema.add_problem_component",
+        "voiceops.api_schema.add_shared_components",
     ],
 }
 

@@ -12,7 +12,9 @@ from rest_framework import generics, serializers
 
 from accounts.api_base import OwnedView
 from agents.models import VoiceAgent
+from telephony.api import examples
 from telephony.models import Call, CallEvent, Phone, Turn
+from voiceops.api_schema import shown_as
 
 CALL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -85,6 +87,7 @@ class CallEventSerializer(serializers.ModelSerializer):
         return event.sequence if event.sequence >= 0 else None
 
 
+@shown_as(answer=examples.CALL)
 class CallSerializer(serializers.ModelSerializer):
     phone_id = serializers.UUIDField(read_only=True, allow_null=True)
     agent_id = serializers.UUIDField(read_only=True, allow_null=True)
@@ -112,6 +115,7 @@ class CallSerializer(serializers.ModelSerializer):
         ]
 
 
+@shown_as(answer=examples.CALL_DETAIL)
 class CallDetailSerializer(CallSerializer):
     turns = serializers.SerializerMethodField()
     events = serializers.SerializerMethodField()

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager, nullcontext
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
@@ -17,9 +17,11 @@ from accounts.api_base import (
 )
 from accounts.permissions import Action
 from telephony import twilio
+from telephony.api import examples
 from telephony.models import CarrierAccount, Phone
 from telephony.services import carrier
 from voiceops.api import CarrierProblem, Conflict
+from voiceops.api_schema import shown_as
 
 
 @contextmanager
@@ -39,6 +41,7 @@ def carrier_answers():
         raise CarrierProblem(str(error)) from error
 
 
+@shown_as(request=examples.NEW_CARRIER_ACCOUNT, answer=examples.CARRIER_ACCOUNT)
 class CarrierAccountSerializer(OwnedSerializer):
     auth_token = serializers.CharField(max_length=200, write_only=True)
 
@@ -63,17 +66,6 @@ class CarrierAccountSerializer(OwnedSerializer):
             return carrier.connect_account(owner=self._owner(), **given)
 
 
-ACCOUNT_EXAMPLE = OpenApiExample(
-    "A Twilio account",
-    value={
-        "label": "Main account",
-        "account_sid": "AC00000000000000000000000000000001",
-        "auth_token": "write-only",
-    },
-    request_only=True,
-)
-
-
 class CarrierAccountListView(ListCreateView):
     model = CarrierAccount
     needed_action = Action.MANAGE_CARRIER_ACCOUNTS
@@ -94,6 +86,7 @@ class CarrierAccountListView(ListCreateView):
         return super().post(request, *args, **kwargs)
 
 
+@shown_as(request=examples.CARRIER_ACCOUNT_CHANGE)
 class CarrierAccountChangeSerializer(CarrierAccountSerializer):
     """The account as it shall be; what cannot be read back may be left out."""
 
@@ -164,6 +157,7 @@ class CarrierAccountView(RowView):
             carrier.remove_account(account)
 
 
+@shown_as(request=examples.NEW_PHONE, answer=examples.PHONE)
 class PhoneSerializer(OwnedSerializer):
     number = serializers.CharField(max_length=20, help_text="E.164")
     carrier_account_id = serializers.PrimaryKeyRelatedField(
@@ -208,6 +202,7 @@ class PhoneSerializer(OwnedSerializer):
             raise CarrierProblem(str(error)) from error
 
 
+@shown_as(request=examples.RELABEL)
 class RelabelSerializer(StrictSerializer):
     label = serializers.CharField(max_length=100, allow_blank=True)
 
@@ -245,11 +240,9 @@ class PhoneView(RowView):
     @extend_schema(
         operation_id="phone_relabel",
         summary="Relabel a phone number",
+        description="The label is all that can change; the number itself cannot.",
         request=RelabelSerializer,
         responses={200: PhoneSerializer},
-        examples=[
-            OpenApiExample("A label", value={"label": "Sales"}, request_only=True)
-        ],
     )
     def put(self, request, *args, **kwargs):
         phone = self.get_object()
@@ -281,6 +274,7 @@ class AvailableNumberSerializer(serializers.Serializer):
     carrier_account_id = serializers.UUIDField()
 
 
+@shown_as(answer=examples.AVAILABLE_NUMBERS)
 class AvailableNumbersSerializer(serializers.Serializer):
     """The shape of every list; the carrier tells them all at once."""
 

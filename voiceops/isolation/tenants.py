@@ -144,7 +144,11 @@ def _special(model) -> dict:
     """Values that the field's type does not tell."""
     hexadecimal, now = uuid.uuid4().hex, timezone.now()
     return {
-        AccessToken: {"kind": AccessToken.Kind.API_KEY, "prefix": "vo_x"},
+        AccessToken: {
+            "kind": AccessToken.Kind.API_KEY,
+            "prefix": "vo_x",
+            "scopes": ["read"],
+        },
         CarrierAccount: {
             "account_sid": f"AC{hexadecimal}",
             "auth_token": secrets.token_hex(16),

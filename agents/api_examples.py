@@ -1,0 +1,66 @@
+"""What the bodies of the agents API look like, for the schema and its readers."""
+
+TIMES = {"created_at": "2026-03-01T12:00:00Z", "updated_at": "2026-03-01T12:00:00Z"}
+PROMPT_ID = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d05"
+PHONE_ID = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d06"
+
+NEW_PROMPT = {
+    "name": "Reception",
+    "text": "You answer the phone of {{ company }}. We are open 9 to 5.",
+    "note": "First version",
+}
+PROMPT = {
+    "id": PROMPT_ID,
+    "name": NEW_PROMPT["name"],
+    "text": NEW_PROMPT["text"],
+    "version": 1,
+    "placeholders": ["company"],
+    "is_deleted": False,
+} | TIMES
+PROMPT_VERSION = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d07",
+    "version": 1,
+    "text": NEW_PROMPT["text"],
+    "note": "First version",
+    "placeholders": ["company"],
+    "author_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d01",
+} | TIMES
+PREVIEW = {"variables": {"company": "Brightside Dental"}}
+PREVIEWED = {
+    "text": "You answer the phone of Brightside Dental. We are open 9 to 5.",
+    "missing": [],
+}
+
+NEW_AGENT = {
+    "name": "Reception",
+    "phone_id": PHONE_ID,
+    "direction": "incoming",
+    "greeting": "Hello, this is Brightside's automated assistant.",
+    "prompt_id": PROMPT_ID,
+    "variables": {"company": "Brightside Dental"},
+    "transport": "stream",
+}
+AGENT = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    **NEW_AGENT,
+    "is_active": True,
+    "greeting_mode": "agent_first",
+    "instructions": "",
+    "model": "",
+    "temperature": 0.4,
+    "max_tokens": 300,
+    "language": "en-US",
+    "voice": "",
+    "tts_provider": "Google",
+    "transcription_provider": "Deepgram",
+    "hints": "Brightside, Dr. Lee",
+    "interruptible": "any",
+    "interrupt_sensitivity": "high",
+    "dtmf_detection": True,
+    "silence_timeout_s": 30,
+    "max_duration_s": 600,
+    "end_call_phrases": ["Goodbye"],
+    "end_call_message": "",
+    "is_deleted": False,
+} | TIMES
+ACTIVATED_AGENT = AGENT | {"deactivated": ["01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d09"]}

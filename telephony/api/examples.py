@@ -1,0 +1,79 @@
+"""What the bodies of the telephony API look like, for the schema and its readers."""
+
+TIMES = {"created_at": "2026-03-01T12:00:00Z", "updated_at": "2026-03-01T12:00:00Z"}
+ACCOUNT_ID = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0a"
+PHONE_ID = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d06"
+
+NEW_CARRIER_ACCOUNT = {
+    "label": "Main account",
+    "account_sid": "AC00000000000000000000000000000001",
+    "auth_token": "write-only, never shown again",
+    "calls_per_second": 1,
+    "max_concurrent_calls": 10,
+}
+CARRIER_ACCOUNT_CHANGE = {"label": "Main account", "max_concurrent_calls": 25}
+CARRIER_ACCOUNT = {
+    "id": ACCOUNT_ID,
+    "label": "Main account",
+    "account_sid": "AC00000000000000000000000000000001",
+    "calls_per_second": 1,
+    "max_concurrent_calls": 10,
+    "verified_at": "2026-03-01T12:00:00Z",
+    "is_deleted": False,
+} | TIMES
+
+NEW_PHONE = {"number": "+14155550100", "label": "Front desk"}
+RELABEL = {"label": "Sales"}
+PHONE = {
+    "id": PHONE_ID,
+    **NEW_PHONE,
+    "carrier_account_id": ACCOUNT_ID,
+    "is_deleted": False,
+} | TIMES
+AVAILABLE_NUMBERS = {
+    "results": [{"number": "+14155550101", "carrier_account_id": ACCOUNT_ID}],
+    "next": None,
+    "previous": None,
+}
+
+CALL = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0b",
+    "sid": "CA00000000000000000000000000000001",
+    "direction": "incoming",
+    "status": "completed",
+    "from_number": "+16285550123",
+    "to_number": "+14155550100",
+    "phone_id": PHONE_ID,
+    "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    "is_test": False,
+    "started_at": "2026-03-02T09:30:00Z",
+    "answered_at": "2026-03-02T09:30:01Z",
+    "ended_at": "2026-03-02T09:31:12Z",
+    "duration_s": 71,
+    "answered_by": "",
+    "end_reason": "caller_hung_up",
+} | TIMES
+CALL_DETAIL = CALL | {
+    "turns": [
+        {
+            "number": 1,
+            "speaker": "agent",
+            "text": "Hello, this is Brightside's automated assistant.",
+            "at": "2026-03-02T09:30:01Z",
+            "reply_ms": None,
+            "interrupted": False,
+        },
+        {
+            "number": 2,
+            "speaker": "caller",
+            "text": "Are you open on Saturday?",
+            "at": "2026-03-02T09:30:06Z",
+            "reply_ms": None,
+            "interrupted": False,
+        },
+    ],
+    "events": [
+        {"status": "ringing", "at": "2026-03-02T09:30:00Z", "sequence": 0},
+        {"status": "completed", "at": "2026-03-02T09:31:12Z", "sequence": 3},
+    ],
+}
