@@ -23,6 +23,8 @@ class Kind(StrEnum):
 BY_PREFIX = {
     "webhooks/": Kind.WEBHOOK,
     "account/": Kind.SIGN_IN,
+    # Opened by a secret that is in a mail and nowhere else: no id is one.
+    "invitations/<": Kind.SIGN_IN,
     "admin/": Kind.OPERATOR,
 }
 # What the probes answer is no workspace's, and `readyz` asks the broker.

@@ -243,12 +243,12 @@ class _Walk:
     ) -> None:
         """Ask with the owner's ids and with unknown ones: the answers are the same.
 
-        With `expected`, that is the answer to compare with.
+        With `expected`, an answer without any ids may also be what it is the same as.
         """
         known, unknown = question(self._known), question(self._unknown)
         for _ in range(TRIES):
             told = self._ask(way, verb, known)
-            other = expected or self._ask(way, verb, unknown)
+            other, expected = expected or self._ask(way, verb, unknown), None
             difference = _difference((told, known), (other, unknown))
             if not difference:
                 break
