@@ -2,7 +2,9 @@
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts import invitations, services
 from accounts.middleware import choose_workspace
@@ -12,6 +14,17 @@ OPENED_INVITATION = "invitation"  # in the session: the hash of its secret
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    def clean_email(self, email):
+        """Refuse letters beyond ASCII: addresses that look alike must not differ.
+
+        A domain in other letters has its `xn--` form (RFC 5890).
+        """
+        if not email.isascii():
+            raise ValidationError(
+                _("Write the address in ASCII; a domain in its xn-- form.")
+            )
+        return super().clean_email(email)
+
     def save_user(self, request, user, form, commit=True):
         """Save a new account together with a workspace, or neither.
 
