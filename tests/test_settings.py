@@ -71,7 +71,12 @@ def test_production_refuses_what_is_not_safe(change, told, tmp_path):
 
 
 def test_error_reports_hold_nothing_of_what_was_sent(tmp_path):
-    reported = run(tmp_path, REPORT_A_FAILURE, SENTRY_DSN="http://key@127.0.0.1:1/1")
+    reported = run(
+        tmp_path,
+        REPORT_A_FAILURE,
+        SENTRY_DSN="http://key@127.0.0.1:1/1",
+        DATABASE_URL=f"sqlite:///{tmp_path}/empty.sqlite3",
+    )
 
     report = reported.stdout.splitlines()[-1]
     assert "no such table" in report
