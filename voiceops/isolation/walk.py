@@ -187,7 +187,7 @@ class _Walk:
                 if plain.status in {401, 405}:  # ids must not change that
                     self._compare(way, verb, question, expected=plain)
                     continue
-                for names in self._choices(way, verb, path, everything):
+                for names in self._choices(way, verb, path, plain):
                     self._compare(way, verb, self._by_content(path, names, verb))
 
     def _ask_plainly(self, way: Way, verb: str, path: str) -> Answer:
@@ -197,24 +197,31 @@ class _Walk:
         self._report.note(verb, way, answer)
         return answer
 
-    def _choices(
-        self, way: Way, verb: str, path: str, everything: set[str]
-    ) -> list[set[str]]:
+    def _choices(self, way: Way, verb: str, path: str, plain: Answer) -> list[set[str]]:
         """All names at once, and each id alone: one refusal may hide the next.
 
-        Without those that the route refuses as unknown: else it reads none.
+        Without those that the route refuses as unknown: else it reads none. Where all
+        together make no difference to the `plain` answer, none is read.
         """
+        everything = {*self._known.content, *WORDS}
         is_main = way == WAYS[self._route.kind][0] and verb not in {"HEAD", "OPTIONS"}
         if not is_main or self._route.kind in NOT_OPENED:
             return [everything]
         question = self._by_content(path, everything, verb)(self._known)
-        names = everything - _refused_names(self._ask(way, verb, question))
+        answer = self._ask(way, verb, question)
+        if not _difference((answer, question), (plain, question)):
+            return [everything]
+        names = everything - _refused_names(answer)
         words = names & WORDS.keys()
-        if self._route.kind == Kind.API:
-            alone = names - words
-        else:  # forms do not refuse what they do not know; they name no "…_id"
-            alone = names & _names_of_relations()
+        alone = names & self._names_to_try_alone()
         return [names, *({*words, name} for name in sorted(alone))]
+
+    def _names_to_try_alone(self) -> set[str]:
+        """Those of relations: `agent` in forms, `agent_id` in the API."""
+        names = _names_of_relations()
+        if self._route.kind == Kind.API:
+            return {*names, *(f"{name}_id" for name in names)}
+        return names
 
     def _by_content(
         self, path: str, names: set[str], verb: str
