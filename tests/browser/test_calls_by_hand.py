@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from agents.models import VoiceAgent
 from tests.browser.conftest import THEMES, WIDTHS
 from tests.browser.recording import picture
 from tests.browser.soundness import problems
@@ -32,8 +33,16 @@ def test_pages_of_a_simulated_account_and_its_call_are_sound(visitor, width, the
 
 @pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_page_of_a_test_call_is_sound(visitor, world, width, theme):
-    page = visitor("alice", width=width, theme=theme)
-    page.goto(f"/voice-agents/{world.rows['idle agent'].pk}/test")
+    agent, _ = VoiceAgent.unscoped.get_or_create(
+        owner=world.builder.workspace,
+        name="Called by hand",
+        defaults={
+            "greeting": "Hello, this is Harbour Dental.",
+            "instructions": "Help.",
+        },
+    )
+    page = visitor("builder", width=width, theme=theme)
+    page.goto(f"/voice-agents/{agent.pk}/test")
     page.get_by_role("button", name="Start a test call").click()
     expect(page.get_by_role("log")).to_contain_text("this is Harbour Dental")
     during_the_call = problems(page)

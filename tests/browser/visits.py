@@ -193,6 +193,7 @@ WITH_RIGHTS = [
     ),
     Visit("forbidden", "viewer", at("agents:prompt_create"), status=403),
     Visit("admin", "operator", at("admin:index")),
+    Visit("isolation", "operator", at("isolation")),
 ]
 
 VISITS = [
