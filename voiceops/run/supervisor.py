@@ -165,9 +165,11 @@ async def _end(children: list[Child], grace_s: float) -> None:
 
 def _on_stop_signal(act: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
-            loop.add_signal_handler(number, act)
+    # Also where a shell started us in the background and set them to be ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, act)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup stays in force
+        loop.add_signal_handler(signal.SIGHUP, act)
 
 
 def _in_words(status: int) -> str:
