@@ -26,7 +26,7 @@ def prompt(world):
     )
     agent = VoiceAgent.unscoped.create(owner=owner, name="Follower", prompt=prompt)
     yield prompt
-    VoiceAgent.unscoped.filter(owner=owner).delete()
+    VoiceAgent.unscoped.filter(owner=owner, calls=None).delete()
     PromptVersion.unscoped.filter(prompt=prompt).delete()
     Prompt.unscoped.filter(pk=prompt.pk).delete()
     assert not VoiceAgent.unscoped.filter(pk=agent.pk).exists()
