@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -119,6 +119,16 @@ class CallQuerySet(OwnedQuerySet):
     def in_progress(self):
         """Calls now queued, ringing or in progress."""
         return self.filter(status__in=Call.OPEN)
+
+    def with_number(self, digits: str):
+        """Calls from or to a number that has these digits in a row."""
+        either = Q(from_number__contains=digits) | Q(to_number__contains=digits)
+        return self.filter(either)
+
+    def saying(self, words: str):
+        """Calls in which somebody said `words`, in any case."""
+        turns = Turn.unscoped.filter(call=OuterRef("pk"), text__icontains=words)
+        return self.filter(Exists(turns))
 
     def started_from(self, at: datetime):
         """Calls that started at `at` or later, found by the index of the id."""

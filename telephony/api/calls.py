@@ -4,7 +4,6 @@ import re
 import uuid
 from datetime import UTC, date, datetime, time, timedelta
 
-from django.db.models import Q
 from django.http import Http404
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
@@ -46,9 +45,7 @@ class CallFilter(filters.FilterSet):
         digits = re.sub(r"\D", "", number)
         if not digits:
             return calls.none()
-        return calls.filter(
-            Q(from_number__contains=digits) | Q(to_number__contains=digits)
-        )
+        return calls.with_number(digits)
 
     def since(self, calls, name, day):
         return calls.started_from(_midnight(day))
@@ -57,8 +54,7 @@ class CallFilter(filters.FilterSet):
         return calls.started_before(_midnight(day + timedelta(days=1)))
 
     def saying(self, calls, name, words):
-        turns = Turn.objects.for_owner(self.request.workspace)
-        return calls.filter(pk__in=turns.filter(text__icontains=words).values("call"))
+        return calls.saying(words)
 
 
 def _midnight(day: date) -> datetime:

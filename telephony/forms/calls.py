@@ -4,12 +4,12 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F
 from django.utils.timezone import make_aware
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import VoiceAgent
-from telephony.models import Call, Phone, Turn
+from telephony.models import Call, Phone
 
 # Calls outlive who answered them and where: both can still be chosen, at the end.
 NOT_DELETED_FIRST = (F("deleted_at").asc(nulls_first=True), "-pk")
@@ -95,7 +95,6 @@ class CallFilterForm(forms.Form):
 
     def __init__(self, data, *, owner):
         super().__init__(data, auto_id="filter-%s", use_required_attribute=False)
-        self.owner = owner
         for name in ("agent", "phone"):
             field = self.fields[name]
             rows = field.queryset.for_owner(owner, with_deleted=True)
@@ -126,15 +125,10 @@ class CallFilterForm(forms.Form):
         if wanted["kind"]:
             calls = calls.filter(is_test=wanted["kind"] == "test")
         if digits := wanted["number"]:
-            either = Q(from_number__contains=digits) | Q(to_number__contains=digits)
-            calls = calls.filter(either)
+            calls = calls.with_number(digits)
         if wanted["q"]:
-            calls = calls.filter(Exists(self._turns_with(wanted["q"])))
+            calls = calls.saying(wanted["q"])
         return self._apply_days(calls)
-
-    def _turns_with(self, words):
-        turns = Turn.objects.for_owner(self.owner).filter(call=OuterRef("pk"))
-        return turns.filter(text__icontains=words)
 
     def _apply_days(self, calls):
         if first := self.cleaned_data["first_day"]:
