@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
-from agents import api
+from agents.api import prompts as prompt_api
 from agents.models import Prompt
 from agents.views import prompts
 from tests.people import make_tenant
@@ -164,7 +164,7 @@ def test_the_walk_finds_a_page_of_ours_that_lost_its_scope(monkeypatch):
     ],
 )
 def test_the_walk_finds_an_api_of_ours_that_lost_its_scope(template, told, monkeypatch):
-    for view in (api.PromptListView, api.PromptView):
+    for view in (prompt_api.PromptListView, prompt_api.PromptView):
         monkeypatch.setattr(view, "get_queryset", lambda self: Prompt.unscoped.all())
 
     assert told in leaks_of(template)

@@ -6,7 +6,7 @@ from rest_framework.permissions import AllowAny
 
 from accounts import api as accounts
 from accounts import api_teams as teams
-from agents import api as agents
+from agents.api import prompts, voice_agents
 from telephony.api import calls, carrier
 from voiceops.api_errors import UnknownAddress
 
@@ -19,19 +19,19 @@ auth = [
     path("sessions", accounts.SessionListView.as_view()),
     path("sessions/<uuid:pk>", accounts.SessionView.as_view()),
 ]
-voice_agents = [
-    path("", agents.VoiceAgentListView.as_view()),
-    path("/<uuid:agent_id>", agents.VoiceAgentView.as_view()),
-    path("/<uuid:agent_id>/activate", agents.ActivateView.as_view()),
-    path("/<uuid:agent_id>/deactivate", agents.DeactivateView.as_view()),
+agents = [
+    path("", voice_agents.VoiceAgentListView.as_view()),
+    path("/<uuid:agent_id>", voice_agents.VoiceAgentView.as_view()),
+    path("/<uuid:agent_id>/activate", voice_agents.ActivateView.as_view()),
+    path("/<uuid:agent_id>/deactivate", voice_agents.DeactivateView.as_view()),
 ]
 canonical = [
     path("auth/", include(auth)),
-    path("agents", include(voice_agents)),
-    path("prompts", agents.PromptListView.as_view()),
-    path("prompts/<uuid:prompt_id>", agents.PromptView.as_view()),
-    path("prompts/<uuid:prompt_id>/versions", agents.PromptVersionListView.as_view()),
-    path("prompts/<uuid:prompt_id>/preview", agents.PromptPreviewView.as_view()),
+    path("agents", include(agents)),
+    path("prompts", prompts.PromptListView.as_view()),
+    path("prompts/<uuid:prompt_id>", prompts.PromptView.as_view()),
+    path("prompts/<uuid:prompt_id>/versions", prompts.PromptVersionListView.as_view()),
+    path("prompts/<uuid:prompt_id>/preview", prompts.PromptPreviewView.as_view()),
     path("carrier-accounts", carrier.CarrierAccountListView.as_view()),
     path("carrier-accounts/<uuid:pk>", carrier.CarrierAccountView.as_view()),
     path("phones", carrier.PhoneListView.as_view()),
@@ -71,7 +71,7 @@ about = [
     ),
 ]
 # The families that were first published without the prefix: the same views.
-families = [path("auth/", include(auth)), path("agents", include(voice_agents))]
+families = [path("auth/", include(auth)), path("agents", include(agents))]
 
 urlpatterns = [
     path("api/", include(([*canonical, *about], "api"))),

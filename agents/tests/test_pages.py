@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from accounts.models import Membership
 from agents import services
-from agents.forms import VoiceAgentForm
+from agents.forms.voice_agents import VoiceAgentForm
 from agents.models import Prompt, PromptVersion, VoiceAgent
 from agents.prompts import PREAMBLE
 from agents.starters import starter_of

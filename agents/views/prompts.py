@@ -18,7 +18,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.decorators import can_write
 from agents import services
 from agents.diff import compare
-from agents.forms import CompareForm, PromptForm, PromptPreview, RestoreForm
+from agents.forms.prompts import CompareForm, PromptForm, PromptPreview, RestoreForm
 from agents.models import Prompt, PromptVersion
 from voiceops.htmx import full_or_partial, go_to
 

@@ -13,7 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
 from agents import llm, services
-from agents.forms import AgentFilterForm, NewVoiceAgentForm, VoiceAgentForm
+from agents.forms.voice_agents import AgentFilterForm, NewVoiceAgentForm, VoiceAgentForm
 from agents.models import VoiceAgent
 from agents.prompts import PREAMBLE
 from agents.starters import STARTERS, starter_of

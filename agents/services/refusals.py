@@ -1,0 +1,96 @@
+"""Why a verb may say no; the caller shows it to whoever asked."""
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+
+from agents.models import VoiceAgent
+
+
+class Refused(Exception):
+    """A rule forbids the change: `str()` says why, `field` which input it is about."""
+
+    field: str | None = None
+
+
+class NameTaken(Refused):
+    field = "name"
+
+
+class PromptChanged(Refused):
+    """Somebody else saved `version` since the author read the text."""
+
+    field = "text"
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        super().__init__(
+            _(
+                "Somebody else saved version %(number)d while you were writing. Look "
+                "at it in another tab; if you save again, yours becomes the newest."
+            )
+            % {"number": version}
+        )
+
+
+class AgentsWouldChange(Refused):
+    """`agents` follow the prompt and would talk differently at once."""
+
+    def __init__(self, agents: Iterable[VoiceAgent]) -> None:
+        self.agents = list(agents)
+        super().__init__(
+            _("These voice agents would change too: %(names)s")
+            % {"names": _names(self.agents)}
+        )
+
+
+class PromptInUse(Refused):
+    """Voice agents follow the prompt or are pinned to a version; they are `agents`."""
+
+    def __init__(self, agents: Iterable[VoiceAgent]) -> None:
+        self.agents = list(agents)
+        super().__init__(
+            _("These voice agents use it: %(names)s") % {"names": _names(self.agents)}
+        )
+
+
+class VersionOfAnotherPrompt(Refused):
+    field = "prompt_version"
+
+    def __init__(self) -> None:
+        super().__init__(_("Choose a version of this agent's prompt, or its newest."))
+
+
+class PhoneMissing(Refused):
+    field = "phone"
+
+    def __init__(self) -> None:
+        super().__init__(_("An active agent needs a phone number: choose one first."))
+
+
+class PhoneBusy(Refused):
+    """`agent` is active on the same phone for the same kind of calls."""
+
+    field = "phone"
+
+    def __init__(self, agent: VoiceAgent) -> None:
+        self.agent = agent
+        super().__init__(
+            _(
+                "“%(name)s” is active on this number. Deactivate one of the two first, "
+                "or save this one on another number."
+            )
+            % {"name": agent.name}
+        )
+
+
+class Gone(Refused):
+    """The row, or the one that its `field` points at, was deleted in the meantime."""
+
+    def __init__(self, field: str | None = None) -> None:
+        self.field = field
+        super().__init__(_("It was changed or deleted in the meantime."))
+
+
+def _names(agents: Iterable[VoiceAgent]) -> str:
+    return ", ".join(agent.name for agent in agents)
