@@ -1,0 +1,4 @@
+from agents.models.prompts import Prompt, PromptVersion
+from agents.models.voice_agents import VoiceAgent, VoiceAgentQuerySet
+
+__all__ = ["Prompt", "PromptVersion", "VoiceAgent", "VoiceAgentQuerySet"]
