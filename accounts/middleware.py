@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from redis.exceptions import RedisError
 
-from accounts import services
+from accounts import audit, services
 
 SESSION_SEEN_PRECISION_S = 300
 CHOSEN_WORKSPACE = "workspace_id"  # in the session
@@ -45,6 +45,16 @@ def workspace_middleware(get_response):
 def choose_workspace(request, workspace) -> None:
     """Work in this workspace from the next request on; the session remembers it."""
     request.session[CHOSEN_WORKSPACE] = str(workspace.pk)
+
+
+def audit_middleware(get_response):
+    """Tell the audit log on whose behalf the request's changes are made."""
+
+    def middleware(request):
+        with audit.asked_by(request):
+            return get_response(request)
+
+    return middleware
 
 
 def session_activity_middleware(get_response):

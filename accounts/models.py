@@ -45,6 +45,9 @@ class UserManager(BaseUserManager):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person; the e-mail address is the user name."""
 
+    audited_as = "person", _("Person")
+    audited_secrets = ("password",)
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("name"), max_length=150, blank=True)
@@ -68,6 +71,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 class Workspace(models.Model):
     """The tenant: the `owner` of every row."""
 
+    audited_as = "workspace", _("Workspace")
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=150)
     timezone = models.CharField(
@@ -88,6 +93,8 @@ class MembershipQuerySet(models.QuerySet):
 
 class Membership(models.Model):
     """What a person may do in a workspace."""
+
+    audited_as = "member", _("Member")
 
     Role = permissions.Role
 
@@ -140,6 +147,8 @@ class Invitation(OwnedModel):
     Only a hash of the link's secret is stored. The secret is made when the mail is
     sent, so it exists nowhere but in that mail; sending again ends the older link.
     """
+
+    audited_as = "invitation", _("Invitation")
 
     email = models.EmailField(_("e-mail address"))
     role = models.CharField(_("role"), max_length=10, choices=permissions.Role)
@@ -219,6 +228,8 @@ class AccessToken(OwnedModel):
     The secrets have 256 random bits, so a plain SHA-256 is enough: there is nothing
     to guess that a slow hash would protect.
     """
+
+    audited_as = "api_key", _("API key")
 
     class Kind(models.TextChoices):
         API_KEY = "api_key", _("API key")
@@ -302,3 +313,103 @@ class KeptAnswer(OwnedModel):
     @property
     def is_in_progress(self) -> bool:
         return self.status is None
+
+
+class AppendOnly(Exception):
+    """Somebody tried to change or delete an entry of the audit log."""
+
+
+class AuditEntryQuerySet(OwnedQuerySet):
+    def update(self, **values):
+        """Let go of a person or token that is deleted: nothing else ever changes."""
+        if set(values) <= {"user", "token"} and not any(values.values()):
+            return super().update(**values)
+        raise AppendOnly("entries of the audit log are not changed")
+
+    def bulk_update(self, *args, **kwargs):
+        raise AppendOnly("entries of the audit log are not changed")
+
+    def delete(self):
+        raise AppendOnly("entries of the audit log are not deleted")
+
+
+class AuditEntry(OwnedModel):
+    """What somebody did to something. Written once, by `accounts.audit`.
+
+    Who it was and what it was done to stand here as text, as they were then: the entry
+    outlives both. It goes only with its workspace.
+    """
+
+    class Source(models.TextChoices):
+        PAGE = "page", _("Page")
+        API_KEY = "api_key", _("API key")
+        API_LOGIN = "api_login", _("API log-in")
+        OPERATOR = "operator", _("Operator")
+        SYSTEM = "system", _("VoiceOps itself")
+
+    class Action(models.TextChoices):
+        CREATED = "created", _("made")
+        CHANGED = "changed", _("changed")
+        DELETED = "deleted", _("deleted")
+        RESTORED = "restored", _("restored")
+        PURGED = "purged", _("deleted for ever")
+        ACTIVATED = "activated", _("activated")
+        DEACTIVATED = "deactivated", _("deactivated")
+        REVOKED = "revoked", _("revoked")
+        POINTED = "pointed", _("pointed here again")
+        PLACED = "placed", _("placed")
+        CANCELED = "canceled", _("canceled")
+        PAUSED = "paused", _("paused")
+        RESUMED = "resumed", _("resumed")
+        INVITED = "invited", _("invited")
+        RESENT = "resent", _("sent again")
+        JOINED = "joined", _("joined")
+        LEFT = "left", _("left")
+        REMOVED = "removed", _("removed")
+        MADE_OWNER = "made_owner", _("made the owner")
+        SIGNED_IN = "signed_in", _("signed in")
+        LOGIN_REVOKED = "login_revoked", _("log-in ended")
+        PASSWORD_CHANGED = "password_changed", _("password changed")
+        TWO_FACTOR_ON = "two_factor_on", _("two-factor switched on")
+        TWO_FACTOR_OFF = "two_factor_off", _("two-factor switched off")
+
+    source = models.CharField(max_length=10, choices=Source)
+    user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    actor_name = models.CharField(max_length=150, blank=True)
+    actor_email = models.EmailField(blank=True)
+    token = models.ForeignKey(AccessToken, models.SET_NULL, null=True, related_name="+")
+    token_name = models.CharField(max_length=100, blank=True)
+    token_prefix = models.CharField(max_length=TOKEN_PREFIX_CHARACTERS, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    action = models.CharField(max_length=20, choices=Action)
+    # Names and ids, not relations: kinds are models of apps above this one.
+    kind = models.CharField(max_length=40)
+    object_id = models.CharField(max_length=40)
+    label = models.CharField(max_length=200)
+    changes = models.JSONField(default=dict)
+
+    objects = closed_manager(AuditEntryQuerySet)
+    unscoped = models.Manager.from_queryset(AuditEntryQuerySet)()
+
+    class Meta(OwnedModel.Meta):
+        verbose_name = _("audit log entry")
+        verbose_name_plural = _("audit log")
+        indexes = [
+            models.Index(fields=["owner", "-id"], name="audit_of_a_workspace"),
+            models.Index(fields=["owner", "user", "-id"], name="audit_of_a_person"),
+            models.Index(fields=["owner", "kind", "-id"], name="audit_of_a_kind"),
+            models.Index(fields=["owner", "action", "-id"], name="audit_of_an_action"),
+        ]
+
+    def __str__(self):
+        return f"{self.action} {self.kind} {self.object_id}"
+
+    def save(self, *args, **kwargs):
+        """Write it; once written it stays as it is."""
+        if not self._state.adding:
+            raise AppendOnly("an entry of the audit log is not changed")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args, **kwargs):
+        raise AppendOnly("an entry of the audit log is not deleted")

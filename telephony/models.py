@@ -24,6 +24,8 @@ ACCOUNT_SID = RegexValidator(
 class CarrierAccount(SoftDeleteModel):
     """A workspace's credentials at the carrier."""
 
+    audited_as = "carrier_account", _("Carrier account")
+
     label = models.CharField(_("label"), max_length=100)
     account_sid = models.CharField(
         _("account SID"), max_length=34, validators=[ACCOUNT_SID]
@@ -60,6 +62,8 @@ class CarrierAccount(SoftDeleteModel):
 
 class Phone(SoftDeleteModel):
     """A number that the workspace holds at the carrier, pointed at us."""
+
+    audited_as = "phone", _("Phone number")
 
     carrier_account = models.ForeignKey(
         CarrierAccount, models.PROTECT, related_name="phones"

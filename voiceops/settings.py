@@ -117,6 +117,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.log_in_again_middleware",
     "accounts.middleware.workspace_middleware",
+    "accounts.middleware.audit_middleware",
 ]
 
 ROOT_URLCONF = "voiceops.urls"

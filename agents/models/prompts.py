@@ -11,6 +11,8 @@ from agents.prompts import MAX_PROMPT_CHARACTERS, placeholders
 class Prompt(SoftDeleteModel):
     """A reusable text for agents; every change of it is a version."""
 
+    audited_as = "prompt", _("Prompt")
+
     name = models.CharField(_("name"), max_length=100)
     # Denormalised from the versions so that an agent is read in one statement.
     text = models.TextField(_("text"), max_length=MAX_PROMPT_CHARACTERS)
@@ -57,7 +59,7 @@ class PromptVersion(OwnedModel):
         ]
 
     def __str__(self):
-        return f"{self.prompt_id} v{self.number}"
+        return f"v{self.number}"
 
     def get_absolute_url(self):
         return reverse("agents:prompt_version", args=[self.prompt_id, self.number])

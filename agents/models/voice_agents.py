@@ -21,6 +21,8 @@ class VoiceAgentQuerySet(SoftDeleteQuerySet):
 class VoiceAgent(SoftDeleteModel):
     """Who answers (or places) calls on a number, and how it talks."""
 
+    audited_as = "voice_agent", _("Voice agent")
+
     class Direction(models.TextChoices):
         INCOMING = "incoming", _("Answers calls")
         OUTGOING = "outgoing", _("Places calls")

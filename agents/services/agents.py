@@ -7,6 +7,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import audit
+from accounts.audit import Action
 from agents.models import VoiceAgent
 from agents.services.refusals import (
     Gone,
@@ -39,7 +41,8 @@ def save_agent(agent: VoiceAgent) -> VoiceAgent:
             rival = _rivals(agent).first()
             if rival is not None:
                 raise PhoneBusy(rival)
-        save_named(agent)
+        with audit.changing(agent):
+            save_named(agent)
     return agent
 
 
@@ -59,22 +62,28 @@ def activate(agent: VoiceAgent) -> list[VoiceAgent]:
             raise Gone("phone")
         replaced = list(_rivals(stored))
         for rival in replaced:
-            _set_active(rival, False)
-        _set_active(stored, True)
+            with audit.changing(rival, Action.DEACTIVATED) as told:
+                _set_active(rival, False)
+                told["replaced_by"] = [None, stored.name]
+        with audit.changing(stored, Action.ACTIVATED):
+            _set_active(stored, True)
     agent.is_active = True
     return replaced
 
 
 def deactivate(agent: VoiceAgent) -> None:
     """Let the agent rest: it gets no new calls, calls that run go on."""
-    _set_active(agent, False)
+    with audit.changing(agent, Action.DEACTIVATED):
+        _set_active(agent, False)
 
 
 def delete_agent(agent: VoiceAgent) -> None:
     """Put the agent away, inactive; its calls stay and its name is free again."""
     agent.is_active = False
     agent.deleted_at = timezone.now()
-    agent.save(update_fields=["is_active", "deleted_at"])
+    with transaction.atomic():
+        agent.save(update_fields=["is_active", "deleted_at"])
+        audit.record(Action.DELETED, agent)
 
 
 def duplicate_agent(agent: VoiceAgent) -> VoiceAgent:

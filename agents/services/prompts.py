@@ -5,6 +5,8 @@ from collections.abc import Collection
 from django.db import models, transaction
 from django.utils.translation import gettext as _
 
+from accounts import audit
+from accounts.audit import Action
 from accounts.models import User, Workspace
 from agents.models import Prompt, PromptVersion, VoiceAgent
 from agents.services.refusals import AgentsWouldChange, PromptChanged, PromptInUse
@@ -21,12 +23,14 @@ def save_prompt(
     author: User | None,
     based_on: int | None = None,
     agents_seen: Collection[str] | None = None,
+    action: str = Action.CHANGED,
 ) -> Prompt:
     """Make a prompt (`prompt` is None) or change one.
 
     Another text is another version, a new name alone is not. `based_on` is the version
     that the author saw, by default the one that `prompt` was read with. `agents_seen`
     are the ids of the agents that they know will change; None: they were not asked.
+    `action` is what the audit log calls a change.
     Raises NameTaken, Gone, PromptChanged if the text is not what they saw any more, and
     AgentsWouldChange if an agent follows the prompt that they have not seen.
     """
@@ -42,7 +46,10 @@ def save_prompt(
                 _refuse_unseen(saved, agents_seen)
             saved.version += is_new_text
         saved.name, saved.text = name, text
-        save_named(saved)
+        with audit.changing(saved, action) as told:
+            save_named(saved)
+            if is_new_text:
+                told["version"] = [prompt and saved.version - 1, saved.version]
         if is_new_text:
             PromptVersion(
                 owner=owner,
@@ -79,6 +86,7 @@ def restore_version(
         author=author,
         based_on=based_on,
         agents_seen=agents_seen,
+        action=Action.RESTORED,
     )
 
 
@@ -90,6 +98,7 @@ def delete_prompt(prompt: Prompt) -> None:
         if users:
             raise PromptInUse(users)
         held.put_away()
+        audit.record(Action.DELETED, held)
 
 
 def agents_using(prompt: Prompt) -> models.QuerySet[VoiceAgent]:

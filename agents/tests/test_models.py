@@ -128,6 +128,6 @@ def test_rows_say_what_they_are(alice):
 
     assert [str(prompt), str(version), str(VoiceAgent(name="Sales"))] == [
         "Reception",
-        f"{prompt.pk} v3",
+        "v3",
         "Sales",
     ]

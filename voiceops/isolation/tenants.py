@@ -16,7 +16,14 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from accounts import services
-from accounts.models import AccessToken, Invitation, Membership, User, Workspace
+from accounts.models import (
+    AccessToken,
+    AuditEntry,
+    Invitation,
+    Membership,
+    User,
+    Workspace,
+)
 from accounts.tenancy import OwnedModel
 from agents.models import PromptVersion, VoiceAgent
 from telephony.models import Call, CarrierAccount, Phone, TestLine, Turn
@@ -264,8 +271,11 @@ def _remove(user: User) -> None:
 
 
 def _empty(workspace: Workspace) -> None:
-    """Delete the owned rows: those that others protect after the others."""
-    left = owned_models()
+    """Delete the owned rows: those that others protect after the others.
+
+    The audit log can only go with its workspace.
+    """
+    left = [model for model in owned_models() if model is not AuditEntry]
     while left:
         stuck = [model for model in left if not _delete_all(model, workspace)]
         if len(stuck) == len(left):
