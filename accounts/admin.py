@@ -10,13 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import (
     AccessToken,
+    AuditEntry,
     Invitation,
     KeptAnswer,
     Membership,
     User,
     Workspace,
 )
-from accounts.tenancy_admin import OwnedAdmin
+from accounts.tenancy_admin import CappedPaginator, OwnedAdmin
 
 
 class MembershipInline(admin.TabularInline):
@@ -100,6 +101,15 @@ class KeptAnswerAdmin(OwnedAdmin):
     list_display = ["key", "status", "owner", "claimed_at"]
     search_fields = ["key", "owner__name"]
     hidden = ("body", "fingerprint")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(OwnedAdmin):
+    list_display = ["created_at", "user", "source", "action", "kind", "label", "owner"]
+    list_filter = ["source", "action", "owner"]
+    list_select_related = ["owner", "user"]
+    search_fields = ["label", "object_id", "actor_email", "owner__name"]
+    paginator = CappedPaginator
 
 
 # allauth shows these two whole: the seed of a second factor, the key of a session.
