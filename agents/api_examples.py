@@ -61,6 +61,16 @@ AGENT = {
     "max_duration_s": 600,
     "end_call_phrases": ["Goodbye"],
     "end_call_message": "",
+    "summary_enabled": True,
+    "extraction_schema": {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "Who called"},
+            "is_patient": {"type": "boolean"},
+        },
+        "required": ["name"],
+        "additionalProperties": False,
+    },
     "is_deleted": False,
 } | TIMES
 ACTIVATED_AGENT = AGENT | {"deactivated": ["01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d09"]}

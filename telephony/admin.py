@@ -2,6 +2,7 @@ from django.contrib import admin
 
 from accounts.tenancy_admin import OwnedAdmin, OwnedInline
 from telephony.models import (
+    AfterCall,
     Call,
     CallEvent,
     CarrierAccount,
@@ -70,3 +71,10 @@ class CallEventAdmin(OwnedAdmin):
     list_display = ["call_id", "status", "sequence", "at", "owner"]
     list_filter = ["owner", "status"]
     search_fields = ["call__sid", "status"]
+
+
+@admin.register(AfterCall)
+class AfterCallAdmin(OwnedAdmin):
+    list_display = ["call_id", "step", "analysis", "attempts", "next_try_at", "owner"]
+    list_filter = ["owner", "step", "analysis", "outcome"]
+    search_fields = ["call__sid", "owner__name"]

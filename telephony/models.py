@@ -13,6 +13,7 @@ from accounts.tenancy import (
     SoftDeleteModel,
     closed_manager,
 )
+from agents.outcomes import Outcome
 from voiceops.encryption import EncryptedTextField
 from voiceops.ids import earliest_uuid7, opaque_token
 
@@ -332,3 +333,63 @@ class CallEvent(OwnedModel):
 
     def __str__(self):
         return f"{self.call_id} {self.status}"
+
+
+class AfterCall(OwnedModel):
+    """What is still to be done about a call that has ended, and what came of it.
+
+    Made with the call's end in one transaction. `next_try_at` says when the step is
+    due, None that nothing is left; `claimed_until` that somebody works on it
+    (`voiceops.claims`).
+    """
+
+    class Step(models.TextChoices):
+        SETTLING = "settling", _("Waiting for the last reports")
+        ANALYZING = "analyzing", _("Being analyzed")
+        DONE = "done", _("Done")
+
+    class Analysis(models.TextChoices):
+        WAITING = "waiting", _("Not analyzed yet")
+        DONE = "done", _("Analyzed")
+        FAILED = "failed", _("Could not be analyzed")
+        NOT_WANTED = "not_wanted", _("Not wanted for this agent")
+        NO_CONVERSATION = "no_conversation", _("Nothing to analyze: nobody talked")
+
+    call = models.OneToOneField(Call, models.CASCADE, related_name="after_call")
+    step = models.CharField(max_length=10, choices=Step, default=Step.SETTLING)
+    attempts = models.PositiveIntegerField(default=0)  # of this step
+    next_try_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True)  # the last one, or what lacks
+
+    analysis = models.CharField(
+        max_length=15, choices=Analysis, default=Analysis.WAITING
+    )
+    analyzed_at = models.DateTimeField(null=True)
+    # Raised whenever somebody asks for the analysis again.
+    edition = models.PositiveIntegerField(default=1)
+    outcome = models.CharField(max_length=20, choices=Outcome, blank=True)
+    summary = models.TextField(blank=True)
+    extracted = models.JSONField(null=True, default=None)
+
+    class Meta(OwnedModel.Meta):
+        indexes = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(next_try_at__isnull=False),
+                name="after_calls_due",
+            ),
+            models.Index(
+                fields=["claimed_until"],
+                condition=Q(claimed_until__isnull=False),
+                name="after_calls_claimed",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.call_id} {self.step}"
+
+    @property
+    def is_analyzed(self) -> bool:
+        """Whether the analysis is final, whatever came of it."""
+        return self.analysis != self.Analysis.WAITING

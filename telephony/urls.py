@@ -41,6 +41,7 @@ PHONES = [
 CALLS = [
     path("calls", calls.call_list, name="call_list"),
     path("calls/<uuid:pk>", calls.call_detail, name="call_detail"),
+    path("calls/<uuid:pk>/analyze", calls.call_analyze, name="call_analyze"),
     path("calls/by-sid/<str:sid>", calls.call_by_sid, name="call_by_sid"),
     path("voice-agents/<uuid:pk>/calls", calls.agent_calls, name="agent_calls"),
     path("live", calls.call_live, name="call_live"),

@@ -26,6 +26,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+# How a request begins that asks what a call came to (`agents.analysis`).
+ANALYST = "You read the transcript of one telephone call"
+FIXED_ANALYSIS = '{"summary": "They talked.", "outcome": "resolved", "extracted": {}}'
 FIXED_REPLY = " ".join(f"word{number}" for number in range(40))
 STATUS_FAULTS = {
     "307": 307,  # to the very same place
@@ -56,6 +59,7 @@ class Plan:
 
     mode: str = "echo"  # echo, fixed or script
     replies: tuple[str, ...] = ()  # for script; the last one is repeated
+    analyses: tuple[str, ...] = (FIXED_ANALYSIS,)  # of calls; likewise
     faults: tuple[str | None, ...] = ()
     first_token_ms: float = 0
     tokens_per_second: float = 0  # 0 is as fast as the socket takes them
@@ -72,12 +76,13 @@ class StubLLM:
     open_streams: int = 0
     abandoned_streams: int = 0
     _replies_given: int = 0
+    _analyses_given: int = 0
     _faults_taken: int = 0
 
     def configure(self, **changes: Any) -> None:
         """Start a new plan: the defaults with `changes`."""
         self.plan = Plan(**changes)
-        self._replies_given = self._faults_taken = 0
+        self._replies_given = self._analyses_given = self._faults_taken = 0
 
     def answer(self, body: dict[str, Any]) -> tuple[str, str | None]:
         """The reply and the fault for one request, moving on in the plan."""
@@ -90,6 +95,10 @@ class StubLLM:
         return self._reply(model, body), fault
 
     def _reply(self, model: str, body: dict[str, Any]) -> str:
+        if is_analysis(body):
+            turn = min(self._analyses_given, len(self.plan.analyses) - 1)
+            self._analyses_given += 1
+            return self.plan.analyses[turn]
         mode = model if model in {"echo", "fixed"} else self.plan.mode
         if mode == "fixed":
             return FIXED_REPLY
@@ -104,6 +113,11 @@ class StubLLM:
         turn = self._faults_taken
         self._faults_taken += 1
         return self.plan.faults[turn] if turn < len(self.plan.faults) else None
+
+
+def is_analysis(body: dict[str, Any]) -> bool:
+    """Whether a request is about a call that is over, not in one."""
+    return str(body["messages"][0].get("content") or "").startswith(ANALYST)
 
 
 def application(stub: StubLLM) -> Starlette:
@@ -136,7 +150,7 @@ def application(stub: StubLLM) -> Starlette:
 
     async def control(request: Request) -> Response:
         changes = await request.json()
-        for name in ("replies", "faults"):
+        for name in ("replies", "analyses", "faults"):
             if name in changes:
                 changes[name] = tuple(changes[name])
         stub.configure(**changes)

@@ -40,6 +40,7 @@ canonical = [
     path("calls", calls.CallListView.as_view()),
     path("calls/active", calls.ActiveCallListView.as_view()),
     path("calls/<str:call_sid>", calls.CallView.as_view()),
+    path("calls/<str:call_sid>/analyze", calls.CallAnalyzeView.as_view()),
     path("api-keys", accounts.ApiKeyListView.as_view()),
     path("api-keys/<uuid:pk>", accounts.ApiKeyDetailView.as_view()),
     path("workspaces", teams.WorkspaceListView.as_view()),

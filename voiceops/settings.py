@@ -241,6 +241,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15,
         "options": {"expires": 15},
     },
+    "follow-up-calls": {
+        "task": "telephony.tasks.follow_up_calls",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
 }
 
 # -- People and signing in -------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The API of voice agents: the services that the pages call too."""
 
 from django.db import transaction
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -15,6 +15,7 @@ from accounts.api_base import (
 from agents import api_examples as examples
 from agents import services
 from agents.api.base import Variables, services_as_conflicts
+from agents.extraction import check_schema
 from agents.limits import MAX_PHRASE_CHARACTERS, MAX_PHRASES
 from agents.models import PromptVersion, VoiceAgent
 from voiceops.api_schema import shown_as
@@ -25,6 +26,11 @@ class PinnedVersionField(serializers.IntegerField):
 
     def to_representation(self, version) -> int:
         return version.number
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ExtractionSchemaField(serializers.JSONField):
+    """A JSON Schema, as it is written."""
 
 
 @shown_as(request=examples.NEW_AGENT, answer=examples.AGENT)
@@ -44,6 +50,11 @@ class VoiceAgentSerializer(OwnedSerializer):
         child=serializers.CharField(max_length=MAX_PHRASE_CHARACTERS),
         required=False,
         max_length=MAX_PHRASES,
+    )
+    extraction_schema = ExtractionSchemaField(
+        required=False,
+        validators=[check_schema],
+        help_text="JSON Schema of what to pull out of each call; {} for nothing.",
     )
 
     class Meta:
@@ -76,6 +87,8 @@ class VoiceAgentSerializer(OwnedSerializer):
             "max_duration_s",
             "end_call_phrases",
             "end_call_message",
+            "summary_enabled",
+            "extraction_schema",
             "is_deleted",
             "created_at",
             "updated_at",

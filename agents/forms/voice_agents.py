@@ -6,6 +6,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import OwnedForm
+from agents.forms.extraction import ExtractionForm
 from agents.forms.fields import VARIABLE, LinesField, variable_field
 from agents.limits import MAX_VARIABLES, check_language
 from agents.models import VoiceAgent
@@ -204,6 +205,7 @@ class VoiceAgentForm(AgentForm):
             "max_duration_s",
             "end_call_phrases",
             "end_call_message",
+            "summary_enabled",
         ]
         widgets = {
             **AgentForm.Meta.widgets,
@@ -212,3 +214,19 @@ class VoiceAgentForm(AgentForm):
             "silence_timeout_s": forms.NumberInput(attrs={"min": 10, "max": 600}),
             "max_duration_s": forms.NumberInput(attrs={"min": 30, "max": 7200}),
         }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        is_asked = self.is_bound and "extraction-mode" in self.data
+        self.extraction = ExtractionForm(
+            self.data if is_asked else None, self.instance.extraction_schema
+        )
+
+    def clean(self):
+        cleaned = super().clean()
+        if self.extraction.is_bound:
+            if self.extraction.is_valid():
+                self.instance.extraction_schema = self.extraction.schema
+            else:
+                self.add_error(None, _("Look at what to pull out of each call."))
+        return cleaned

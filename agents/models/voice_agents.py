@@ -5,6 +5,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.tenancy import SoftDeleteModel, SoftDeleteQuerySet, closed_manager
+from agents.extraction import check_schema
 from agents.limits import check_language, check_phrases, check_variables
 from agents.models.prompts import Prompt, PromptVersion
 from agents.prompts import MAX_PROMPT_CHARACTERS
@@ -193,6 +194,10 @@ class VoiceAgent(SoftDeleteModel):
         max_length=300,
         blank=True,
         help_text=_("Said before the agent hangs up; empty for nothing more."),
+    )
+    summary_enabled = models.BooleanField(_("summarize every call"), default=True)
+    extraction_schema = models.JSONField(
+        _("extraction schema"), default=dict, blank=True, validators=[check_schema]
     )
 
     objects = closed_manager(VoiceAgentQuerySet)

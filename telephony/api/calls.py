@@ -6,13 +6,17 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from django.http import Http404
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
+from rest_framework.response import Response
 
 from accounts.api_base import OwnedView
 from agents.models import VoiceAgent
+from agents.outcomes import Outcome
 from telephony.api import examples
-from telephony.models import Call, CallEvent, Phone, Turn
+from telephony.models import AfterCall, Call, CallEvent, Phone, Turn
+from telephony.services import after_call
+from voiceops.api import Conflict
 from voiceops.api_schema import shown_as
 
 CALL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -83,10 +87,45 @@ class CallEventSerializer(serializers.ModelSerializer):
         return event.sequence if event.sequence >= 0 else None
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ExtractedField(serializers.JSONField):
+    """What was pulled out of a call, as the model gave it and the schema allowed."""
+
+
 @shown_as(answer=examples.CALL)
 class CallSerializer(serializers.ModelSerializer):
     phone_id = serializers.UUIDField(read_only=True, allow_null=True)
     agent_id = serializers.UUIDField(read_only=True, allow_null=True)
+    analysis_status = serializers.ChoiceField(
+        choices=AfterCall.Analysis.choices,
+        source="after_call.analysis",
+        allow_null=True,
+        default=None,
+        read_only=True,
+        help_text="null until the call has ended.",
+    )
+    analysis_error = serializers.CharField(
+        source="after_call.error",
+        default="",
+        read_only=True,
+        help_text="Why it failed, or what is missing, in words.",
+    )
+    outcome = serializers.CharField(
+        source="after_call.outcome",
+        default="",
+        read_only=True,
+        help_text=f"Empty, or one of: {', '.join(Outcome.values)}.",
+    )
+    summary = serializers.CharField(
+        source="after_call.summary", default="", read_only=True
+    )
+    extracted = ExtractedField(
+        source="after_call.extracted",
+        allow_null=True,
+        default=None,
+        read_only=True,
+        help_text="Valid by the agent's `extraction_schema`; null if there is none.",
+    )
 
     class Meta:
         model = Call
@@ -106,6 +145,11 @@ class CallSerializer(serializers.ModelSerializer):
             "duration_s",
             "answered_by",
             "end_reason",
+            "analysis_status",
+            "analysis_error",
+            "outcome",
+            "summary",
+            "extracted",
             "created_at",
             "updated_at",
         ]
@@ -135,6 +179,9 @@ class CallListView(OwnedView, generics.ListAPIView):
     filterset_class = CallFilter
     filters = frozenset(CallFilter.base_filters)
 
+    def get_queryset(self):
+        return super().get_queryset().select_related("after_call")
+
     @extend_schema(operation_id="call_list", summary="List calls")
     def get(self, request, *args, **kwargs):
         return super().get(request, *args, **kwargs)
@@ -145,7 +192,7 @@ class ActiveCallListView(OwnedView, generics.ListAPIView):
     serializer_class = CallSerializer
 
     def get_queryset(self):
-        return super().get_queryset().in_progress()
+        return super().get_queryset().in_progress().select_related("after_call")
 
     @extend_schema(
         operation_id="call_active",
@@ -156,17 +203,10 @@ class ActiveCallListView(OwnedView, generics.ListAPIView):
         return super().get(request, *args, **kwargs)
 
 
-class CallView(OwnedView, generics.RetrieveAPIView):
-    model = Call
-    serializer_class = CallDetailSerializer
+class NamedCallView(OwnedView):
+    """A view of one call, by our id or by the carrier's SID."""
 
-    @extend_schema(
-        operation_id="call_get",
-        summary="Read a call",
-        description="By our id or by the carrier's SID, with its turns and events.",
-    )
-    def get(self, request, *args, **kwargs):
-        return super().get(request, *args, **kwargs)
+    model = Call
 
     def get_object(self):
         given = self.kwargs["call_sid"]
@@ -179,6 +219,40 @@ class CallView(OwnedView, generics.RetrieveAPIView):
         if call is None:
             raise Http404
         return call
+
+
+class CallView(NamedCallView, generics.RetrieveAPIView):
+    serializer_class = CallDetailSerializer
+
+    @extend_schema(
+        operation_id="call_get",
+        summary="Read a call",
+        description="By our id or by the carrier's SID, with its turns and events.",
+    )
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+
+class CallAnalyzeView(NamedCallView):
+    serializer_class = CallDetailSerializer
+    problem_codes = {"POST": ["409"]}
+
+    @extend_schema(
+        operation_id="call_analyze",
+        summary="Analyze a call again",
+        description="For a call that has ended: after a failure, or when the agent's "
+        "`extraction_schema` has changed. The model is asked in the background; "
+        "`call.analyzed` is sent again when it is done.",
+        request=None,
+        responses={202: CallDetailSerializer},
+    )
+    def post(self, request, call_sid):
+        call = self.get_object()
+        if not call.has_ended:
+            raise Conflict("The call has not ended.")
+        if not after_call.analyze_again(call):
+            raise Conflict("The call is being analyzed.")
+        return Response(self.get_serializer(self.get_object()).data, status=202)
 
 
 def _as_uuid(text: str) -> uuid.UUID | None:

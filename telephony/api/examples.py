@@ -52,6 +52,11 @@ CALL = {
     "duration_s": 71,
     "answered_by": "",
     "end_reason": "caller_hung_up",
+    "analysis_status": "done",
+    "analysis_error": "",
+    "outcome": "resolved",
+    "summary": "The caller asked about Saturday and was told the opening hours.",
+    "extracted": {"name": "Amara Okafor", "is_patient": True},
 } | TIMES
 CALL_DETAIL = CALL | {
     "turns": [

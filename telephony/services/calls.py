@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.timezone import now
@@ -18,6 +18,7 @@ from agents import dialogue
 from agents.models import VoiceAgent
 from telephony import session
 from telephony.models import Call, CallEvent, CallQuerySet, Phone, TestLine, Turn
+from telephony.services import after_call
 
 Status, Reason = Call.Status, Call.EndReason
 
@@ -272,12 +273,24 @@ def record_status(
     follow_status(call, status=status, at=at, duration_s=duration_s)
 
 
+def move_on(call: Call, status: str, *, at: datetime) -> bool:
+    """Move on to `status`; False if that is old news. The only way to end a call.
+
+    Exactly one of those who tell that a call has ended begins what comes after it.
+    """
+    with transaction.atomic():
+        has_moved = call.advance(status, at=at)
+        if has_moved and call.has_ended:
+            after_call.begin(call)
+    return has_moved
+
+
 def follow_status(
     call: Call, *, status: str, at: datetime, duration_s: int | None = None
 ) -> None:
     """Move the call on, and keep what else the report knows of it."""
     rows = Call.unscoped.filter(pk=call.pk)
-    call.advance(status, at=at)
+    move_on(call, status, at=at)
     if status in Call.OPEN:
         if status == Status.IN_PROGRESS:
             rows.filter(answered_at=None).update(answered_at=at)

@@ -13,7 +13,12 @@ from django.db.models import Exists, OuterRef
 
 from telephony import twilio
 from telephony.models import Call, Turn
-from telephony.services.calls import follow_status, record_event, record_status
+from telephony.services.calls import (
+    follow_status,
+    move_on,
+    record_event,
+    record_status,
+)
 
 # A process may have died with the session and missed the callbacks: ask soon.
 ASK_AFTER_S = 60
@@ -116,4 +121,4 @@ def _give_up(call: Call, at: datetime) -> None:
     logger.warning("call %s: its end was never reported", call.pk)
     call.note_end_reason(Call.EndReason.NEVER_REPORTED)
     record_event(call, status="never-reported", at=at)
-    call.advance(Call.Status.FAILED, at=at)
+    move_on(call, Call.Status.FAILED, at=at)

@@ -1,3 +1,5 @@
+import json
+
 from django import template
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -58,3 +60,21 @@ def in_words(seconds):
 @register.filter
 def advice(call):
     return WHAT_TO_DO.get(call.end_reason, "")
+
+
+@register.filter
+def as_facts(extracted):
+    """What was pulled out of a call as (name, words); its names may be any words."""
+    if not isinstance(extracted, dict):
+        return []
+    return [(name, _words_of(value)) for name, value in extracted.items()]
+
+
+def _words_of(value):
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, list) and not any(isinstance(v, (list, dict)) for v in value):
+        return ", ".join(map(_words_of, value))
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else str(value)

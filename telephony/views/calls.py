@@ -1,19 +1,22 @@
 from datetime import timedelta
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.timezone import now
-from django.views.decorators.http import require_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from accounts.decorators import can_write
 from agents.models import VoiceAgent
 from telephony.forms.calls import CallFilterForm
 from telephony.models import Call, CallEvent, Turn
-from telephony.services import history
+from telephony.services import after_call, history
 from telephony.transcripts import timeline, typical_ms
-from voiceops.htmx import full_or_partial
+from voiceops.htmx import full_or_partial, go_to
 from voiceops.paging import newest_first
 
 PER_PAGE = 50
@@ -69,11 +72,15 @@ def address(query):
 @vary_on_headers("HX-Request")
 def call_detail(request, pk):
     calls = Call.objects.for_owner(request.workspace)
-    call = get_object_or_404(calls.select_related("agent", "phone"), pk=pk)
+    call = get_object_or_404(
+        calls.select_related("agent", "phone", "after_call"), pk=pk
+    )
+    after = getattr(call, "after_call", None)
+    is_final = is_settled(call) and (after is None or after.is_analyzed)
     turns = list(Turn.objects.for_owner(request.workspace).filter(call=call))
     events = list(CallEvent.objects.for_owner(request.workspace).filter(call=call))
-    seen = stamp(call, turns, events)
-    if request.htmx and not is_settled(call) and request.GET.get("seen") == seen:
+    seen = stamp(call, turns, events, after)
+    if request.htmx and not is_final and request.GET.get("seen") == seen:
         return HttpResponse(status=204)  # nothing new: what is being read stays put
     context = {
         "call": call,
@@ -83,15 +90,17 @@ def call_detail(request, pk):
             turn.reply_ms for turn in turns if turn.reply_ms is not None
         ),
         "seen": seen,
-        "is_settled": is_settled(call),
+        "is_final": is_final,
+        "after_call": after,
     }
     template = full_or_partial(request, "telephony/call_detail.html", "call")
     return render(request, template, context)
 
 
-def stamp(call, turns, events):
+def stamp(call, turns, events, after):
     """Another one whenever the page would show something else."""
-    written = [row.updated_at.timestamp() for row in (call, *turns, *events)]
+    rows = [call, *turns, *events, *([after] if after else [])]
+    written = [row.updated_at.timestamp() for row in rows]
     told = (call.status, call.end_reason, call.duration_s, len(turns), len(events))
     return "-".join(map(str, (*told, max(written))))
 
@@ -99,6 +108,16 @@ def stamp(call, turns, events):
 def is_settled(call):
     """Whether the carrier has had the time to tell all about the call's end."""
     return call.has_ended and now() - call.ended_at > SETTLING_TIME
+
+
+@login_required
+@require_POST
+@can_write
+def call_analyze(request, pk):
+    call = get_object_or_404(Call.objects.for_owner(request.workspace), pk=pk)
+    if not (call.has_ended and after_call.analyze_again(call)):
+        messages.error(request, _("This call cannot be analyzed at the moment."))
+    return go_to(request, call.get_absolute_url())
 
 
 @login_required
