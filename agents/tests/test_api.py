@@ -169,6 +169,10 @@ def test_a_foreign_id_is_worded_as_an_unknown_one(field, alice, mallory):
         ("end_call_phrases", "bye"),
         ("end_call_phrases", ["x"] * 21),
         ("transfer_number", "+14155550100"),
+        ("summary_enabled", "perhaps"),
+        ("extraction_schema", []),
+        ("extraction_schema", {"type": "string"}),
+        ("extraction_schema", {"type": "object", "properties": {"a": {"$ref": "x"}}}),
         ("phone_id", "x"),
     ],
 )

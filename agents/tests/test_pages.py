@@ -1,3 +1,4 @@
+import json
 import re
 from html import unescape
 
@@ -921,3 +922,90 @@ def test_actions_are_not_done_by_looking(alice):
     for action in ("activate", "deactivate", "duplicate", "delete"):
         page = alice.client.get(f"{agent.get_absolute_url()}/{action}")
         assert page.status_code == 405
+
+
+# -- What is pulled out of each call ---------------------------------------------------
+
+
+def extraction(mode, raw="", rows=()):
+    posted = {"extraction-mode": mode, "extraction-raw": raw}
+    posted |= {
+        "extraction-rows-TOTAL_FORMS": len(rows) + 3,
+        "extraction-rows-INITIAL_FORMS": 0,
+    }
+    for number in range(len(rows) + 3):
+        given = rows[number] if number < len(rows) else {}
+        for name, value in ({"kind": "string"} | given).items():
+            posted[f"extraction-rows-{number}-{name}"] = value
+    return posted
+
+
+def test_rows_become_the_schema_of_the_agent(alice):
+    agent = make_agent(alice.workspace)
+    rows = [
+        {"name": "caller", "description": "Who called", "required": "on"},
+        {"name": "wants", "kind": "choice", "choices": "visit, advice,visit"},
+    ]
+    path = agent.get_absolute_url()
+
+    alice.client.post(path, form_data(agent) | extraction("rows", rows=rows))
+
+    agent.refresh_from_db()
+    assert agent.extraction_schema == {
+        "type": "object",
+        "properties": {
+            "caller": {"type": "string", "description": "Who called"},
+            "wants": {"type": "string", "enum": ["visit", "advice"]},
+        },
+        "additionalProperties": False,
+        "required": ["caller"],
+    }
+    assert 'value="visit, advice"' in alice.client.get(path).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("posted", "told"),
+    [
+        (extraction("raw", "{"), "This is no valid JSON."),
+        (extraction("raw", '{"type": "string"}'), "type"),
+        (extraction("rows", rows=[{"name": "due date"}]), "Letters, digits"),
+        (extraction("rows", rows=[{"description": "What?"}]), "Give the field a name."),
+        (extraction("rows", rows=[{"name": "a", "kind": "choice"}]), "Name the choice"),
+        (extraction("rows", rows=[{"name": "a"}, {"name": "a"}]), "the same name"),
+    ],
+)
+def test_schema_that_is_not_understood_is_refused_and_kept_in_the_form(
+    alice, posted, told
+):
+    agent = make_agent(alice.workspace)
+
+    answer = alice.client.post(agent.get_absolute_url(), form_data(agent) | posted)
+
+    agent.refresh_from_db()
+    assert answer.status_code == 422
+    assert told in text_of(answer)
+    assert agent.extraction_schema == {}
+
+
+def test_schema_that_says_more_than_rows_is_shown_as_json(alice):
+    schema = {"type": "object", "properties": {"tags": {"type": "array"}}}
+    agent = make_agent(alice.workspace, extraction_schema=schema)
+    path = agent.get_absolute_url()
+
+    page = text_of(alice.client.get(path))
+    raw = json.dumps(schema | {"required": ["tags"]})
+    alice.client.post(path, form_data(agent) | extraction("raw", raw))
+
+    agent.refresh_from_db()
+    assert "says more than rows can" in page
+    assert agent.extraction_schema["required"] == ["tags"]
+
+
+def test_form_without_the_rows_leaves_the_schema_as_it_is(alice):
+    schema = {"type": "object", "properties": {"a": {}}}
+    agent = make_agent(alice.workspace, extraction_schema=schema)
+
+    alice.client.post(agent.get_absolute_url(), form_data(agent))
+
+    agent.refresh_from_db()
+    assert agent.extraction_schema == schema

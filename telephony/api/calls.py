@@ -92,6 +92,16 @@ class ExtractedField(serializers.JSONField):
     """What was pulled out of a call, as the model gave it and the schema allowed."""
 
 
+class TextAfterCall(serializers.CharField):
+    """A text of the call's `AfterCall`; empty for a call that has none yet."""
+
+    def __init__(self, **kwargs):
+        super().__init__(read_only=True, **kwargs)
+
+    def get_attribute(self, call):
+        return super().get_attribute(call) or ""
+
+
 @shown_as(answer=examples.CALL)
 class CallSerializer(serializers.ModelSerializer):
     phone_id = serializers.UUIDField(read_only=True, allow_null=True)
@@ -100,29 +110,20 @@ class CallSerializer(serializers.ModelSerializer):
         choices=AfterCall.Analysis.choices,
         source="after_call.analysis",
         allow_null=True,
-        default=None,
         read_only=True,
         help_text="null until the call has ended.",
     )
-    analysis_error = serializers.CharField(
-        source="after_call.error",
-        default="",
-        read_only=True,
-        help_text="Why it failed, or what is missing, in words.",
+    analysis_error = TextAfterCall(
+        source="after_call.error", help_text="Why it failed, or what is missing."
     )
-    outcome = serializers.CharField(
+    outcome = TextAfterCall(
         source="after_call.outcome",
-        default="",
-        read_only=True,
         help_text=f"Empty, or one of: {', '.join(Outcome.values)}.",
     )
-    summary = serializers.CharField(
-        source="after_call.summary", default="", read_only=True
-    )
+    summary = TextAfterCall(source="after_call.summary")
     extracted = ExtractedField(
         source="after_call.extracted",
         allow_null=True,
-        default=None,
         read_only=True,
         help_text="Valid by the agent's `extraction_schema`; null if there is none.",
     )

@@ -13,8 +13,9 @@ from django.utils import timezone
 from accounts import services
 from accounts.models import Invitation, Membership, User
 from accounts.tenancy import OwnedModel
+from agents.extraction import Row, schema_of
 from agents.models import Prompt, PromptVersion, VoiceAgent
-from telephony.models import Call, CallEvent, Turn
+from telephony.models import AfterCall, Call, CallEvent, Turn
 from tests.people import PASSWORD, Tenant, make_tenant
 from tests.walls import furnish
 
@@ -117,6 +118,7 @@ def _add_agents(world: World) -> None:
         prompt=prompt,
         greeting="Hello, this is {{ business }}. How can I help?",
         variables={"business": "Harbour Dental"},
+        extraction_schema=schema_of(WANTED),
     )
     world.rows["pinned agent"] = VoiceAgent.unscoped.create(
         owner=owner,
@@ -124,6 +126,10 @@ def _add_agents(world: World) -> None:
         phone=world.rows["phone"],
         prompt=prompt,
         prompt_version=PromptVersion.unscoped.get(prompt=prompt, number=1),
+        extraction_schema={
+            "type": "object",
+            "properties": {"days": {"type": "array", "items": {"type": "string"}}},
+        },
     )
 
 
@@ -156,6 +162,11 @@ def _add_keys(tenant: Tenant) -> None:
         )
 
 
+WANTED = [
+    Row("wanted_day", "string", "The day that the caller asked for", required=True),
+    Row("is_patient", "boolean", "Whether they were here before"),
+    Row("reason", "choice", choices=("check-up", "pain", "advice")),
+]
 TALK = [
     ("agent", "Hello, this is Harbour Dental. How can I help?", None, False),
     ("caller", "Do you have anything on Thursday afternoon?", None, False),
@@ -172,6 +183,24 @@ ENDINGS = {
 }
 
 
+AFTERWARDS = {
+    "finished": {
+        "analysis": "done",
+        "outcome": "resolved",
+        "summary": "The caller asked for an appointment on Thursday afternoon. Half "
+        "past two was agreed on.",
+        "extracted": {"wanted_day": "Thursday", "is_patient": False},
+    },
+    "test": {"analysis": "waiting", "step": "analyzing"},
+    "broken": {
+        "analysis": "failed",
+        "error": "The model provider refused the request: check its key and the model.",
+    },
+    "refused": {"analysis": "no_conversation", "outcome": "no_conversation"},
+    "missed": {"analysis": "no_conversation", "outcome": "no_conversation"},
+}
+
+
 def _add_calls(world: World) -> None:
     world.calls["running"] = world.rows["call"]
     for name, (status, reason, detail, is_test) in ENDINGS.items():
@@ -182,6 +211,9 @@ def _add_calls(world: World) -> None:
         _add_events(call)
         if talks:
             _add_turns(call)
+        AfterCall.unscoped.create(
+            owner=call.owner, call=call, **{"step": "done", **AFTERWARDS[name]}
+        )
         world.calls[name] = call
 
 

@@ -1,0 +1,41 @@
+"""A worker's task in a process of its own, on the database of the running test.
+
+Only for tests whose rows are committed (`transactional_db`).
+"""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+from django.db import connection
+
+from voiceops.run.children import PROJECT_DIR
+from voiceops.run.guard import die_with_parent
+
+PROGRAM = "import sys, django; django.setup(); from importlib import import_module as i"
+STOPPED_WITHIN_S = 20
+
+
+def _database_url():
+    given = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{given['NAME']}"
+    return f"postgres://{given['USER']}@/{given['NAME']}?host={given['HOST']}"
+
+
+@contextmanager
+def running_task(module, task, **environment):
+    """The process that runs `task()` of `module`; killed at the end."""
+    environment = {"DJANGO_SETTINGS_MODULE": "tests.settings", **environment}
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{PROGRAM}; i({module!r}).{task}()"],
+        cwd=PROJECT_DIR,
+        env={**os.environ, "DATABASE_URL": _database_url(), **environment},
+        preexec_fn=die_with_parent(),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(STOPPED_WITHIN_S)
