@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from accounts.tenancy_admin import OwnedAdmin, OwnedInline
-from agents.models import Prompt, PromptVersion, VoiceAgent
+from agents.models import Prompt, PromptVersion, Tool, VoiceAgent
 
 PUT_AWAY = ("deleted_at", admin.EmptyFieldListFilter)
 
@@ -35,3 +35,13 @@ class VoiceAgentAdmin(OwnedAdmin):
     search_fields = ["name", "phone__number", "owner__name"]
     # What an operator may have to bound on a misbehaving agent.
     changeable = ("max_duration_s", "silence_timeout_s", "max_tokens")
+
+
+@admin.register(Tool)
+class ToolAdmin(OwnedAdmin):
+    list_display = ["name", "method", "url", "owner", "last_used_at", "deleted_at"]
+    list_filter = ["owner", PUT_AWAY]
+    search_fields = ["name", "url", "owner__name"]
+    hidden = ("sealed_headers",)
+    # What an operator may have to bound on a slow service.
+    changeable = ("timeout_s",)

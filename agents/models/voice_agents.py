@@ -199,6 +199,12 @@ class VoiceAgent(SoftDeleteModel):
     extraction_schema = models.JSONField(
         _("extraction schema"), default=dict, blank=True, validators=[check_schema]
     )
+    tools = models.JSONField(
+        _("tools"),
+        default=list,
+        blank=True,
+        help_text=_("Names of built-in tools, ids of the workspace's own."),
+    )
 
     objects = closed_manager(VoiceAgentQuerySet)
     unscoped = models.Manager.from_queryset(VoiceAgentQuerySet)()

@@ -1,6 +1,7 @@
 """Two throw-away workspaces with a row of every kind, and their removal."""
 
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -25,7 +26,7 @@ from accounts.models import (
     Workspace,
 )
 from accounts.tenancy import OwnedModel
-from agents.models import PromptVersion, VoiceAgent
+from agents.models import PromptVersion, Tool, VoiceAgent
 from telephony.models import AfterCall, Call, CarrierAccount, Phone, TestLine, Turn
 
 MARK = "Xylophone-Quarantine"
@@ -75,6 +76,7 @@ def _membership(tenant: Tenant) -> Membership:
 def _traces(tenant: Tenant) -> set[str]:
     phone, account = tenant.row(Phone), tenant.row(CarrierAccount)
     secret = {account.auth_token, tenant.row(TestLine).auth_token, tenant.token}
+    secret |= {*tenant.row(Tool).secret_headers.values()}
     said = {mark_of(tenant), tenant.user.name, tenant.user.email, phone.number}
     return {*tenant.ids.values(), *secret, *said}
 
@@ -169,6 +171,10 @@ def _special(model) -> dict:
         Invitation: {"expires_at": now + LONGEST_RUN, "sent_at": now},
         PromptVersion: {"number": 1},
         VoiceAgent: {"is_active": True, "model": ""},
+        Tool: {
+            "url": f"https://{DOMAIN}/",
+            "sealed_headers": json.dumps({"Authorization": secrets.token_hex(16)}),
+        },
         TestLine: {
             "account_sid": f"AC{hexadecimal}",
             "auth_token": secrets.token_hex(16),

@@ -1,0 +1,85 @@
+"""The tools that every installation has: their names and what the model is told.
+
+What they do lies elsewhere: the dialogue itself ends and transfers calls, the others
+are functions of telephony (`telephony/built_ins.py`). One is listed here only when it
+can be done.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True)
+class Description:
+    """A built-in tool; `needs` is the agent's field without which it is not offered."""
+
+    name: str
+    title: str | Promise
+    help: str | Promise
+    told: str
+    parameters: dict[str, Any]
+    is_of_dialogue: bool = False
+    needs: str = ""
+
+
+def _text(description: str, longest: int) -> dict[str, Any]:
+    return {"type": "string", "description": description, "maxLength": longest}
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+DESCRIPTIONS = {
+    one.name: one
+    for one in (
+        Description(
+            name="end_call",
+            title=_("End the call"),
+            help=_("The agent hangs up when the conversation is over."),
+            told="Hang up. Use it only when the conversation is over and you have "
+            "said goodbye.",
+            parameters=_object(reason=_text("Why the call ends, in a few words.", 200)),
+            is_of_dialogue=True,
+        ),
+        Description(
+            name="transfer_call",
+            title=_("Transfer the call"),
+            help=_("The agent puts the caller through to its transfer number."),
+            told="Put the caller through to a person. Say so first.",
+            parameters=_object(
+                reason=_text("Why a person is needed, in a few words.", 200)
+            ),
+            is_of_dialogue=True,
+            needs="transfer_number",
+        ),
+        Description(
+            name="note_fact",
+            title=_("Note a fact"),
+            help=_("The agent writes down what it learns, such as a name or a date."),
+            told="Write down one thing that you learnt from the caller, such as their "
+            "name, a date or a number. Noting the same name again replaces its value.",
+            parameters=_object(
+                name=_text("What it is, in snake_case: party_size.", 60),
+                value=_text("What the caller said.", 500),
+            ),
+        ),
+    )
+}
+
+
+def offered_to(agent: Any) -> list[Description]:
+    """Those that the agent can be given, with the numbers that it has."""
+    return [
+        one
+        for one in DESCRIPTIONS.values()
+        if not one.needs or getattr(agent, one.needs, None)
+    ]

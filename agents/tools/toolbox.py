@@ -1,0 +1,138 @@
+"""An agent's tools for one call."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError
+
+from agents.tools import built_in, http
+from agents.tools.outcome import Outcome, Status, shown
+from agents.tools.schema import BadArguments, read_arguments
+from voiceops.threads import in_thread
+
+if TYPE_CHECKING:
+    from agents.models import Tool, VoiceAgent
+
+BUILT_IN_TIMEOUT_S = 5
+
+logger = logging.getLogger(__name__)
+
+BuiltIn = Callable[[dict], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class _Tool:
+    """One tool as the model is told of it, and how it is used."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    run: Callable[[str], Awaitable[Outcome]]
+    meanwhile: str = ""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        function = {
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+        }
+        return {"type": "function", "function": function}
+
+
+class Toolbox:
+    """An agent's tools for one call: read once, in a database thread, when it opens."""
+
+    def __init__(self, tools: list[_Tool]) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self.schemas = tuple(tool.schema for tool in self._tools.values())
+
+    @classmethod
+    def of(cls, agent: "VoiceAgent", built_ins: Mapping[str, BuiltIn]) -> "Toolbox":
+        """The tools that the agent was given; built-ins only if they can be done."""
+        from agents.models import Tool  # whose fields are checked by this package
+
+        chosen = [
+            _built_in(one, built_ins.get(one.name, _not_here))
+            for one in built_in.offered_to(agent)
+            if one.name in agent.tools and (one.is_of_dialogue or one.name in built_ins)
+        ]
+        return cls([*chosen, *map(_http, Tool.objects.of_agent(agent))])
+
+    def meanwhile(self, name: str) -> str:
+        """What to say while the tool works; empty for nothing."""
+        tool = self._tools.get(name)
+        return tool.meanwhile if tool else ""
+
+    async def run(self, name: str, arguments: str) -> Outcome:
+        """Use a tool with the model's JSON text. Never raises; bounded in time."""
+        tool = self._tools.get(name)
+        if tool is None:
+            return Outcome("refused", "There is no tool of this name.", 0)
+        started = time.monotonic()
+        try:
+            return await tool.run(arguments)
+        except Exception:  # a bug in a tool must not end the call
+            logger.exception("a tool broke")
+            text = "The tool could not be used."
+            return Outcome("failed", text, _ms_since(started))
+
+
+def _ms_since(started: float) -> int:
+    return int((time.monotonic() - started) * 1000)
+
+
+def _http(tool: "Tool") -> _Tool:
+    endpoint = tool.endpoint
+
+    async def run(arguments: str) -> Outcome:
+        outcome = await http.call(endpoint, arguments)
+        _note_use(tool, outcome)
+        return outcome
+
+    return _Tool(tool.name, tool.description, tool.parameters, run, tool.meanwhile)
+
+
+_notes: set[asyncio.Task] = set()  # the loop itself holds tasks weakly
+
+
+def _note_use(tool: "Tool", outcome: Outcome) -> None:
+    """Remember how it went, while the model reads on already."""
+    note = asyncio.create_task(_noted(tool, outcome.status))
+    _notes.add(note)
+    note.add_done_callback(_notes.discard)
+
+
+async def _noted(tool: "Tool", status: str) -> None:
+    try:
+        await in_thread(tool.note_use, status)
+    except DatabaseError:
+        logger.warning("tool %s: its use was not noted", tool.pk)
+
+
+def _built_in(description: built_in.Description, function: BuiltIn) -> _Tool:
+    async def run(arguments: str) -> Outcome:
+        started = time.monotonic()
+        status, text = await attempt(arguments)
+        return Outcome(status, shown(text), _ms_since(started))
+
+    async def attempt(arguments: str) -> tuple[Status, str]:
+        try:
+            given = read_arguments(arguments, description.parameters)
+            async with asyncio.timeout(BUILT_IN_TIMEOUT_S):
+                return "ok", await function(given)
+        except BadArguments as refusal:
+            return "refused", str(refusal)
+        except TimeoutError:
+            return "timed_out", "It took too long."
+
+    return _Tool(description.name, description.told, description.parameters, run)
+
+
+async def _not_here(arguments: dict) -> str:
+    """What the dialogue carries out is asked of the dialogue; here it does nothing."""
+    return ""
