@@ -16,6 +16,7 @@ from voiceops.run.guard import die_with_parent
 pytest_plugins = ["telephony.tests.carriers"]
 
 BROKER_WITHIN_S = 10
+DATABASE_FIXTURES = {"db", "transactional_db"}
 INSTALL_CHROMIUM_WITHIN_S = 120
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = [
@@ -29,6 +30,26 @@ CHROMIUM_ARGUMENTS = [
 ]
 NO_CHROMIUM = "no Chromium: install one or set CHROMIUM to its path"
 _without_chromium = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--database-only",
+        action="store_true",
+        help="leave out the tests that open no database",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--database-only"):
+        config.hook.pytest_deselected(items=[i for i in items if not _opens(i)])
+        items[:] = filter(_opens, items)
+
+
+def _opens(item):
+    """Whether the test may open the database; pytest-django lets no other do it."""
+    is_marked = item.get_closest_marker("django_db") is not None
+    return is_marked or not DATABASE_FIXTURES.isdisjoint(item.fixturenames)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,22 @@
-"""Every check and every test, group by group; stops after the first red one.
+"""Every check and every test, two groups at a time; stops at the first red one.
 
-    python -m scripts.check [group ...]
+    python -m scripts.check [--processes N] [group ...]
+
+Each group runs in a process and a scratch directory of its own; what it prints is shown
+whole when it has ended. A group that is asked for alone shows it at once.
 
 Ends with a table of the groups and one line `N passed, N failed, N skipped`: a test
 counts as one, and so does each check that is not a test run.
 """
 
+import argparse
+import asyncio
 import contextlib
 import os
+import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,15 +24,19 @@ import time
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 from tests.postgres import postgres_server
 from tests.processes import NEUTRAL
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 BIN_DIR = Path(sys.executable).parent
-XDIST_PROCESSES = "2"
+CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+# While one group waits for processes, browsers and clocks, another can work.
+AT_A_TIME = 2
+INTERRUPTED_WITHIN_S = 60
 NOTHING_COLLECTED = 5  # pytest's exit status when no test has the marker yet
 
 PRODUCTION = {
@@ -56,81 +68,180 @@ class Count:
 
 
 @dataclass
+class Room:
+    """What a group has to itself."""
+
+    scratch: Path  # an empty directory
+    processes: int  # to share its tests among
+
+
+@dataclass
 class Group:
     name: str
-    run: Callable[[Path], Count]  # given an empty scratch directory
     count: Count = field(default_factory=Count)
-    seconds: float | None = None  # None: it did not run
+    seconds: float | None = None  # None: it did not run to its end
+    cpu_s: float = 0  # of all its processes
+
+    def __str__(self) -> str:
+        if self.seconds is None:
+            return f"{self.name:<11} not run"
+        verdict = "FAILED" if self.count.failed else "ok"
+        spent = f"{self.seconds:6.1f} s {self.cpu_s:6.1f} s CPU"
+        return f"{self.name:<11} {verdict:<7} {spent}   {self.count}"
+
+    def read(self, printed: str) -> None:
+        """Take over the line that the group's process has printed about itself."""
+        found = re.findall(GROUP_LINE % self.name, printed, re.MULTILINE)
+        seconds, cpu_s, *counts = found[-1] if found else (0, 0, 0, 1, 0)
+        self.seconds, self.cpu_s = float(seconds), float(cpu_s)
+        self.count = Count(*map(int, counts))
+
+
+# `str()` of a group that has run.
+GROUP_LINE = (
+    r"^%s +(?:ok|FAILED) +([\d.]+) s +([\d.]+) s CPU"
+    r" +(\d+) passed, (\d+) failed, (\d+) skipped$"
+)
 
 
 def main() -> int:
-    chosen = sys.argv[1:] or list(GROUPS)
-    if unknown := set(chosen) - GROUPS.keys():
-        print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
-        return 2
-    groups = [Group(name, GROUPS[name]) for name in GROUPS if name in chosen]
-    for group in groups:
-        if not _run(group):
-            break
+    # A shell that starts us in the background has interrupts ignored, by all of ours.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    arguments = _arguments()
+    groups = [Group(name) for name in GROUPS if name in arguments.groups]
+    try:
+        if len(groups) == 1:
+            _run_here(groups[0], arguments.processes)
+        else:
+            asyncio.run(_run_side_by_side(groups, arguments.processes))
+    except KeyboardInterrupt:
+        print("\ninterrupted", flush=True)
+        return 130
     _print_table(groups)
     return 1 if any(group.count.failed for group in groups) else 0
 
 
-def _run(group: Group) -> bool:
-    print(f"\n== {group.name} ".ljust(88, "="), flush=True)
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="voiceops-check-") as scratch:
-        group.count = group.run(Path(scratch))
-    group.seconds = time.monotonic() - started
-    return not group.count.failed
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m scripts.check")
+    parser.add_argument(
+        "--processes", type=int, default=CORES, help="to share a group's tests among"
+    )
+    parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.groups) - GROUPS.keys():
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; of {', '.join(GROUPS)}")
+    arguments.groups = arguments.groups or list(GROUPS)
+    return arguments
 
 
 def _print_table(groups: list[Group]) -> None:
     print("\n" + "=" * 88)
     for group in groups:
-        if group.seconds is None:
-            print(f"{group.name:<11} not run")
-        else:
-            verdict = "FAILED" if group.count.failed else "ok"
-            print(
-                f"{group.name:<11} {verdict:<7} {group.seconds:6.1f} s   {group.count}"
-            )
+        print(group)
     print(sum((group.count for group in groups), Count()), flush=True)
+
+
+# -- Here, or apart and side by side ---------------------------------------------------
+
+
+def _run_here(group: Group, processes: int) -> None:
+    print(f"\n== {group.name} ".ljust(88, "="), flush=True)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="voiceops-check-") as scratch:
+        group.count = GROUPS[group.name](Room(Path(scratch), processes))
+    group.seconds = time.monotonic() - started
+    spent = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    group.cpu_s = sum(usage.ru_utime + usage.ru_stime for usage in spent)
+
+
+async def _run_side_by_side(groups: list[Group], processes: int) -> None:
+    """At the first red group the others are interrupted, or never started."""
+    lanes = asyncio.Semaphore(AT_A_TIME)
+    runs = [
+        asyncio.create_task(_run_apart(group, processes, lanes)) for group in groups
+    ]
+    try:
+        for ended in asyncio.as_completed(runs):
+            if (await ended).count.failed:
+                break
+    finally:
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+
+
+async def _run_apart(group: Group, processes: int, lanes: asyncio.Semaphore) -> Group:
+    async with lanes:
+        with tempfile.TemporaryFile("w+", errors="replace") as output:
+            process = await asyncio.create_subprocess_exec(
+                *_command_of(group.name, processes),
+                cwd=PROJECT_DIR,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+            try:
+                await process.wait()
+            except asyncio.CancelledError:
+                await _interrupt(process)
+                raise
+            printed = _whole(output)
+        print(printed, flush=True)
+        group.read(printed)
+        return group
+
+
+def _command_of(name: str, processes: int) -> list[str]:
+    return [sys.executable, "-m", "scripts.check", f"--processes={processes}", name]
+
+
+async def _interrupt(process: asyncio.subprocess.Process) -> None:
+    """It puts away what it has started; killed if that takes too long."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        await asyncio.wait_for(process.wait(), INTERRUPTED_WITHIN_S)
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _whole(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
 
 
 # -- Checks ----------------------------------------------------------------------------
 
 
-def _style(scratch: Path) -> Count:
+def _style(room: Room) -> Count:
     return _tool("ruff", "check", ".") + _tool("ruff", "format", "--check", ".")
 
 
-def _imports(scratch: Path) -> Count:
+def _imports(room: Room) -> Count:
     return _tool("lint-imports", "--no-cache")
 
 
-def _types(scratch: Path) -> Count:
+def _types(room: Room) -> Count:
     pyproject = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text())
     if "mypy" not in pyproject.get("tool", {}):
         return _skipped("mypy is not configured")
     return _tool("mypy")
 
 
-def _migrations(scratch: Path) -> Count:
-    environment = _app_environment(scratch)
+def _migrations(room: Room) -> Count:
+    environment = _app_environment(room.scratch)
     return _manage(environment, "makemigrations", "--check", "--dry-run")
 
 
-def _deploy(scratch: Path) -> Count:
-    environment = {**_app_environment(scratch), **PRODUCTION}
+def _deploy(room: Room) -> Count:
+    environment = {**_app_environment(room.scratch), **PRODUCTION}
     return _manage(environment, "check", "--deploy", "--fail-level", "WARNING")
 
 
-def _schema(scratch: Path) -> Count:
+def _schema(room: Room) -> Count:
     """Valid, free of warnings, and the one that is committed."""
-    made = scratch / "openapi.yaml"
+    made = room.scratch / "openapi.yaml"
     count = _manage(
-        _app_environment(scratch),
+        _app_environment(room.scratch),
         *("spectacular", "--validate", "--fail-on-warn", "--file", str(made)),
     )
     committed = PROJECT_DIR / "docs" / "openapi.yaml"
@@ -143,14 +254,7 @@ def _schema(scratch: Path) -> Count:
     return count + Count(failed=1)
 
 
-def _isolation(scratch: Path) -> Count:
-    """No workspace sees or changes what is another's, by the operators' own command."""
-    environment = _app_environment(scratch)
-    migrated = _manage(environment, "migrate", "-v0")
-    return migrated + _manage(environment, "check_isolation", "--all")
-
-
-def _assets(scratch: Path) -> Count:
+def _assets(room: Room) -> Count:
     """The stylesheet and the vendored files are what their sources make."""
     if shutil.which("npm") is None:
         return _skipped("npm is not on this machine")
@@ -165,55 +269,65 @@ def _assets(scratch: Path) -> Count:
 # -- Test runs -------------------------------------------------------------------------
 
 
-def _sqlite(scratch: Path) -> Count:
-    return _pytest(_app_environment(scratch), scratch, *PLAIN_TESTS)
+def _sqlite(room: Room) -> Count:
+    return _pytest(room, *PLAIN_TESTS)
 
 
-def _postgres(scratch: Path) -> Count:
+def _postgres(room: Room) -> Count:
+    """Without the tests that open no database: `sqlite` has run them."""
     with postgres_server() as url:
-        environment = {**_app_environment(scratch), "DATABASE_URL": url}
-        return _pytest(environment, scratch, *PLAIN_TESTS)
+        return _pytest(room, *PLAIN_TESTS, "--database-only", DATABASE_URL=url)
 
 
-def _flow(scratch: Path) -> Count:
-    return _pytest(_app_environment(scratch), scratch, "-m", "flow and not browser")
+def _flow(room: Room) -> Count:
+    return _pytest(_halved(room), "-m", "flow and not browser", "--dist=loadfile")
 
 
-def _browser(scratch: Path) -> Count:
-    return _pytest(_app_environment(scratch), scratch, "-m", "browser")
+def _browser(room: Room) -> Count:
+    return _pytest(_halved(room), "-m", "browser")
 
 
-PLAIN_TESTS = ("-m", "not flow and not browser", "-n", XDIST_PROCESSES)
+def _halved(room: Room) -> Room:
+    """Its tests have processes of their own: whole stacks, and browsers."""
+    return replace(room, processes=max(1, room.processes // 2))
 
-GROUPS: dict[str, Callable[[Path], Count]] = {
+
+PLAIN_TESTS = ("-m", "not flow and not browser")
+
+# In this order: what waits much beside what computes much.
+GROUPS: dict[str, Callable[[Room], Count]] = {
     "style": _style,
     "imports": _imports,
     "types": _types,
     "migrations": _migrations,
     "deploy": _deploy,
     "schema": _schema,
-    "isolation": _isolation,
     "assets": _assets,
-    "sqlite": _sqlite,
-    "postgres": _postgres,
     "flow": _flow,
+    "sqlite": _sqlite,
     "browser": _browser,
+    "postgres": _postgres,
 }
 
 
-def _pytest(environment: dict[str, str], scratch: Path, *arguments: str) -> Count:
-    report = scratch / "report.xml"
-    environment = {
-        **environment,
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "EMAIL_URL": "memorymail://",
-    }
+def _pytest(room: Room, *arguments: str, **environment: str) -> Count:
+    report = room.scratch / "report.xml"
     command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments]
-    ended = subprocess.run(command, cwd=PROJECT_DIR, env=environment)
-    if ended.returncode == NOTHING_COLLECTED:
+    if room.processes > 1:
+        command.append(f"--numprocesses={room.processes}")
+    status = _call(
+        command,
+        {
+            **_app_environment(room.scratch),
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "EMAIL_URL": "memorymail://",
+            **environment,
+        },
+    )
+    if status == NOTHING_COLLECTED:
         return Count()
     count = _read_report(report)
-    if ended.returncode and not count.failed:  # it broke outside of any test
+    if status and not count.failed:  # it broke outside of any test
         return count + Count(failed=1)
     return count
 
@@ -245,8 +359,17 @@ def _manage(environment: dict[str, str], *arguments: str) -> Count:
 
 
 def _command(command: list[str], environment: dict[str, str] | None = None) -> Count:
-    ended = subprocess.run(command, cwd=PROJECT_DIR, env=environment)
-    return Count(failed=1) if ended.returncode else Count(passed=1)
+    return Count(failed=1) if _call(command, environment) else Count(passed=1)
+
+
+def _call(command: list[str], environment: dict[str, str] | None = None) -> int:
+    """The command's exit status. Interrupted with us, it may put away what it has."""
+    process = subprocess.Popen(command, cwd=PROJECT_DIR, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
 
 
 def _skipped(reason: str) -> Count:

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from voiceops.run.children import PROJECT_DIR
+from voiceops.run.guard import die_with_parent
 from voiceops.run.installation import free_port
 
 READY_WITHIN_S = 90
@@ -110,6 +111,7 @@ class Stack:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=die_with_parent(),
             )
         self.sessions.add(self.supervisor.pid)
 

@@ -25,6 +25,7 @@ from agents.views import prompts
 from telephony import twilio
 from telephony.models import CarrierAccount
 from tests.people import make_tenant
+from tests.processes import NEUTRAL
 from tests.walls import furnish
 from voiceops.isolation import background, report, tasks, tenants
 from voiceops.isolation.sealed import sealed
@@ -48,17 +49,37 @@ def all_rows():
 
 @pytest.mark.timeout(900)
 @pytest.mark.django_db(transaction=True)
-def test_no_route_tells_or_changes_what_is_anothers_and_the_check_leaves_nothing():
-    """On rows that are really committed, beside those of somebody who lives here."""
+def test_no_route_tells_or_changes_what_is_anothers_and_the_check_leaves_nothing(
+    tmp_path,
+):
+    """By the operators' own command, with the settings of an installation.
+
+    On rows that are really committed, beside those of somebody who lives here.
+    """
     inhabitant = make_tenant("inhabitant")
     furnish(inhabitant)
     before = all_rows()
+    mails = tmp_path / "mails"
+    mails.mkdir()
 
-    result = report.check(all_leaks=True)
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "check_isolation", "--all", "--json"],
+        cwd=PROJECT_DIR,
+        env={
+            **settings_of_this_database(tmp_path),
+            **NEUTRAL,
+            "EMAIL_URL": f"filemail://{mails}",
+        },
+        capture_output=True,
+        text=True,
+    )
 
-    assert result.leaks == []
+    result = report.from_json(ended.stdout)
+    assert (result.leaks, ended.stderr) == ([], "")
+    assert ended.returncode == 0
+    assert result.is_complete
     assert all_rows() == before
-    assert mail.outbox == []
+    assert list(mails.iterdir()) == []
     documented = DOCUMENT.read_text().partition(BEGIN)[2].partition(END)[0]
     assert documented == report.as_markdown(result), HOW_TO_DOCUMENT
 

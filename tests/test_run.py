@@ -23,11 +23,22 @@ def shared_stack(tmp_path_factory):
         yield stack
 
 
-@pytest.fixture
-def own_stack(tmp_path):
-    """A stack that the test may treat badly."""
-    with running_stack(tmp_path / "var") as stack:
+@pytest.fixture(scope="module")
+def battered_stack(tmp_path_factory):
+    with running_stack(tmp_path_factory.mktemp("battered") / "var") as stack:
         yield stack
+
+
+@pytest.fixture
+def own_stack(battered_stack):
+    """A stack that the test may treat badly: whatever it does, the next one runs."""
+    if battered_stack.supervisor.poll() is not None:
+        battered_stack.start()
+        battered_stack.wait_until_ready()
+    yield battered_stack
+    if not battered_stack.is_ready():
+        battered_stack.sweep()
+        battered_stack.supervisor.wait()
 
 
 @contextmanager

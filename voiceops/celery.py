@@ -6,6 +6,9 @@ from celery import Celery
 from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
+# Django's checks load all routes, pages and the API, which no worker and no beat has:
+# three quarters of their start. `manage.py check` and the tests run them.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("voiceops")
 app.config_from_object("django.conf:settings", namespace="CELERY")

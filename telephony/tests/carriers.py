@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import httpx
@@ -37,6 +38,11 @@ class Carrier:
 
     url: str
 
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """One for all: each would read the machine's certificates."""
+        return httpx.Client(base_url=self.url, trust_env=False)
+
     def open_account(self, count: int = 2) -> CarrierLogin:
         answer = self._control("POST", "/control/accounts", {"count": count})
         return CarrierLogin(**answer.json())
@@ -48,8 +54,8 @@ class Carrier:
 
     def number(self, login: CarrierLogin, number: str) -> dict:
         """The number as Twilio's API shows it."""
-        answer = httpx.get(
-            f"{self.url}/2010-04-01/Accounts/{login.sid}/IncomingPhoneNumbers.json",
+        answer = self._client.get(
+            f"/2010-04-01/Accounts/{login.sid}/IncomingPhoneNumbers.json",
             params={"PhoneNumber": number},
             auth=(login.sid, login.auth_token),
         )
@@ -57,16 +63,15 @@ class Carrier:
 
     def update_number(self, login: CarrierLogin, number: str, **fields) -> None:
         sid = self.number(login, number)["sid"]
-        httpx.post(
-            f"{self.url}/2010-04-01/Accounts/{login.sid}"
-            f"/IncomingPhoneNumbers/{sid}.json",
+        self._client.post(
+            f"/2010-04-01/Accounts/{login.sid}/IncomingPhoneNumbers/{sid}.json",
             data=fields,
             auth=(login.sid, login.auth_token),
         ).raise_for_status()
 
     def _control(self, method: str, path: str, body: dict) -> httpx.Response:
         headers = {"Authorization": f"Bearer {KEY}"}
-        answer = httpx.request(method, self.url + path, json=body, headers=headers)
+        answer = self._client.request(method, path, json=body, headers=headers)
         return answer.raise_for_status()
 
 
