@@ -17,6 +17,10 @@ class Action(TextChoices):
         "write",
         _("Make, change and delete agents, prompts and numbers; make test calls"),
     )
+    PLACE_CALLS = (
+        "place_calls",
+        _("Place, schedule and end calls; keep the do-not-contact list"),
+    )
     MANAGE_KEYS = "manage_keys", _("Make and revoke API keys")
     MANAGE_CARRIER_ACCOUNTS = (
         "manage_carrier_accounts",
@@ -28,7 +32,7 @@ class Action(TextChoices):
     )
     MANAGE_WORKSPACE = (
         "manage_workspace",
-        _("Change the workspace's name and time zone"),
+        _("Change the workspace's name, time zone and calling rules"),
     )
     TRANSFER_OWNERSHIP = (
         "transfer_ownership",
@@ -38,7 +42,7 @@ class Action(TextChoices):
 
 
 _VIEWER = {Action.READ, Action.LEAVE}
-_MEMBER = _VIEWER | {Action.WRITE}
+_MEMBER = _VIEWER | {Action.WRITE, Action.PLACE_CALLS}
 _ADMIN = _MEMBER | {
     Action.MANAGE_KEYS,
     Action.MANAGE_CARRIER_ACCOUNTS,

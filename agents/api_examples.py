@@ -71,6 +71,9 @@ AGENT = {
         "required": ["name"],
         "additionalProperties": False,
     },
+    "window_start": "09:00:00",
+    "window_end": "18:00:00",
+    "window_days": ["mon", "tue", "wed", "thu", "fri"],
     "is_deleted": False,
 } | TIMES
 ACTIVATED_AGENT = AGENT | {"deactivated": ["01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d09"]}

@@ -13,6 +13,16 @@ MAX_NAME_CHARACTERS = 100
 MAX_VALUE_CHARACTERS = 2_000
 MAX_PHRASES = 20
 MAX_PHRASE_CHARACTERS = 100
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY_NAMES = {
+    "mon": _("Monday"),
+    "tue": _("Tuesday"),
+    "wed": _("Wednesday"),
+    "thu": _("Thursday"),
+    "fri": _("Friday"),
+    "sat": _("Saturday"),
+    "sun": _("Sunday"),
+}
 
 # The shape of RFC 5646; whether a carrier's voice knows the language is its affair.
 check_language = RegexValidator(
@@ -53,3 +63,9 @@ def check_phrases(phrases: list[str]) -> None:
             _("A phrase can have at most %(count)d characters."),
             params={"count": MAX_PHRASE_CHARACTERS},
         )
+
+
+def check_days(days: list[str]) -> None:
+    """Raise ValidationError unless these are days of the week, each once."""
+    if set(days) - set(DAYS) or len(set(days)) != len(days):
+        raise ValidationError(_("Days are mon, tue, wed, thu, fri, sat and sun."))

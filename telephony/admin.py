@@ -5,7 +5,10 @@ from telephony.models import (
     AfterCall,
     Call,
     CallEvent,
+    CallingRules,
     CarrierAccount,
+    DialledDay,
+    DoNotContact,
     Phone,
     TestLine,
     Turn,
@@ -78,3 +81,23 @@ class AfterCallAdmin(OwnedAdmin):
     list_display = ["call_id", "step", "analysis", "attempts", "next_try_at", "owner"]
     list_filter = ["owner", "step", "analysis", "outcome"]
     search_fields = ["call__sid", "owner__name"]
+
+
+@admin.register(CallingRules)
+class CallingRulesAdmin(OwnedAdmin):
+    list_display = ["owner", "calls_a_day", "calls_a_month", "window_start"]
+    search_fields = ["owner__name"]
+    changeable = ("calls_a_day", "calls_a_month")
+
+
+@admin.register(DialledDay)
+class DialledDayAdmin(OwnedAdmin):
+    list_display = ["day", "calls", "owner"]
+    search_fields = ["owner__name"]
+
+
+@admin.register(DoNotContact)
+class DoNotContactAdmin(OwnedAdmin):
+    list_display = ["number", "source", "owner", "created_at", "deleted_at"]
+    list_filter = ["owner", "source", ("deleted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["number", "reason", "owner__name"]

@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from telephony.views import calls, carrier_accounts, phones, testing
+from telephony.views import (
+    calling_rules,
+    calls,
+    carrier_accounts,
+    do_not_contact,
+    phones,
+    testing,
+)
 
 app_name = "telephony"
 
@@ -53,4 +60,26 @@ TESTING = [
     path("voice-agents/<uuid:pk>/test", testing.agent_test, name="agent_test"),
 ]
 
-urlpatterns = [*CARRIER_ACCOUNTS, *PHONES, *CALLS, *TESTING]
+DIALLING = [
+    path(
+        "do-not-contact", do_not_contact.do_not_contact_list, name="do_not_contact_list"
+    ),
+    path(
+        "do-not-contact/new",
+        do_not_contact.do_not_contact_create,
+        name="do_not_contact_create",
+    ),
+    path(
+        "do-not-contact/<uuid:pk>/delete",
+        do_not_contact.do_not_contact_delete,
+        name="do_not_contact_delete",
+    ),
+    path("calling-rules", calling_rules.calling_rules, name="calling_rules"),
+    path(
+        "calling-rules/check",
+        calling_rules.calling_rules_check,
+        name="calling_rules_check",
+    ),
+]
+
+urlpatterns = [*CARRIER_ACCOUNTS, *PHONES, *CALLS, *TESTING, *DIALLING]

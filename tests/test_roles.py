@@ -41,6 +41,8 @@ FORMS_TO_MAKE = {
     "voice-agents/new",
     "numbers/new",
     "carrier-accounts/new",
+    "do-not-contact/new",
+    "do-not-contact/<>/delete",
 }
 
 

@@ -7,7 +7,7 @@ from rest_framework.permissions import AllowAny
 from accounts import api as accounts
 from accounts import api_teams as teams
 from agents.api import prompts, voice_agents
-from telephony.api import calls, carrier
+from telephony.api import calls, carrier, do_not_contact
 from voiceops.api_errors import UnknownAddress
 
 auth = [
@@ -41,6 +41,8 @@ canonical = [
     path("calls/active", calls.ActiveCallListView.as_view()),
     path("calls/<str:call_sid>", calls.CallView.as_view()),
     path("calls/<str:call_sid>/analyze", calls.CallAnalyzeView.as_view()),
+    path("do-not-contact", do_not_contact.DoNotContactListView.as_view()),
+    path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),
     path("api-keys", accounts.ApiKeyListView.as_view()),
     path("api-keys/<uuid:pk>", accounts.ApiKeyDetailView.as_view()),
     path("workspaces", teams.WorkspaceListView.as_view()),

@@ -1,11 +1,11 @@
-"""What the API of prompts and of agents share."""
+"""What the API of prompts, of agents and of calls share."""
 
 from contextlib import contextmanager
 
 from rest_framework import serializers
 
 from agents import services
-from agents.limits import MAX_VALUE_CHARACTERS, check_variables
+from agents.limits import DAYS, MAX_VALUE_CHARACTERS, check_variables
 from voiceops.api import Conflict
 
 
@@ -25,3 +25,34 @@ class Variables(serializers.DictField):
 
     def __init__(self, **kwargs):
         super().__init__(validators=[check_variables], **kwargs)
+
+
+class WindowTime(serializers.TimeField):
+    """One end of the hours in which calls may be placed."""
+
+    def __init__(self, means: str):
+        super().__init__(
+            allow_null=True,
+            required=False,
+            help_text=f"{means}, on the clock of the callee; null: as the rules of the "
+            "agent or the workspace say.",
+        )
+
+
+class WindowDays(serializers.MultipleChoiceField):
+    """The days on which calls may be placed, in the order of the week."""
+
+    def __init__(self):
+        super().__init__(
+            choices=DAYS,
+            required=False,
+            help_text="Days of the callee; none: as the rules of the agent or the "
+            "workspace say.",
+        )
+
+    def to_internal_value(self, data):
+        chosen = super().to_internal_value(data)
+        return [day for day in DAYS if day in chosen]
+
+    def to_representation(self, days):
+        return [day for day in DAYS if day in days]

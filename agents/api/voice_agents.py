@@ -14,7 +14,12 @@ from accounts.api_base import (
 )
 from agents import api_examples as examples
 from agents import services
-from agents.api.base import Variables, services_as_conflicts
+from agents.api.base import (
+    Variables,
+    WindowDays,
+    WindowTime,
+    services_as_conflicts,
+)
 from agents.extraction import check_schema
 from agents.limits import MAX_PHRASE_CHARACTERS, MAX_PHRASES
 from agents.models import PromptVersion, VoiceAgent
@@ -56,6 +61,9 @@ class VoiceAgentSerializer(OwnedSerializer):
         validators=[check_schema],
         help_text="JSON Schema of what to pull out of each call; {} for nothing.",
     )
+    window_start = WindowTime("When its calls may begin")
+    window_end = WindowTime("Until when its calls may begin")
+    window_days = WindowDays()
 
     class Meta:
         model = VoiceAgent
@@ -89,6 +97,9 @@ class VoiceAgentSerializer(OwnedSerializer):
             "end_call_message",
             "summary_enabled",
             "extraction_schema",
+            "window_start",
+            "window_end",
+            "window_days",
             "is_deleted",
             "created_at",
             "updated_at",

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from agents.limits import MAX_VALUE_CHARACTERS
+from agents.limits import DAY_NAMES, MAX_VALUE_CHARACTERS
 
 VARIABLE = "variable."  # what the inputs of placeholders' values begin with
 
@@ -34,3 +34,17 @@ class LinesField(forms.CharField):
     def clean(self, value):
         lines = (line.strip() for line in super().clean(value).splitlines())
         return list(dict.fromkeys(line for line in lines if line))
+
+
+def days_field(**options):
+    """Days of the week to choose among, as a list."""
+    return forms.MultipleChoiceField(
+        choices=list(DAY_NAMES.items()),
+        widget=forms.CheckboxSelectMultiple,
+        **options,
+    )
+
+
+def time_of_day():
+    """The widget of a time without a date."""
+    return forms.TimeInput(format="%H:%M", attrs={"type": "time"})

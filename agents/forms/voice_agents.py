@@ -7,7 +7,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import OwnedForm
 from agents.forms.extraction import ExtractionForm
-from agents.forms.fields import VARIABLE, LinesField, variable_field
+from agents.forms.fields import (
+    VARIABLE,
+    LinesField,
+    days_field,
+    time_of_day,
+    variable_field,
+)
 from agents.limits import MAX_VARIABLES, check_language
 from agents.models import VoiceAgent
 from agents.prompts import FILLED_IN_BY_CALLS, PLACEHOLDER, placeholders
@@ -184,6 +190,11 @@ class VoiceAgentForm(AgentForm):
         required=False,
         help_text=_("One a line. When the agent says one of these, it hangs up."),
     )
+    window_days = days_field(
+        label=_("Calls on"),
+        required=False,
+        help_text=_("None chosen: the days of the workspace's calling rules."),
+    )
 
     class Meta(AgentForm.Meta):
         fields = [
@@ -206,9 +217,14 @@ class VoiceAgentForm(AgentForm):
             "end_call_phrases",
             "end_call_message",
             "summary_enabled",
+            "window_start",
+            "window_end",
+            "window_days",
         ]
         widgets = {
             **AgentForm.Meta.widgets,
+            "window_start": time_of_day(),
+            "window_end": time_of_day(),
             "temperature": forms.NumberInput(attrs={"min": 0, "max": 2, "step": 0.1}),
             "max_tokens": forms.NumberInput(attrs={"min": 16, "max": 4000}),
             "silence_timeout_s": forms.NumberInput(attrs={"min": 10, "max": 600}),

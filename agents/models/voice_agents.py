@@ -6,7 +6,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.tenancy import SoftDeleteModel, SoftDeleteQuerySet, closed_manager
 from agents.extraction import check_schema
-from agents.limits import check_language, check_phrases, check_variables
+from agents.limits import (
+    check_days,
+    check_language,
+    check_phrases,
+    check_variables,
+)
 from agents.models.prompts import Prompt, PromptVersion
 from agents.prompts import MAX_PROMPT_CHARACTERS
 
@@ -206,6 +211,13 @@ class VoiceAgent(SoftDeleteModel):
         help_text=_("Names of built-in tools, ids of the workspace's own."),
     )
 
+    # When it may call; empty: the calling rules of the workspace.
+    window_start = models.TimeField(_("calls from"), null=True, blank=True)
+    window_end = models.TimeField(_("calls until"), null=True, blank=True)
+    window_days = models.JSONField(
+        _("calls on"), default=list, blank=True, validators=[check_days]
+    )
+
     objects = closed_manager(VoiceAgentQuerySet)
     unscoped = models.Manager.from_queryset(VoiceAgentQuerySet)()
 
@@ -244,6 +256,12 @@ class VoiceAgent(SoftDeleteModel):
                 condition=Q(prompt_version=None) | Q(prompt__isnull=False),
                 name="a_pinned_agent_has_a_prompt",
                 violation_error_message=_("Choose the prompt of this version too."),
+            ),
+            models.CheckConstraint(
+                condition=Q(window_start=None, window_end=None)
+                | Q(window_start__isnull=False, window_end__isnull=False),
+                name="an_agents_window_has_both_ends",
+                violation_error_message=_("Say from when and until when."),
             ),
         ]
         indexes = [models.Index(fields=["owner", "-id"])]

@@ -82,3 +82,11 @@ CALL_DETAIL = CALL | {
         {"status": "completed", "at": "2026-03-02T09:31:12Z", "sequence": 3},
     ],
 }
+
+NEW_DO_NOT_CONTACT = {"number": "+16285550123", "reason": "Asked by e-mail"}
+DO_NOT_CONTACT = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0c",
+    **NEW_DO_NOT_CONTACT,
+    "source": "person",
+    "is_deleted": False,
+} | TIMES

@@ -98,6 +98,9 @@ LISTS = {
     "numbers": at("telephony:phone_list"),
     "number-new": at("telephony:phone_create"),
     "carrier-accounts": at("telephony:carrier_account_list"),
+    "do-not-contact": at("telephony:do_not_contact_list"),
+    "calling-rules": at("telephony:calling_rules"),
+    "calling-rules-check": at("telephony:calling_rules_check"),
     "api-keys": at("accounts:api_key_list"),
     "test-choose": at("telephony:agent_test_choose"),
 }
@@ -130,6 +133,13 @@ WITH_DATA = visits_of(
             "telephony:carrier_account_detail", row("carrieraccount")
         ),
         "carrier-account-new": at("telephony:carrier_account_create"),
+        "do-not-contact-new": at("telephony:do_not_contact_create"),
+        "do-not-contact-remove": at(
+            "telephony:do_not_contact_delete", row("donotcontact")
+        ),
+        "do-not-contact-none-match": at(
+            "telephony:do_not_contact_list", query="?q=zebra"
+        ),
         "profile": at("accounts:profile"),
         "members": at("accounts:member_list"),
         "workspace": at("accounts:workspace_change"),
@@ -163,6 +173,16 @@ WITH_DATA = visits_of(
     Visit("not-found-of-alice", "alice", literally("/calls/nothing"), status=404),
 ]
 
+
+def _checked(world) -> str:
+    """The chain of rules for a number and an agent."""
+    agent = world.rows["idle agent"].pk
+    page = reverse("telephony:calling_rules_check")
+    return f"{page}?number=%2B19005550100&agent={agent}"
+
+
+WITH_DATA.append(Visit("calling-rules-checked", "alice", _checked))
+
 WITH_RIGHTS = [
     *visits_of(
         "careful",
@@ -183,6 +203,8 @@ WITH_RIGHTS = [
             "api-keys": at("accounts:api_key_list"),
             "members": at("accounts:member_list"),
             "workspace": at("accounts:workspace_change"),
+            "calling-rules": at("telephony:calling_rules"),
+            "do-not-contact": at("telephony:do_not_contact_list"),
         },
     ),
     Visit(

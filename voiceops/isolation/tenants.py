@@ -27,7 +27,15 @@ from accounts.models import (
 )
 from accounts.tenancy import OwnedModel
 from agents.models import PromptVersion, Tool, VoiceAgent
-from telephony.models import AfterCall, Call, CarrierAccount, Phone, TestLine, Turn
+from telephony.models import (
+    AfterCall,
+    Call,
+    CarrierAccount,
+    DoNotContact,
+    Phone,
+    TestLine,
+    Turn,
+)
 
 MARK = "Xylophone-Quarantine"
 # RFC 2606: nobody can have an address there, so nobody else's rows can look like ours.
@@ -124,7 +132,8 @@ def _row_of(model, tenant, rows) -> OwnedModel:
 def _wants_value(field: models.Field) -> bool:
     if field.is_relation:
         return True
-    is_moment = isinstance(field, models.DateTimeField) and field.null
+    moments = (models.DateTimeField, models.TimeField)
+    is_moment = isinstance(field, moments) and field.null
     return not (field.has_default() or field.primary_key or is_moment)
 
 
@@ -138,6 +147,8 @@ def _value(field: models.Field, tenant, rows):
         return list(field.choices)[-1][0]
     if isinstance(field, models.DateTimeField):
         return timezone.now()
+    if isinstance(field, models.DateField):
+        return timezone.now().date()
     if isinstance(field, models.IntegerField):
         return 1
     if isinstance(field, models.GenericIPAddressField):
@@ -167,6 +178,7 @@ def _special(model) -> dict:
             "number": f"+999{secrets.randbelow(10**10):010}",
             "carrier_sid": f"PN{hexadecimal}",
         },
+        DoNotContact: {"number": f"+999{secrets.randbelow(10**10):010}"},
         # Open and sent: no background job mails it.
         Invitation: {"expires_at": now + LONGEST_RUN, "sent_at": now},
         PromptVersion: {"number": 1},

@@ -1,0 +1,50 @@
+"""What a telephone number tells of itself: its country, its kind, its clocks. Pure."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo, timezone
+
+COSTLY = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
+
+
+def parse(number: str) -> PhoneNumber | None:
+    """The number that was written with its country code; None for anything else."""
+    try:
+        return phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def is_short(parsed: PhoneNumber) -> bool:
+    """Whether it is an emergency or service number such as 112 or 411."""
+    return shortnumberinfo.is_possible_short_number(
+        parsed
+    ) and not phonenumbers.is_possible_number(parsed)
+
+
+def is_valid(parsed: PhoneNumber) -> bool:
+    return phonenumbers.is_possible_number(parsed) and phonenumbers.is_valid_number(
+        parsed
+    )
+
+
+def is_costly(parsed: PhoneNumber) -> bool:
+    """Whether the callee earns by it: premium rate and shared cost."""
+    return phonenumbers.number_type(parsed) in COSTLY
+
+
+def country_of(parsed: PhoneNumber) -> str:
+    """ISO 3166 of its country, 001 for a number of no country, "" if unknown."""
+    return phonenumbers.region_code_for_number(parsed) or ""
+
+
+def zones_of(parsed: PhoneNumber) -> tuple[ZoneInfo, ...]:
+    """Every zone in which its telephone may stand; none where that is not known."""
+    names = timezone.time_zones_for_number(parsed)
+    if timezone.UNKNOWN_TIMEZONE in names:
+        return ()
+    try:
+        return tuple(ZoneInfo(name) for name in names)
+    except ZoneInfoNotFoundError:
+        return ()

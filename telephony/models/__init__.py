@@ -1,0 +1,27 @@
+from telephony.models.calls import (
+    ID_MARGIN,
+    AfterCall,
+    Call,
+    CallEvent,
+    CallQuerySet,
+    CarrierAccount,
+    Phone,
+    TestLine,
+    Turn,
+)
+from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
+
+__all__ = [
+    "ID_MARGIN",
+    "AfterCall",
+    "Call",
+    "CallEvent",
+    "CallQuerySet",
+    "CallingRules",
+    "CarrierAccount",
+    "DialledDay",
+    "DoNotContact",
+    "Phone",
+    "TestLine",
+    "Turn",
+]

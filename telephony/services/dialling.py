@@ -1,0 +1,149 @@
+"""The facts by which it is decided whether a number may be called."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+
+from accounts.models import Workspace
+from agents.limits import DAYS
+from agents.models import VoiceAgent
+from telephony.dialling import numbers
+from telephony.dialling.rules import (
+    Caller,
+    Count,
+    Decision,
+    Facts,
+    Suppression,
+    decide,
+)
+from telephony.dialling.windows import Window
+from telephony.models import Call, CallingRules, CarrierAccount, DialledDay, Phone
+from telephony.services import do_not_contact
+
+KEPT_FOR_INCOMING = 1  # lines
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What one call asks for besides the agent's and the workspace's rules."""
+
+    timezone: str = ""
+    window_start: time | None = None
+    window_end: time | None = None
+    window_days: list[str] = field(default_factory=list)
+
+
+def rules_of(owner: Workspace) -> CallingRules:
+    """The workspace's calling rules; those that nobody has changed are the defaults."""
+    rules = CallingRules.objects.for_owner(owner).first()
+    return rules or CallingRules(owner=owner)
+
+
+def save_rules(rules: CallingRules) -> None:
+    """Store the workspace's rules, also when somebody else did at the same moment."""
+    changes = {
+        name: getattr(rules, name)
+        for name in ("window_start", "window_end", "window_days", "countries")
+    }
+    CallingRules.unscoped.update_or_create(owner=rules.owner, defaults=changes)
+
+
+def decide_call(
+    agent: VoiceAgent, number: str, at: datetime, wishes: Wishes = Wishes()
+) -> Decision:
+    """Whether `agent` may call `number` at `at`, by what is known now."""
+    return decide(facts_of(agent, number, at, wishes))
+
+
+def facts_of(
+    agent: VoiceAgent, number: str, at: datetime, wishes: Wishes = Wishes()
+) -> Facts:
+    owner = agent.owner
+    rules = rules_of(owner)
+    phone = agent.phone if agent.phone_id else None
+    account = phone.carrier_account if phone else None
+    listed = do_not_contact.find(owner, number)
+    window, window_of = _window(rules, agent, wishes)
+    today, this_month = counts(owner, rules, at)
+    return Facts(
+        number=number,
+        at=at,
+        caller=None if agent.is_deleted else _caller(agent, phone),
+        countries=countries_of(owner, rules),
+        suppression=listed and Suppression(listed.created_at, listed.reason),
+        today=today,
+        this_month=this_month,
+        lines_in_use=lines_in_use(account) if account else 0,
+        lines=lines_of(account) if account else 1,
+        window=window,
+        window_of=window_of,
+        zone=ZoneInfo(wishes.timezone) if wishes.timezone else None,
+        own_zone=ZoneInfo(owner.timezone),
+    )
+
+
+def _caller(agent: VoiceAgent, phone: Phone | None) -> Caller:
+    holds_phone = phone is not None and not phone.is_deleted
+    return Caller(
+        name=agent.name,
+        is_active=agent.is_active,
+        places_calls=agent.direction in VoiceAgent.PLACING,
+        has_text=bool(agent.prompt_text.strip()),
+        number=phone.number if holds_phone else "",
+        account_is_connected=holds_phone and not phone.carrier_account.is_deleted,
+    )
+
+
+def _window(
+    rules: CallingRules, agent: VoiceAgent, wishes: Wishes
+) -> tuple[Window, str]:
+    """The call's window, else the agent's, else the workspace's; and whose it is."""
+    window_of = _("the workspace calls")
+    start, end, days = rules.window_start, rules.window_end, rules.window_days
+    for given, words in ((agent, _("this agent calls")), (wishes, _("for this call"))):
+        if given.window_start is not None:
+            start, end, window_of = given.window_start, given.window_end, words
+        if given.window_days:
+            days, window_of = given.window_days, words
+    return Window(start, end, frozenset(days) & set(DAYS)), window_of
+
+
+def countries_of(owner: Workspace, rules: CallingRules) -> frozenset[str]:
+    """Where the workspace may call: what it chose, else where its own numbers are."""
+    if rules.countries:
+        return frozenset(rules.countries)
+    held = Phone.objects.for_owner(owner).values_list("number", flat=True)
+    parsed = (numbers.parse(number) for number in held)
+    return frozenset(numbers.country_of(number) for number in parsed if number)
+
+
+def counts(owner: Workspace, rules: CallingRules, at: datetime) -> tuple[Count, Count]:
+    """How many calls were placed today and this month, by the workspace's calendar."""
+    zone = ZoneInfo(owner.timezone)
+    today = at.astimezone(zone).date()
+    first = today.replace(day=1)
+    next_first = (first + timedelta(days=32)).replace(day=1)
+    days = DialledDay.objects.for_owner(owner)
+    of_month = days.filter(day__gte=first, day__lt=next_first)
+    placed = dict(of_month.values_list("day", "calls"))
+
+    def midnight(day):
+        return datetime.combine(day, time(), tzinfo=zone)
+
+    tomorrow = midnight(today + timedelta(days=1))
+    return (
+        Count(placed.get(today, 0), rules.calls_a_day, tomorrow),
+        Count(sum(placed.values()), rules.calls_a_month, midnight(next_first)),
+    )
+
+
+def lines_in_use(account: CarrierAccount) -> int:
+    """How many calls the account has open, in and out."""
+    return Call.unscoped.filter(carrier_account=account, ended_at=None).count()
+
+
+def lines_of(account: CarrierAccount) -> int:
+    """How many of the account's lines calls out may use."""
+    return max(1, account.max_concurrent_calls - KEPT_FOR_INCOMING)

@@ -1,0 +1,138 @@
+"""The list of numbers that nobody of a workspace calls or texts any more."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User, Workspace
+from telephony.models import DoNotContact
+from telephony.services.carrier import InvalidNumber, e164
+
+MOST_LINES = 10_000
+MOST_REFUSED_SHOWN = 200
+HEADINGS = {"number", "phone", "phone number", "to"}
+REASON_CHARACTERS = 200
+
+
+class OnTheList(Exception):
+    """The number is on the list already: `row` says since when and why."""
+
+    def __init__(self, row: DoNotContact):
+        super().__init__(row.pk)
+        self.row = row
+
+    def __str__(self):
+        return _("%(number)s is on the list already.") % {"number": self.row.number}
+
+
+@dataclass(frozen=True)
+class RefusedLine:
+    line: int
+    text: str
+    why: str
+
+
+@dataclass
+class Report:
+    """What became of a list that was added."""
+
+    added: int = 0
+    known: int = 0  # on the list before, or twice in what was given
+    refused: list[RefusedLine] = field(default_factory=list)
+
+
+def find(owner: Workspace, number: str) -> DoNotContact | None:
+    """Why this E.164 number must not be called or texted; None if it may."""
+    return DoNotContact.objects.for_owner(owner).filter(number=number).first()
+
+
+def add(
+    *,
+    owner: Workspace,
+    number: str,
+    source: str = DoNotContact.Source.PERSON,
+    reason: str = "",
+    by: User | None = None,
+) -> DoNotContact:
+    """Put a number on the list. Raises InvalidNumber and OnTheList."""
+    row = DoNotContact(
+        owner=owner,
+        number=e164(number),
+        source=source,
+        reason=reason[:REASON_CHARACTERS],
+        added_by=by,
+    )
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        known = find(owner, row.number)
+        if known is None:  # it was no doublet
+            raise
+        raise OnTheList(known) from None
+    return row
+
+
+def add_many(*, owner: Workspace, text: str, by: User) -> Report:
+    """Put a list on the list: a number a line, after a comma or semicolon its reason.
+
+    Lines that cannot be read are told with their number and why; the others count.
+    """
+    report = Report()
+    rows: dict[str, DoNotContact] = {}
+    for line, cells in _lines(text):
+        if line > MOST_LINES:
+            why = _("Only the first %(count)d lines are read.") % {"count": MOST_LINES}
+            report.refused.append(RefusedLine(line, "", why))
+            break
+        try:
+            number = e164(cells[0])
+        except InvalidNumber as error:
+            report.refused.append(RefusedLine(line, cells[0][:40], str(error)))
+            continue
+        reason = cells[1].strip()[:REASON_CHARACTERS] if len(cells) > 1 else ""
+        report.known += number in rows
+        rows.setdefault(
+            number,
+            DoNotContact(
+                owner=owner,
+                number=number,
+                reason=reason,
+                source=DoNotContact.Source.CSV,
+                added_by=by,
+            ),
+        )
+    _save(owner, rows, report)
+    return report
+
+
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    lines = text.lstrip("\ufeff").splitlines()
+    delimiter = ";" if lines and ";" in lines[0] else ","
+    for line, cells in enumerate(csv.reader(lines, delimiter=delimiter), start=1):
+        cells = [cell.strip() for cell in cells]
+        is_heading = line == 1 and cells and cells[0].lower() in HEADINGS
+        if any(cells) and not is_heading:
+            yield line, cells
+
+
+def _save(owner: Workspace, rows: dict[str, DoNotContact], report: Report) -> None:
+    listed = DoNotContact.objects.for_owner(owner)
+    with transaction.atomic():
+        known = set(listed.values_list("number", flat=True)) & rows.keys()
+        new = [row for number, row in rows.items() if number not in known]
+        # Whoever adds the same number at this moment is not in our way.
+        DoNotContact.unscoped.bulk_create(new, batch_size=500, ignore_conflicts=True)
+    report.added, report.known = len(new), report.known + len(known)
+
+
+def remove(row: DoNotContact, *, by: User, reason: str = "") -> bool:
+    """Take a number off the list; False if somebody else just did."""
+    changes = {"removed_by": by, "removal_reason": reason[:REASON_CHARACTERS]}
+    at = timezone.now()
+    standing = DoNotContact.unscoped.filter(pk=row.pk, deleted_at=None)
+    return bool(standing.update(deleted_at=at, updated_at=at, **changes))
