@@ -2,16 +2,19 @@
 
 It lets a fresh installation take calls before anybody has bought a model. It says
 what it is, then answers from the agent's own instructions: the sentence that shares
-the most telling words with the caller's, asked questions included.
+the most telling words with the caller's, asked questions included. A tool is used
+when what the caller says has two telling words in common with its description.
 """
 
 import asyncio
+import json
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from math import log
-from typing import Protocol
+from typing import Any, Protocol
 
+from agents.chat import Message, ToolCall
 from agents.prompts import PREAMBLE
 
 LABEL = "Demo responder"
@@ -20,6 +23,7 @@ ANYTHING_ELSE = "Is there anything else?"
 GOODBYE = "Thank you for calling. Goodbye!"
 WORD_DELAY_S = 0.02
 MAX_ANSWER_CHARACTERS = 240
+WORDS_FOR_A_TOOL = 2  # in common with what the caller says
 
 COMMON_WORDS = """
 a about an and any are as at be but by can could do does for from get give had has have
@@ -61,6 +65,10 @@ IDENTITY = re.compile(
 NOTHING_ELSE = re.compile(
     r"\W*(no|nope|nothing)( more| else)?(\W+(thank you|thanks))?\W*", re.I
 )
+A_PERSON = re.compile(
+    r"\b(transfer me|put me through|talk to a (person|human)|speak to (a|some)\w*)\b",
+    re.I,
+)
 YES = re.compile(r"\W*(yes|yeah|yep|sure)( please)?\W*", re.I)
 THANKS = re.compile(r"\W*(thank you|thanks)( very much| a lot)?\W*", re.I)
 # "9 a.m. to 5 p.m. Monday to Friday" is one sentence.
@@ -73,9 +81,15 @@ ORDER = re.compile(
 )
 
 
-class HasMessages(Protocol):
+class Asked(Protocol):
     @property
-    def messages(self) -> Sequence[dict[str, str]]: ...
+    def messages(self) -> Sequence[Message]: ...
+
+    @property
+    def tools(self) -> Sequence[dict[str, Any]]: ...
+
+    @property
+    def may_use_tools(self) -> bool: ...
 
 
 class DemoResponder:
@@ -90,25 +104,94 @@ class DemoResponder:
     async def warm_up(self) -> None:
         """Nothing to prepare."""
 
-    async def stream(self, request: HasMessages) -> AsyncGenerator[str, None]:
-        for number, word in enumerate(respond(request.messages).split(" ")):
-            await asyncio.sleep(self._word_delay_s)
-            yield f" {word}" if number else word
+    async def stream(self, request: Asked) -> AsyncGenerator[str | ToolCall, None]:
+        tools = request.tools if request.may_use_tools else ()
+        call = chosen_tool(request.messages, tools)
+        if call is None or call.name == "end_call":
+            for number, word in enumerate(respond(request.messages).split(" ")):
+                await asyncio.sleep(self._word_delay_s)
+                yield f" {word}" if number else word
+        if call is not None:
+            yield call
 
 
-def respond(messages: Sequence[dict[str, str]]) -> str:
-    """The reply to a conversation in the chat format, the last message the caller's."""
+def respond(messages: Sequence[Message]) -> str:
+    """The reply to a conversation in the chat format, to its last message."""
     instructions = _contents(messages, "system")
     said = _contents(messages, "user")
     replies = _contents(messages, "assistant")
+    if messages and messages[-1]["role"] == "tool":
+        return _report(messages)
     answer = _answer(said[-1] if said else "", instructions, replies)
     if DISCLOSURE in answer or any(DISCLOSURE in reply for reply in replies):
         return answer
     return f"{DISCLOSURE} {answer}"
 
 
-def _contents(messages: Iterable[dict[str, str]], role: str) -> list[str]:
-    return [message["content"] for message in messages if message["role"] == role]
+def _report(messages: Sequence[Message]) -> str:
+    """What the tools have answered just now."""
+    first = len(messages)
+    while first and messages[first - 1]["role"] == "tool":
+        first -= 1
+    found = [_short(m["content"]) for m in messages[first:] if m["content"].strip()]
+    return f"{' '.join(found) or 'That is done.'} {ANYTHING_ELSE}"
+
+
+def chosen_tool(
+    messages: Sequence[Message], tools: Iterable[dict[str, Any]]
+) -> ToolCall | None:
+    """The tool that the caller's last words ask for, with arguments made of them."""
+    offered = {tool["function"]["name"]: tool["function"] for tool in tools}
+    if not offered or messages[-1]["role"] != "user":
+        return None
+    said = messages[-1]["content"].splitlines()[-1]
+    name = _wanted(said, offered, _contents(messages, "assistant"))
+    if not name:
+        return None
+    parameters = offered[name].get("parameters") or {}
+    properties = parameters.get("properties") or {}
+    arguments = {
+        key: _value(said, properties.get(key) or {})
+        for key in parameters.get("required") or []
+    }
+    return ToolCall("demo", name, json.dumps(arguments))
+
+
+def _wanted(said: str, offered: dict[str, dict[str, Any]], replies: list[str]) -> str:
+    if "end_call" in offered and _answer(said, [], replies) == GOODBYE:
+        return "end_call"
+    if "transfer_call" in offered and A_PERSON.search(said):
+        return "transfer_call"
+    asked, most, best = _terms(said), WORDS_FOR_A_TOOL - 1, ""
+    for name, function in offered.items():
+        described = f"{name.replace('_', ' ')} {function.get('description', '')}"
+        shared = len(asked & _terms(described))
+        if shared > most and name not in ("end_call", "transfer_call"):
+            most, best = shared, name
+    return best
+
+
+def _value(said: str, schema: dict[str, Any]) -> Any:
+    """Something of the schema's type, out of what was said where there is something."""
+    if choices := schema.get("enum"):
+        named = (choice for choice in choices if str(choice).casefold() in said.lower())
+        return next(named, choices[0])
+    number = re.search(r"\d+", said)
+    match schema.get("type"):
+        case "integer" | "number":
+            return int(number.group()) if number else 1
+        case "boolean":
+            return True
+        case "array":
+            return []
+        case "object":
+            return {}
+    return said
+
+
+def _contents(messages: Iterable[Message], role: str) -> list[str]:
+    found = (message["content"] for message in messages if message["role"] == role)
+    return [content for content in found if content]
 
 
 def _answer(said: str, instructions: list[str], replies: list[str]) -> str:

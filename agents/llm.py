@@ -1,4 +1,4 @@
-"""The language model: messages in, pieces of text out, our own errors.
+"""The language model: messages in, pieces of text and tool calls out, our own errors.
 
 The only importer of the OpenAI SDK. The SDK sends the request (addresses, headers,
 connection pool, on aiohttp, the faster of its transports); its stream is read here,
@@ -7,7 +7,6 @@ because building the SDK's objects for every token costs a call more than all th
 
 import asyncio
 import atexit
-import json
 import logging
 import os
 import random
@@ -24,6 +23,8 @@ import openai
 from django.conf import settings
 from openai.resources.chat.completions import AsyncCompletions
 
+from agents.chat import PLAIN, Message, ModelFailed, ToolCall
+from agents.chunks import EventData, ToolCallParts, read_chunk
 from agents.demo import DemoResponder
 
 CONNECT_TIMEOUT_S = 3
@@ -33,44 +34,47 @@ TOTAL_TIMEOUT_S = 30
 RETRY_DELAY_S = 0.25  # at most doubled at random, so that calls don't retry in step
 DRAIN_TIMEOUT_S = 0.1
 MAX_CONNECTIONS = 500
-MAX_LINE_BYTES = 1_000_000
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-4o-mini"
 NO_KEY = "none"  # local servers want no key, but the SDK wants a word
 
-PLAIN = {
-    "unreachable": "The model provider could not be reached.",
-    "rate_limited": "The model provider refused more requests for now.",
-    "refused": "The model provider refused the request: check its key and the model.",
-    "slow": "The model took too long to answer.",
-    "cut": "The model's answer broke off.",
-    "malformed": "The model provider sent something that is not an answer.",
-    "empty": "The model answered nothing.",
-}
+__all__ = [
+    "PLAIN",
+    "Message",
+    "ModelFailed",
+    "OpenAIProvider",
+    "Provider",
+    "Request",
+    "ToolCall",
+    "close_clients",
+    "collect",
+    "configured_provider",
+    "run",
+]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-class ModelFailed(Exception):
-    """No answer, or not all of it; `reason` is a key of `PLAIN`, `str()` its text."""
-
-    def __init__(self, reason: str, *, status: int | None = None) -> None:
-        super().__init__(PLAIN[reason])
-        self.reason = reason
-        self.status = status
-
-
 @dataclass(frozen=True)
 class Request:
-    """What a model is asked; None leaves a value to the provider."""
+    """What a model is asked; None leaves a value to the provider.
 
-    messages: tuple[dict[str, str], ...]
+    `tools` are schemas in OpenAI's form. A history with tool calls is sent with them
+    even where the model may use none any more: some providers insist.
+    """
+
+    messages: tuple[Message, ...]
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    tools: tuple[dict[str, Any], ...] = ()
+    may_use_tools: bool = True
+
+
+Piece = str | ToolCall
 
 
 class Provider(Protocol):
@@ -80,7 +84,7 @@ class Provider(Protocol):
     @property
     def is_demo(self) -> bool: ...
 
-    def stream(self, request: Request) -> AsyncGenerator[str, None]: ...
+    def stream(self, request: Request) -> AsyncGenerator[Piece, None]: ...
 
     async def warm_up(self) -> None: ...
 
@@ -109,21 +113,22 @@ class OpenAIProvider:
             async with models.list(timeout=CONNECT_TIMEOUT_S) as response:
                 await response.read()
 
-    async def stream(self, request: Request) -> AsyncGenerator[str, None]:
+    async def stream(self, request: Request) -> AsyncGenerator[Piece, None]:
         """Yield the answer's pieces as they come; raise `ModelFailed`.
 
-        Closing the generator, or cancelling who reads it, closes the connection at
-        once; leave it early only through `contextlib.aclosing`. A stall is "slow"
-        wherever it happens, "cut" is an answer whose connection ended too soon.
+        Tool calls come last, each whole. Closing the generator, or cancelling who
+        reads it, closes the connection at once; leave it early only through
+        `contextlib.aclosing`. A stall is "slow" wherever it happens, "cut" is an
+        answer whose connection ended too soon.
         """
         started = time.monotonic()
-        has_text = False
+        has_content = False
         try:
             async with aclosing(self._pieces(request)) as pieces:
                 async for piece in pieces:
-                    has_text = has_text or not piece.isspace()
+                    has_content = has_content or not _is_blank(piece)
                     yield piece
-            if not has_text:
+            if not has_content:
                 raise ModelFailed("empty")
         except ModelFailed as failed:
             logger.warning(
@@ -135,12 +140,12 @@ class OpenAIProvider:
             )
             raise
 
-    async def _pieces(self, request: Request) -> AsyncGenerator[str, None]:
+    async def _pieces(self, request: Request) -> AsyncGenerator[Piece, None]:
         loop = asyncio.get_running_loop()
         total_deadline = loop.time() + TOTAL_TIMEOUT_S
         deadline = loop.time() + FIRST_TOKEN_TIMEOUT_S
         async with self._answer(request, deadline) as response:
-            pieces = _text_pieces(response)
+            pieces = _read(response)
             async with aclosing(pieces):
                 while True:
                     try:
@@ -150,7 +155,8 @@ class OpenAIProvider:
                         raise ModelFailed("slow") from None
                     if piece is None:
                         return
-                    yield piece
+                    if piece != "":
+                        yield piece
                     deadline = loop.time() + TOKEN_GAP_TIMEOUT_S
 
     @asynccontextmanager
@@ -197,6 +203,10 @@ class OpenAIProvider:
         given = {
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
+            "tools": list(request.tools) or None,
+            "tool_choice": "none"
+            if request.tools and not request.may_use_tools
+            else None,
         }
         return {
             "model": request.model or self.model,
@@ -211,28 +221,41 @@ def _reason(status: int) -> str:
     return "unreachable" if status >= 500 else "refused"
 
 
-async def _text_pieces(response: Any) -> AsyncGenerator[str, None]:
-    """The text in a stream of chat completion chunks.
+def _is_blank(piece: Piece) -> bool:
+    return isinstance(piece, str) and piece.isspace()
 
-    Raises `ModelFailed`: "cut" if the stream ends without a finish, "malformed" if
-    it is none, "refused" if the provider's filter took the answer away.
+
+async def _read(response: Any) -> AsyncGenerator[Piece, None]:
+    """What a stream of chat completion chunks says, its tool calls last.
+
+    An empty piece is a sign of life: a part of a tool call. Raises `ModelFailed`:
+    "cut" if the stream ends without a finish, "malformed" if it is none, "refused" if
+    the provider's filter took the answer away.
     """
-    events, finish, is_stream = _EventData(), None, False
+    events, calls = EventData(), ToolCallParts()
+    finish, is_stream = None, False
     chunks = response.iter_bytes()
     async for chunk in chunks:
         for data in events.feed(chunk):
             if data == b"[DONE]":
                 await _drain(chunks)
+                for call in calls.whole():
+                    yield call
                 return
             is_stream = True
-            text, ended = _read_chunk(data)
+            text, ended, parts = read_chunk(data)
             finish = ended or finish
             if text:
                 yield text
+            if parts:
+                calls.add(parts)
+                yield ""
             if ended == "content_filter":
                 raise ModelFailed("refused")
     if finish is None:
         raise ModelFailed("cut" if is_stream else "malformed")
+    for call in calls.whole():
+        yield call
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
@@ -241,37 +264,6 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(DRAIN_TIMEOUT_S):
             async for _ in chunks:
                 pass
-
-
-class _EventData:
-    """Server-sent events out of bytes; here every event is one line of data."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > MAX_LINE_BYTES:
-            raise ModelFailed("malformed")
-        return [line[5:].strip() for line in lines if line.startswith(b"data:")]
-
-
-def _read_chunk(data: bytes) -> tuple[str, str | None]:
-    """One chunk's text and, in the last one, why the answer ends."""
-    try:
-        chunk = json.loads(data)
-        if chunk.get("error"):
-            raise ModelFailed("cut")
-        if not chunk["choices"]:  # usage figures, a filter's verdict on the prompt
-            return "", None
-        choice = chunk["choices"][0]
-        text = (choice.get("delta") or {}).get("content") or ""
-        finish = choice.get("finish_reason")
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise ModelFailed("malformed") from None
-    if not isinstance(text, str):
-        raise ModelFailed("malformed")
-    return text, finish
 
 
 Clients = dict[tuple[str, str], openai.AsyncOpenAI]
@@ -336,15 +328,15 @@ def configured_provider(model: str = "") -> Provider:
 
 
 async def collect(provider: Provider, request: Request, deadline_s: float) -> str:
-    """The whole answer at once; `ModelFailed("slow")` after `deadline_s` seconds."""
-    pieces = []
+    """The text of the answer at once; `ModelFailed("slow")` after `deadline_s` s."""
+    pieces: list[str] = []
     try:
         async with (
             asyncio.timeout(deadline_s),
             aclosing(provider.stream(request)) as stream,
         ):
             async for piece in stream:
-                pieces.append(piece)
+                pieces += [piece] if isinstance(piece, str) else []
     except TimeoutError:
         raise ModelFailed("slow") from None
     return "".join(pieces)

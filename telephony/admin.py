@@ -43,7 +43,7 @@ class TestLineAdmin(OwnedAdmin):
 
 class TurnInline(OwnedInline):
     model = Turn
-    fields = ["number", "speaker", "text", "at_ms", "reply_ms", "interrupted"]
+    fields = ["number", "speaker", "text", "at_ms", "reply_ms", "interrupted", "tool"]
     ordering = ["number"]
 
 

@@ -123,6 +123,7 @@ def text(token: str, *, last: bool) -> str:
     return json.dumps({"type": "text", "token": token, "last": last})
 
 
-def end(reason: str) -> str:
-    """The end of the session; `reason` comes back as HandoffData."""
-    return json.dumps({"type": "end", "handoffData": json.dumps({"reason": reason})})
+def end(reason: str, **more: str) -> str:
+    """The end of the session; `reason` and `more` come back as HandoffData."""
+    handoff = json.dumps({"reason": reason, **more})
+    return json.dumps({"type": "end", "handoffData": handoff})

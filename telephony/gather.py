@@ -153,8 +153,8 @@ class _Exchange:
         """
         for command in sorted(commands, key=lambda c: not isinstance(c, EndCall)):
             match command:
-                case EndCall(reason):
-                    self._call.note_end_reason(reason, self._failure)
+                case EndCall(reason, detail):
+                    self._call.note_end_reason(reason, detail or self._failure)
                 case Say(text):
                     self._said += text
                 case Record(turn):
@@ -166,7 +166,7 @@ class _Exchange:
     def _reply(self, question: AskModel) -> list[Command]:
         """Let the dialogue have the whole reply at once, or the failure."""
         asked_at = monotonic()
-        request = session.request_of(self._agent, question.messages)
+        request = session.request_of(self._agent, question, session.NoTools())
         provider = session.provider_of(self._agent)
         try:
             text = llm.run(llm.collect(provider, request, REPLY_DEADLINE_S))

@@ -2,7 +2,7 @@
 
 What should happen is `agents.dialogue`'s to say; here it is made to happen. One task
 reads, one writes, at most one listens to the model. The reader waits for neither the
-model nor the database, or an interruption would wait too.
+model nor a tool nor the database, or an interruption would wait too.
 """
 
 import asyncio
@@ -37,7 +37,13 @@ from agents.dialogue import (
     SessionLost,
     Settings,
     StopModel,
+    StopTool,
     TimeUp,
+    ToolAnswered,
+    ToolAsked,
+    ToolCall,
+    TransferCall,
+    UseTool,
 )
 from telephony import frames, session
 from telephony.addresses import relay_url
@@ -45,6 +51,7 @@ from telephony.allowance import Allowance
 from telephony.diary import Diary
 from telephony.models import Call
 from telephony.services import calls
+from telephony.session import Toolbox
 from telephony.signatures import HEADER, is_signed_handshake
 from telephony.words import speakable
 from voiceops.threads import in_thread
@@ -83,30 +90,37 @@ async def answer(websocket: WebSocket) -> None:
     await LiveSession(websocket, *opened).run()
 
 
-def _open(token: str, signature: str) -> tuple[Call, Settings] | None:
+def _open(token: str, signature: str) -> tuple[Call, Settings, Toolbox] | None:
     """All that is read of the database before the conversation."""
     if not calls.TOKEN.fullmatch(token):
         return None
     is_signed = partial(is_signed_handshake, relay_url(token), signature)
     call = calls.open_session(token, is_signed)
-    return None if call is None else (call, session.settings_of(call, at=now()))
+    if call is None:
+        return None
+    toolbox = session.toolbox_of(call)
+    return call, session.settings_of(call, at=now(), toolbox=toolbox), toolbox
 
 
 class LiveSession:
     """One call's conversation, from its first frame to its last written word."""
 
-    def __init__(self, websocket: WebSocket, call: Call, settings: Settings) -> None:
+    def __init__(
+        self, websocket: WebSocket, call: Call, settings: Settings, toolbox: Toolbox
+    ) -> None:
         self._websocket = websocket
         self._call = call
         self._agent = call.agent
         self._dialogue = Dialogue(settings)
         self._provider = session.provider_of(call.agent)
+        self._toolbox = toolbox
         self._loop = asyncio.get_running_loop()
         self._diary = Diary(call.pk)
-        self._outgoing: asyncio.Queue[str | EndCall] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[str | EndCall | TransferCall] = asyncio.Queue()
         self._model: asyncio.Task | None = None
+        self._reply = 0  # what the model was asked last
+        self._tools: dict[int, asyncio.Task] = {}  # at work, by their turns
         self._failure = ""  # the model's last one, in words
-        self._is_replying = False
         self._ill_formed = 0
         self._allowance = Allowance(
             at_once=UTTERANCES_AT_ONCE, per_second=UTTERANCES_PER_SECOND
@@ -133,6 +147,7 @@ class LiveSession:
         finally:
             self._finish(code)
             helpers += [self._model] if self._model else []
+            helpers += self._tools.values()
             for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
@@ -205,6 +220,7 @@ class LiveSession:
             case frames.Prompt(text):
                 self._heard_at = self._loop.time()
                 self._flush_keys()
+                self._cancel_timer("late")
                 self._feed(CallerSpoke, text=text)
             case frames.Interrupt(heard, heard_ms):
                 self._hush()
@@ -212,7 +228,7 @@ class LiveSession:
             case frames.Key(digit):
                 self._press(digit)
             case frames.Speaking(is_agent=True, is_on=False):
-                if self._outgoing.empty() and not self._is_replying:
+                if self._outgoing.empty() and not self._dialogue.is_busy:
                     self._hush()
             case frames.Speaking(is_agent=False):
                 self._heard_at = self._loop.time()
@@ -233,6 +249,7 @@ class LiveSession:
         self._cancel_timer("keys")
         keys, self._keys = self._keys, ""
         if keys:
+            self._cancel_timer("late")
             self._feed(KeysPressed, digits=keys)
 
     # the dialogue
@@ -251,32 +268,42 @@ class LiveSession:
         match command:
             case Say(text, last):
                 self._count_speech(text)
-                self._is_replying = self._is_replying and not last
                 self._outgoing.put_nowait(frames.text(text, last=last))
             case Record(turn):
                 self._diary.add(calls.record_turn, self._call, turn)
-            case AskModel():
-                self._is_replying = True
+            case AskModel(reply):
+                self._reply = reply
+                self._await_first_word()
                 self._model = asyncio.create_task(self._ask(command, self._model))
             case StopModel():
                 self._stop_model()
-            case EndCall(reason):
-                self._diary.add(self._call.note_end_reason, reason, self._failure)
+            case UseTool(turn, call):
+                self._tools[turn] = asyncio.create_task(self._use_tool(turn, call))
+            case StopTool(turn):
+                self._tools.pop(turn).cancel()
+            case EndCall(reason, detail):
+                detail = detail or self._failure
+                self._diary.add(self._call.note_end_reason, reason, detail)
+                self._outgoing.put_nowait(command)
+            case TransferCall():
                 self._outgoing.put_nowait(command)
 
-    # the model
+    # the model and its tools
 
     async def _ask(self, question: AskModel, previous: asyncio.Task | None) -> None:
         """Stream one reply into the dialogue, after the one before has let go."""
         if previous is not None:
             await asyncio.wait([previous])
         reply = question.reply
-        request = session.request_of(self._agent, question.messages)
-        self._set_timer("late", FILLER_AFTER_S, self._feed, partial(ReplyLate, reply))
+        request = session.request_of(self._agent, question, self._toolbox)
         try:
             async with aclosing(self._provider.stream(request)) as pieces:
                 async for piece in pieces:
-                    self._feed(ReplyToken, reply=reply, text=speakable(piece))
+                    if isinstance(piece, ToolCall):
+                        call = session.heard_call(piece)
+                        self._feed(ToolAsked, reply=reply, call=call)
+                    else:
+                        self._feed(ReplyToken, reply=reply, text=speakable(piece))
             self._feed(ReplyFinished, reply=reply)
         except llm.ModelFailed as failed:
             self._failure = str(failed)
@@ -284,8 +311,19 @@ class LiveSession:
         except Exception:  # a bug here must not leave the caller in silence
             logger.exception("call %s: no reply", self._call.pk)
             self._feed(ReplyFailed, reply=reply, reason="malformed")
-        finally:
-            self._cancel_timer("late")
+
+    async def _use_tool(self, turn: int, call: ToolCall) -> None:
+        answer = await session.use_tool(self._toolbox, call)
+        del self._tools[turn]
+        self._feed(ToolAnswered, turn=turn, **answer)
+
+    def _await_first_word(self) -> None:
+        """Begin to count the pause, which the model and its tools may make long."""
+        if "late" not in self._timers:
+            self._set_timer("late", FILLER_AFTER_S, self._be_late)
+
+    def _be_late(self) -> None:
+        self._feed(ReplyLate, reply=self._reply)
 
     def _stop_model(self) -> None:
         """Abandon the reply: what is not sent yet is not said any more."""
@@ -293,7 +331,6 @@ class LiveSession:
             self._model.cancel()
         while not self._outgoing.empty():
             self._outgoing.get_nowait()
-        self._is_replying = False
 
     # what goes to the carrier
 
@@ -302,15 +339,19 @@ class LiveSession:
         with suppress(WebSocketDisconnect, RuntimeError):  # the reader knows why
             while True:
                 item = await self._outgoing.get()
-                if isinstance(item, EndCall):
-                    return await self._end(item.reason)
-                await self._websocket.send_text(item)
+                match item:
+                    case str():
+                        await self._websocket.send_text(item)
+                    case EndCall(reason):
+                        return await self._end(frames.end(reason))
+                    case TransferCall(to, why):
+                        return await self._end(frames.end("transfer", to=to, why=why))
 
-    async def _end(self, reason: str) -> None:
+    async def _end(self, last_frame: str) -> None:
         """Tell the carrier once the reason is written and the last word was heard."""
         await self._diary.written(REASON_WRITTEN_WITHIN_S)
         await self._until_heard()
-        await self._websocket.send_text(frames.end(reason))
+        await self._websocket.send_text(last_frame)
         await asyncio.sleep(CLOSED_WITHIN_S)
         await self._close(NORMAL)
 
@@ -331,6 +372,7 @@ class LiveSession:
     def _count_speech(self, text: str) -> None:
         """Reckon how long the voice will speak, in case the carrier does not tell."""
         if text:
+            self._cancel_timer("late")
             begins = max(self._spoken_until, self._loop.time() + SPEECH_MARGIN_S)
             self._spoken_until = begins + len(text) / SPEECH_CHARACTERS_PER_SECOND
 
@@ -343,7 +385,7 @@ class LiveSession:
     def _watch_silence(self) -> None:
         """Count the caller's silence, but not while the agent thinks or speaks."""
         self._cancel_timer("silence")
-        if self._dialogue.has_ended or self._is_replying:
+        if self._dialogue.has_ended or self._dialogue.is_busy:
             return
         since = max(self._spoken_until, self._heard_at)
         left_s = since + self._agent.silence_timeout_s - self._loop.time()
@@ -351,7 +393,12 @@ class LiveSession:
 
     def _set_timer(self, name: str, after_s: float, callback, *args) -> None:
         self._cancel_timer(name)
-        self._timers[name] = self._loop.call_later(max(0, after_s), callback, *args)
+
+        def ring() -> None:
+            del self._timers[name]
+            callback(*args)
+
+        self._timers[name] = self._loop.call_later(max(0, after_s), ring)
 
     def _cancel_timer(self, name: str) -> None:
         if timer := self._timers.pop(name, None):

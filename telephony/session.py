@@ -1,6 +1,11 @@
-"""What an agent brings into a call: its words filled in, its model, its provider."""
+"""What an agent brings into a call: its words filled in, its model, its tools."""
 
+import asyncio
+import logging
+from collections.abc import Mapping
 from datetime import datetime
+from time import monotonic
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
@@ -15,9 +20,56 @@ from telephony.models import Call
 # What the model is shown of a call: a long one must not make every turn slower, dearer
 # and at last too large for the model.
 HISTORY_TURNS = 200
+MAX_TOOL_NAME = 100
+TOOL_WITHIN_S = 30  # whatever a tool's own limit is
+TOOK_TOO_LONG = "It took too long and was given up."
+OUT_OF_ORDER = "It is out of order."
+
+logger = logging.getLogger(__name__)
 
 
-def settings_of(call: Call, *, at: datetime) -> dialogue.Settings:
+class Outcome(Protocol):
+    """What became of one use of a tool; `text` is what the model is shown."""
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def elapsed_ms(self) -> int: ...
+
+
+class Toolbox(Protocol):
+    """An agent's tools for one call."""
+
+    @property
+    def schemas(self) -> tuple[dict[str, Any], ...]: ...
+
+    def meanwhile(self, name: str) -> str: ...
+
+    async def run(self, name: str, arguments: str) -> Outcome: ...
+
+
+class NoTools:
+    schemas = ()
+
+    def meanwhile(self, name: str) -> str:
+        return ""
+
+    async def run(self, name: str, arguments: str) -> Outcome:
+        raise LookupError(name)
+
+
+def toolbox_of(call: Call) -> Toolbox:
+    """The tools of the call's agent, read once."""
+    return NoTools()
+
+
+def settings_of(
+    call: Call, *, at: datetime, toolbox: Toolbox | None = None
+) -> dialogue.Settings:
     """How the call's agent behaves in this call; `at` decides what today is."""
     agent = call.agent
     with override(agent.language or None):
@@ -36,7 +88,13 @@ def settings_of(call: Call, *, at: datetime) -> dialogue.Settings:
             apology=words.apology(),
             time_up_message=str(words.TIME_UP),
             history_limit=HISTORY_TURNS,
+            tools=_meanwhiles(toolbox) if toolbox else {},
         )
+
+
+def _meanwhiles(toolbox: Toolbox) -> Mapping[str, str]:
+    names = (schema["function"]["name"] for schema in toolbox.schemas)
+    return {name: toolbox.meanwhile(name) for name in names}
 
 
 def _prompt_text_of(call: Call) -> str:
@@ -65,13 +123,42 @@ def provider_of(agent: VoiceAgent) -> llm.Provider:
     return llm.configured_provider(agent.model)
 
 
-def request_of(agent: VoiceAgent, messages: tuple[dict[str, str], ...]) -> llm.Request:
+def request_of(
+    agent: VoiceAgent, question: dialogue.AskModel, toolbox: Toolbox
+) -> llm.Request:
     return llm.Request(
-        messages=messages,
+        messages=question.messages,
         model=agent.model or None,
         temperature=agent.temperature,
         max_tokens=agent.max_tokens,
+        tools=toolbox.schemas,
+        may_use_tools=question.may_use_tools,
     )
+
+
+def heard_call(call: dialogue.ToolCall) -> dialogue.ToolCall:
+    """The model's tool call in characters that every database takes."""
+    name, arguments = words.speakable(call.name), words.speakable(call.arguments)
+    return dialogue.ToolCall(call.id, name[:MAX_TOOL_NAME], arguments)
+
+
+async def use_tool(toolbox: Toolbox, call: dialogue.ToolCall) -> dict[str, Any]:
+    """Run a tool: status, text and elapsed_ms, as `ToolAnswered` has them.
+
+    Raises nothing and ends in time: a tool that is broken is the model's to explain.
+    """
+    began = monotonic()
+    try:
+        async with asyncio.timeout(TOOL_WITHIN_S):
+            outcome = await toolbox.run(call.name, call.arguments)
+        status, text = outcome.status, words.speakable(outcome.text)
+    except TimeoutError:
+        status, text = "timed_out", TOOK_TOO_LONG
+    except Exception:  # a bug in a tool must not end the call
+        logger.exception("a tool broke")
+        status, text = "failed", OUT_OF_ORDER
+    elapsed_ms = int((monotonic() - began) * 1000)
+    return {"status": status, "text": text, "elapsed_ms": elapsed_ms}
 
 
 def _facts(call: Call, at: datetime) -> dict[str, str]:

@@ -6,6 +6,9 @@ It streams like an OpenAI-compatible one and misbehaves on request. In a test, u
 What a request gets is chosen by its model name (`fixed`, `echo`, `fault-<fault>`),
 else by the next planned fault, else by the plan (`POST /control`, a `Plan` as JSON).
 `GET /control/requests` shows what was asked, `DELETE` forgets it.
+
+A scripted reply that is a list asks for tools: `{"name", "arguments"}` each, with
+words before them as `{"say"}`.
 """
 
 import argparse
@@ -50,7 +53,13 @@ STREAM_FAULTS = {
     "blank",  # a finished reply of spaces
     "not-a-stream",  # an HTML page with status 200
 }
+TOOL_FAULTS = {
+    "half-a-call",  # the stream ends within a tool call's arguments
+    "nameless-call",  # a tool call without a name
+}
 FAULTS = STATUS_FAULTS.keys() | STREAM_FAULTS
+
+Reply = str | list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class Plan:
     """How to answer. `faults` are taken one a request; None in it is no fault."""
 
     mode: str = "echo"  # echo, fixed or script
-    replies: tuple[str, ...] = ()  # for script; the last one is repeated
+    replies: tuple[Reply, ...] = ()  # for script; the last one is repeated
     analyses: tuple[str, ...] = (FIXED_ANALYSIS,)  # of calls; likewise
     faults: tuple[str | None, ...] = ()
     first_token_ms: float = 0
@@ -84,7 +93,7 @@ class StubLLM:
         self.plan = Plan(**changes)
         self._replies_given = self._analyses_given = self._faults_taken = 0
 
-    def answer(self, body: dict[str, Any]) -> tuple[str, str | None]:
+    def answer(self, body: dict[str, Any]) -> tuple[Reply, str | None]:
         """The reply and the fault for one request, moving on in the plan."""
         model = str(body.get("model", ""))
         if model.startswith("fault-"):
@@ -94,7 +103,7 @@ class StubLLM:
             return "", fault
         return self._reply(model, body), fault
 
-    def _reply(self, model: str, body: dict[str, Any]) -> str:
+    def _reply(self, model: str, body: dict[str, Any]) -> Reply:
         if is_analysis(body):
             turn = min(self._analyses_given, len(self.plan.analyses) - 1)
             self._analyses_given += 1
@@ -177,11 +186,15 @@ def application(stub: StubLLM) -> Starlette:
     )
 
 
-async def stream(reply: str, fault: str | None, plan: Plan) -> AsyncIterator[bytes]:
+async def stream(reply: Reply, fault: str | None, plan: Plan) -> AsyncIterator[bytes]:
     if fault in {"empty", "blank"}:
         reply = "" if fault == "empty" else "  "
     yield chunk({"role": "assistant", "content": ""})
     await asyncio.sleep(plan.first_token_ms / 1000)
+    if not isinstance(reply, str):
+        for part in tool_parts(reply, fault):
+            yield part
+        return
     for position, token in enumerate(tokens(reply)):
         if position == 3 and fault in STREAM_FAULTS:
             if fault == "stall":
@@ -202,13 +215,34 @@ async def stream(reply: str, fault: str | None, plan: Plan) -> AsyncIterator[byt
     yield b"data: [DONE]\n\n"
 
 
+def tool_parts(reply: list[dict[str, Any]], fault: str | None) -> Iterator[bytes]:
+    """Tool calls as OpenAI streams them: the name first, the arguments in bits."""
+    said = [asked["say"] for asked in reply if "say" in asked]
+    yield from (chunk({"content": words}) for words in said)
+    asked_for = [asked for asked in reply if "say" not in asked]
+    for index, asked in enumerate(asked_for):
+        name = None if fault == "nameless-call" else asked["name"]
+        function = {"name": name, "arguments": ""}
+        begun = {"index": index, "id": f"call_{index}", "type": "function"}
+        yield chunk({"content": None, "tool_calls": [begun | {"function": function}]})
+        arguments = asked.get("arguments", {})
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        for start in range(0, len(text), 5):
+            if fault == "half-a-call" and start:
+                return
+            part = {"index": index, "function": {"arguments": text[start : start + 5]}}
+            yield chunk({"tool_calls": [part]})
+    yield chunk({}, finish="tool_calls")
+    yield b"data: [DONE]\n\n"
+
+
 def tokens(text: str) -> list[str]:
     """`text` in words, each with the space before it."""
     words = text.split(" ")
     return [word if index == 0 else f" {word}" for index, word in enumerate(words)]
 
 
-def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
+def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
     data = {
         "id": "chatcmpl-stub",
         "object": "chat.completion.chunk",

@@ -350,6 +350,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CallDirection": "telephony.models.Call.Direction",
         "AgentDirection": "agents.models.VoiceAgent.Direction",
+        "CallStatus": "telephony.models.Call.Status",
+        "ToolUseStatus": "telephony.models.Turn.ToolStatus",
         "Role": "accounts.permissions.Role",
         "AssignableRole": "accounts.permissions.ASSIGNABLE_CHOICES",
     },

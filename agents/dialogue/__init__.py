@@ -5,6 +5,7 @@ in a test. Whoever runs it (a socket, a webhook) turns what happens on the line 
 events, carries out the commands in their order, and keeps the turns.
 """
 
+from agents.chat import ToolCall
 from agents.dialogue.machine import Dialogue
 from agents.dialogue.script import (
     AskModel,
@@ -26,8 +27,14 @@ from agents.dialogue.script import (
     SessionLost,
     Settings,
     StopModel,
+    StopTool,
     TimeUp,
+    ToolAnswered,
+    ToolAsked,
+    ToolUse,
+    TransferCall,
     Turn,
+    UseTool,
 )
 from agents.dialogue.speech import (
     SPEECH_CHARACTERS_PER_SECOND,
@@ -57,8 +64,15 @@ __all__ = [
     "SessionLost",
     "Settings",
     "StopModel",
+    "StopTool",
     "TimeUp",
+    "ToolAnswered",
+    "ToolAsked",
+    "ToolCall",
+    "ToolUse",
+    "TransferCall",
     "Turn",
+    "UseTool",
     "contains_phrase",
     "heard_part",
 ]

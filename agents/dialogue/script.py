@@ -3,7 +3,10 @@
 All `at_ms` are milliseconds since the call was answered.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agents.chat import Message, ToolCall
 
 
 @dataclass(frozen=True)
@@ -11,6 +14,8 @@ class Settings:
     """What an agent is told to do; every text may be empty, which means: say nothing.
 
     `history_limit` is the number of latest turns the model is shown, None for all.
+    `tools` are those that the model is offered, by name, with what is said while each
+    is at work.
     """
 
     greeting: str = ""
@@ -24,6 +29,21 @@ class Settings:
     apology: str = "I am sorry, something went wrong here. Please call again later."
     time_up_message: str = "I am sorry, our time is up. Thank you for calling. Goodbye."
     history_limit: int | None = None
+    tools: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """What a tool was asked and what became of it.
+
+    `status` is running, ok, failed, timed_out, refused, or abandoned: the call ended,
+    or the caller spoke on, before it was done.
+    """
+
+    name: str
+    arguments: str
+    status: str = "running"
+    elapsed_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,14 +52,16 @@ class Turn:
 
     `at_ms` is when its first word was heard or sent. `reply_ms`, on replies only, is
     the time from the caller's words to the model's first; a filler does not shorten it.
+    A tool's turn has its answer as text, which is what the model is shown.
     """
 
     number: int
-    speaker: str  # "caller" or "agent"
+    speaker: str  # "caller", "agent" or "tool"
     text: str
     at_ms: int
     reply_ms: int | None = None
     interrupted: bool = False
+    tool: ToolUse | None = None
 
 
 @dataclass(frozen=True)
@@ -78,8 +100,28 @@ class ReplyToken:
 
 
 @dataclass(frozen=True)
+class ToolAsked:
+    """The model wants a tool; it is used when the reply is finished."""
+
+    reply: int
+    call: ToolCall
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class ToolAnswered:
+    """What became of the tool of this turn; `text` is for the model."""
+
+    turn: int
+    status: str
+    text: str
+    elapsed_ms: int
+    at_ms: int
+
+
+@dataclass(frozen=True)
 class ReplyLate:
-    """The model has not begun and the pause is getting long."""
+    """Nothing was said yet to the caller's words and the pause is getting long."""
 
     reply: int
     at_ms: int
@@ -128,6 +170,8 @@ Event = (
     | CallerInterrupted
     | KeysPressed
     | ReplyToken
+    | ToolAsked
+    | ToolAnswered
     | ReplyLate
     | ReplyFinished
     | ReplyFailed
@@ -155,8 +199,11 @@ class Record:
 
 @dataclass(frozen=True)
 class AskModel:
+    """Without tools, the model must answer from what it knows by now."""
+
     reply: int
-    messages: tuple[dict[str, str], ...]
+    messages: tuple[Message, ...]
+    may_use_tools: bool = True
 
 
 @dataclass(frozen=True)
@@ -165,10 +212,40 @@ class StopModel:
 
 
 @dataclass(frozen=True)
-class EndCall:
-    """Hang up once all is said: agent_ended, model_failed, caller_silent, time_up."""
+class UseTool:
+    """Let the tool work; its answer belongs to the turn of this number."""
 
+    turn: int
+    call: ToolCall
+
+
+@dataclass(frozen=True)
+class StopTool:
+    turn: int
+
+
+@dataclass(frozen=True)
+class EndCall:
+    """Hang up once all is said: agent_ended, model_failed, caller_silent, time_up.
+
+    `detail` is the agent's own word for why.
+    """
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class TransferCall:
+    """Hand the caller over once all is said; where to is the carrier's side's to know.
+
+    `to` and `reason` are the model's words.
+    """
+
+    to: str
     reason: str
 
 
-Command = Say | Record | AskModel | StopModel | EndCall
+Command = (
+    Say | Record | AskModel | StopModel | UseTool | StopTool | EndCall | TransferCall
+)

@@ -22,6 +22,11 @@ def heard_part(said: str, heard: str | None, heard_ms: int | None) -> str:
     return _first_words(said, max(0, heard_ms) * SPEECH_CHARACTERS_PER_SECOND // 1000)
 
 
+def is_start(said: str, heard: str | None) -> bool:
+    """Whether the carrier's `heard` is a part of `said`, leniently spelled."""
+    return _end_of_match(said, heard or "") is not None
+
+
 def _end_of_match(said: str, heard: str) -> int | None:
     """Where `heard` ends in `said`, with the punctuation that ends its last word."""
     folded, origins = _fold(said)

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from agents.demo import (
     LABEL,
     MAX_ANSWER_CHARACTERS,
     DemoResponder,
+    chosen_tool,
     respond,
 )
 from agents.dialogue import contains_phrase
@@ -198,3 +200,95 @@ def test_no_wording_of_a_caller_keeps_it_busy():
     respond([*asked, asked_for_more, said])
 
     assert time.process_time() - started < 0.5
+
+
+def tool(name, description, **properties):
+    parameters = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+TOOLS = (
+    tool(
+        "free_tables",
+        "Look up which tables are free on a day, for a number of people",
+        day={"type": "string", "enum": ["Monday", "Friday"]},
+        people={"type": "integer"},
+        wish={"type": "string"},
+        smoking={"type": "boolean"},
+    ),
+    tool("end_call", "End the call", reason={"type": "string"}),
+    tool("transfer_call", "Transfer the caller", to={"type": "string"}),
+)
+
+
+def chosen(said, tools=TOOLS):
+    call = chosen_tool(conversation("Hello", said), tools)
+    return call and (call.name, json.loads(call.arguments))
+
+
+def test_tool_is_chosen_by_two_telling_words_and_given_arguments():
+    said = "Are there free tables on friday for 4 people?"
+
+    assert chosen(said) == (
+        "free_tables",
+        {"day": "Friday", "people": 4, "wish": said, "smoking": True},
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Goodbye then!", "end_call"),
+        ("Can you put me through to somebody?", "transfer_call"),
+        ("Is the terrace free?", None),
+        ("Where are you?", None),
+    ],
+)
+def test_other_tools_are_chosen_by_what_they_are_for(said, name):
+    assert (chosen(said) or [None])[0] == name
+
+
+def test_without_tools_none_is_chosen():
+    assert chosen("Are there free tables on friday for 4 people?", ()) is None
+
+
+def pieces_of(messages, **options):
+    async def read():
+        request = Request(tuple(messages), tools=TOOLS, **options)
+        return [piece async for piece in DemoResponder(0).stream(request)]
+
+    return asyncio.run(read())
+
+
+def test_tool_is_called_and_its_answer_told():
+    messages = conversation("Hello", "Are there free tables for 4 people?")
+
+    (call,) = pieces_of(messages)
+    messages += [
+        {"role": "assistant", "content": None, "tool_calls": []},
+        {"role": "tool", "tool_call_id": "x", "content": "Two tables are free"},
+    ]
+
+    assert call.name == "free_tables"
+    assert "".join(pieces_of(messages)) == (
+        "Two tables are free. Is there anything else?"
+    )
+
+
+def test_farewell_is_said_before_the_call_is_ended():
+    *words, call = pieces_of(conversation("Hello", "Bye!"))
+
+    assert ("".join(words), call.name) == (GOODBYE, "end_call")
+
+
+def test_tools_that_may_not_be_used_are_not():
+    messages = conversation("Hello", "Are there free tables for 4 people?")
+
+    pieces = pieces_of(messages, may_use_tools=False)
+
+    assert all(isinstance(piece, str) for piece in pieces)

@@ -122,6 +122,69 @@ def test_stream_never_asks_more_often_than_that(provider, stub_llm, fault, reque
     assert len(stub_llm.requests) == requests
 
 
+TOOLS = (
+    {
+        "type": "function",
+        "function": {"name": "book", "description": "Book a table", "parameters": {}},
+    },
+)
+
+
+def test_stream_yields_whole_tool_calls_after_the_words(provider, stub_llm):
+    asked = [
+        {"say": "Let me see."},
+        {"name": "look_up", "arguments": {"day": "Friday"}},
+        {"name": "book", "arguments": {}},
+    ]
+    stub_llm.configure(mode="script", replies=(asked,))
+
+    pieces, failed = listen(provider, tools=TOOLS)
+
+    assert (pieces, failed) == (
+        [
+            "Let me see.",
+            llm.ToolCall("call_0", "look_up", '{"day": "Friday"}'),
+            llm.ToolCall("call_1", "book", "{}"),
+        ],
+        None,
+    )
+    assert stub_llm.requests[0]["tools"] == list(TOOLS)
+    assert "tool_choice" not in stub_llm.requests[0]
+
+
+def test_stream_of_a_tool_call_alone_is_an_answer(provider, stub_llm):
+    stub_llm.configure(mode="script", replies=([{"name": "book"}],))
+
+    assert listen(provider) == ([llm.ToolCall("call_0", "book", "{}")], None)
+
+
+def test_request_may_forbid_the_tools_that_it_shows(provider, stub_llm):
+    listen(provider, tools=TOOLS, may_use_tools=False)
+
+    assert stub_llm.requests[0]["tool_choice"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("half-a-call", "cut"), ("nameless-call", "malformed")]
+)
+def test_stream_yields_no_half_tool_call(provider, stub_llm, fault, reason):
+    asked = [{"name": "book", "arguments": {"day": "Friday"}}]
+    stub_llm.configure(mode="script", replies=(asked,), faults=(fault,))
+
+    pieces, failed = listen(provider)
+
+    assert (pieces, failed.reason) == ([], reason)
+
+
+def test_long_arguments_are_signs_of_life(provider, stub_llm, monkeypatch):
+    monkeypatch.setattr(llm, "FIRST_TOKEN_TIMEOUT_S", 0.5)
+    stub_llm.configure(
+        mode="script", replies=([{"name": "a", "arguments": {"x": "y" * 300}}],)
+    )
+
+    assert listen(provider)[1] is None
+
+
 def test_stream_waits_only_so_long_for_the_first_token(provider, stub_llm, monkeypatch):
     monkeypatch.setattr(llm, "FIRST_TOKEN_TIMEOUT_S", 0.2)
 
@@ -280,69 +343,6 @@ def test_model_failed_reads_like_a_sentence():
         "slow",
         "The model took too long to answer.",
     )
-
-
-def test_events_survive_any_splitting():
-    event = '{"choices": [{"delta": {"content": "né"}}]}'.encode()
-    body = b": hello\r\ndata: " + event + b"\r\n\r\nevent: x\ndata:[DONE]\n\n"
-    for size in range(1, len(body)):
-        data = llm._EventData()
-
-        pieces = [body[at : at + size] for at in range(0, len(body), size)]
-
-        assert [found for piece in pieces for found in data.feed(piece)] == [
-            event,
-            b"[DONE]",
-        ]
-
-
-def test_events_of_an_endless_line_are_malformed():
-    data = llm._EventData()
-
-    with pytest.raises(llm.ModelFailed) as caught:
-        for _ in range(3):
-            data.feed(b"x" * llm.MAX_LINE_BYTES)
-
-    assert caught.value.reason == "malformed"
-
-
-@pytest.mark.parametrize(
-    ("chunk", "read"),
-    [
-        (b'{"choices": []}', ("", None)),
-        (b'{"choices": [{"delta": {"content": null}}]}', ("", None)),
-        (b'{"choices": [{"delta": {}, "finish_reason": "stop"}]}', ("", "stop")),
-        (b'{"choices": [{"delta": {"content": " a "}}]}', (" a ", None)),
-        (b'{"choices": [{"delta": null, "finish_reason": "length"}]}', ("", "length")),
-    ],
-)
-def test_chunks_of_all_kinds_are_read(chunk, read):
-    assert llm._read_chunk(chunk) == read
-
-
-@pytest.mark.parametrize(
-    "chunk",
-    [
-        b"",
-        b"[]",
-        b"1",
-        b"null",
-        b"{}",
-        b'"x"',
-        b'{"choices": 1}',
-        b'{"choices": ["x"]}',
-        b'{"choices": {"a": 1}}',
-        b'{"choices": [{"delta": "x"}]}',
-        b'{"choices": [{"delta": {"content": 5}}]}',
-        b'{"choices": [{"delta": {"content": ["x"]}}]}',
-        b"\xff\xfe\xfd",
-    ],
-)
-def test_chunks_that_are_none_are_malformed(chunk):
-    with pytest.raises(llm.ModelFailed) as caught:
-        llm._read_chunk(chunk)
-
-    assert caught.value.reason == "malformed"
 
 
 def test_collect_gives_the_whole_answer(provider):

@@ -69,10 +69,27 @@ def _midnight(day: date) -> datetime:
 CallFilter.base_filters["from"] = filters.DateFilter(method="since")
 
 
+class ToolUseSerializer(serializers.Serializer):
+    """One use of a tool in the conversation; the turn's text is its answer."""
+
+    name = serializers.CharField()
+    arguments = serializers.CharField(help_text="JSON, as the model wrote it.")
+    status = serializers.ChoiceField(
+        Turn.ToolStatus.choices,
+        help_text="`abandoned`: the call ended, or the caller spoke on, before it was "
+        "done.",
+    )
+    elapsed_ms = serializers.IntegerField()
+
+
 class TurnSerializer(serializers.ModelSerializer):
+    tool = ToolUseSerializer(
+        allow_null=True, help_text="What a tool was asked; null for speech."
+    )
+
     class Meta:
         model = Turn
-        fields = ["number", "speaker", "text", "at", "reply_ms", "interrupted"]
+        fields = ["number", "speaker", "text", "at", "reply_ms", "interrupted", "tool"]
 
 
 class CallEventSerializer(serializers.ModelSerializer):

@@ -67,6 +67,7 @@ CALL_DETAIL = CALL | {
             "at": "2026-03-02T09:30:01Z",
             "reply_ms": None,
             "interrupted": False,
+            "tool": None,
         },
         {
             "number": 2,
@@ -75,6 +76,21 @@ CALL_DETAIL = CALL | {
             "at": "2026-03-02T09:30:06Z",
             "reply_ms": None,
             "interrupted": False,
+            "tool": None,
+        },
+        {
+            "number": 3,
+            "speaker": "tool",
+            "text": "Saturday: 9:00 to 13:00",
+            "at": "2026-03-02T09:30:07Z",
+            "reply_ms": None,
+            "interrupted": False,
+            "tool": {
+                "name": "opening_hours",
+                "arguments": '{"day": "Saturday"}',
+                "status": "ok",
+                "elapsed_ms": 240,
+            },
         },
     ],
     "events": [

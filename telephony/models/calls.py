@@ -216,6 +216,7 @@ class Call(OwnedModel):
     # The live session's address: good for one connection.
     relay_token = models.CharField(max_length=40, unique=True, default=opaque_token)
     relay_connected_at = models.DateTimeField(null=True)
+    times_resumed = models.PositiveSmallIntegerField(default=0)
 
     objects = closed_manager(CallQuerySet)
     unscoped = models.Manager.from_queryset(CallQuerySet)()
@@ -286,12 +287,20 @@ class Call(OwnedModel):
 
 
 class Turn(OwnedModel):
-    """One utterance in a call."""
+    """One utterance in a call, or one use of a tool with its answer as text."""
 
     class Speaker(models.TextChoices):
         CALLER = "caller", _("Caller")
         AGENT = "agent", _("Agent")
         TOOL = "tool", _("Tool")
+
+    class ToolStatus(models.TextChoices):
+        RUNNING = "running", _("At work")
+        OK = "ok", _("Done")
+        FAILED = "failed", _("Failed")
+        TIMED_OUT = "timed_out", _("Took too long")
+        REFUSED = "refused", _("Not done")
+        ABANDONED = "abandoned", _("Broken off")
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="turns")
     number = models.PositiveIntegerField()
@@ -301,6 +310,8 @@ class Turn(OwnedModel):
     at_ms = models.PositiveIntegerField()  # since the call was answered
     reply_ms = models.PositiveIntegerField(null=True)
     interrupted = models.BooleanField(default=False)
+    # name, arguments (the model's JSON text), status, elapsed_ms; null for speech
+    tool = models.JSONField(null=True)
 
     class Meta(OwnedModel.Meta):
         constraints = [

@@ -5,7 +5,7 @@ Everything here may be repeated: the carrier delivers twice, late and out of ord
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -235,14 +235,20 @@ def _fields_of(call: Call, turn: dialogue.Turn) -> dict:
         "at_ms": turn.at_ms,
         "reply_ms": turn.reply_ms,
         "interrupted": turn.interrupted,
+        "tool": asdict(turn.tool) if turn.tool else None,
     }
 
 
 def stored_turns(call: Call) -> list[dialogue.Turn]:
     """The transcript, as the dialogue knows it."""
-    names = ("number", "speaker", "text", "at_ms", "reply_ms", "interrupted")
+    names = ("number", "speaker", "text", "at_ms", "reply_ms", "interrupted", "tool")
     rows = Turn.unscoped.filter(call=call).order_by("number").values(*names)
-    return [dialogue.Turn(**row) for row in rows]
+    return [
+        dialogue.Turn(
+            **row | {"tool": dialogue.ToolUse(**row["tool"]) if row["tool"] else None}
+        )
+        for row in rows
+    ]
 
 
 def record_event(

@@ -151,3 +151,23 @@ def test_a_sid_of_another_tenant_finds_nothing(alice, mallory):
 
 def test_calls_are_not_placed_by_the_api_yet(alice):
     assert alice.api("POST", "/api/calls", {}).status_code == 405
+
+
+def test_turn_of_a_tool_tells_what_was_asked_and_answered(alice):
+    call = make_call(alice)
+    use = {"name": "f", "arguments": "{}", "status": "ok", "elapsed_ms": 12}
+    for number, fields in enumerate(
+        ({"speaker": "caller", "text": "Hi"}, {"speaker": "tool", "tool": use})
+    ):
+        Turn.unscoped.create(
+            owner=alice.workspace,
+            call=call,
+            number=number,
+            at=call.started_at,
+            at_ms=0,
+            **fields,
+        )
+
+    turns = alice.api("GET", f"/api/calls/{call.pk}").json()["turns"]
+
+    assert [turn["tool"] for turn in turns] == [None, use]

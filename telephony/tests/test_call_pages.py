@@ -528,3 +528,24 @@ def test_agent_calls_of_another_workspace_are_not_found(alice, mallory):
     page = alice.client.get(reverse("telephony:agent_calls", args=[agent.pk]))
 
     assert page.status_code == 404
+
+
+def test_detail_shows_what_a_tool_was_asked_and_answered(alice):
+    call = make_call(alice.workspace)
+    use = {"name": "find", "arguments": '{"q": "<b>"}', "status": "timed_out"}
+    make_turn(call, 1, "When?")
+    make_turn(call, 2, "No <answer>", speaker="tool", tool=use | {"elapsed_ms": 340})
+
+    shown = text_of(alice.client.get(call.get_absolute_url()))
+
+    for words in ('find({"q": "<b>"})', "Took too long", "took 340 ms", "No <answer>"):
+        assert words in shown
+
+
+def test_live_page_shows_the_last_words_and_not_a_tools(alice):
+    call = make_live_call(alice.workspace)
+    make_turn(call, 1, "When are you open?")
+    use = {"name": "find", "arguments": "{}", "status": "running", "elapsed_ms": 0}
+    make_turn(call, 2, "", speaker="tool", tool=use)
+
+    assert "When are you open?" in text_of(alice.client.get(LIVE))

@@ -1,0 +1,277 @@
+"""Any order of events keeps the promises of the dialogue."""
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from agents.dialogue import (
+    AskModel,
+    CallerHungUp,
+    CallerInterrupted,
+    CallerSilent,
+    CallerSpoke,
+    CallOpened,
+    Dialogue,
+    EndCall,
+    KeysPressed,
+    Record,
+    ReplyFailed,
+    ReplyFinished,
+    ReplyLate,
+    ReplyToken,
+    Say,
+    SessionLost,
+    Settings,
+    StopModel,
+    StopTool,
+    TimeUp,
+    ToolAnswered,
+    ToolAsked,
+    ToolCall,
+    TransferCall,
+    UseTool,
+)
+from agents.dialogue.machine import MAX_ROUNDS
+
+TOOLS = {
+    "look_up": "Let me look.",
+    "book": "",
+    "end_call": "",
+    "transfer_call": "Hold on.",
+}
+SETTINGS = Settings(
+    greeting="Hello, this is Luigi's.",
+    instructions="You answer for Luigi's.",
+    end_call_phrases=("goodbye",),
+    end_call_message="Thanks for calling.",
+    filler="One moment.",
+    apology="Sorry.",
+    tools=TOOLS,
+)
+KINDS = [
+    SETTINGS,
+    Settings(),
+    Settings(filler="", apology="", tools=TOOLS),
+    Settings(greeting="Hi.", caller_speaks_first=True, history_limit=3, tools=TOOLS),
+]
+
+WORDS = st.sampled_from(
+    ["", " ", "yes", "Goodbye.", " we open", "at nine", "One moment.", "Let me look."]
+)
+# Mostly the newest: what it is said of is known only while the events are played.
+AGO = st.sampled_from([0, 0, 0, 0, 1, 2])
+CALLS = st.builds(
+    ToolCall,
+    st.just("x"),
+    st.sampled_from([*TOOLS, "no_such_tool"]),
+    st.sampled_from(['{"reason": "done", "to": "sales"}', "nonsense"]),
+)
+CALLER = st.one_of(
+    st.builds(CallerSpoke, WORDS, st.just(0)),
+    st.builds(
+        CallerInterrupted,
+        st.none() | WORDS,
+        st.none() | st.integers(0, 2_000),
+        st.just(0),
+    ),
+    st.builds(KeysPressed, st.sampled_from(["", "1", "#"]), st.just(0)),
+    st.builds(CallerSilent, st.just(0)),
+)
+MODEL = st.one_of(
+    st.builds(ReplyToken, AGO, WORDS, st.just(0)),
+    st.builds(ReplyToken, AGO, WORDS, st.just(0)),
+    st.builds(ToolAsked, AGO, CALLS, st.just(0)),
+    st.builds(ReplyFinished, AGO, st.just(0)),
+    st.builds(ReplyFinished, AGO, st.just(0)),
+    st.builds(ReplyLate, AGO, st.just(0)),
+    st.builds(ReplyFailed, AGO, st.just("cut"), st.just(0)),
+)
+ANSWERS = st.builds(
+    ToolAnswered,
+    AGO,
+    st.sampled_from(["ok", "ok", "failed", "timed_out"]),
+    st.sampled_from(["", "Two tables."]),
+    st.integers(0, 9_000),
+    st.just(0),
+)
+ENDS = st.sampled_from([TimeUp(0), CallerHungUp(0), SessionLost(0)])
+EVENTS = st.one_of(CALLER, MODEL, MODEL, MODEL, ANSWERS, st.builds(CallOpened, AGO))
+
+
+@hypothesis_settings(max_examples=400, deadline=None)
+@given(
+    st.lists(EVENTS, max_size=50), st.lists(ENDS, max_size=2), st.sampled_from(KINDS)
+)
+def test_any_order_of_events_keeps_the_promises(events, ends, settings):
+    line = Line(Dialogue(settings))
+
+    line.play([*events, *ends, *events[:5]])
+
+    line.check()
+
+
+@hypothesis_settings(max_examples=150, deadline=None)
+@given(
+    st.lists(EVENTS, max_size=30), st.lists(EVENTS, max_size=30), st.sampled_from(KINDS)
+)
+def test_a_session_lost_anywhere_goes_on_in_another(before, after, settings):
+    first = Line(Dialogue(settings))
+    first.play([*before, SessionLost(0)])
+    kept = first.dialogue.turns
+
+    second = Line(Dialogue(settings, kept), kept)
+    second.play([CallOpened(0), *after])
+
+    second.check()
+    said = [turn.text for turn in second.dialogue.turns if turn.number > len(kept)]
+    assert not kept or settings.greeting not in [s for s in said if s]
+    if kept and kept[-1].speaker == "caller":
+        assert second.asked_at_once
+
+
+class Line:
+    """Plays events, carries out commands like a relay, and refuses impossible ones."""
+
+    def __init__(self, dialogue, turns=()):
+        self.dialogue = dialogue
+        self.asked = None  # the model request that is open
+        self.replies = 0
+        self.rounds = 0
+        self.at_work = []  # turns of tools
+        self.answered = []
+        self.is_closed = True
+        self.has_left = False
+        self.asked_at_once = False
+        self.speeches = [dialogue.settings.greeting, ""]
+        self.recorded = {turn.number: turn for turn in turns}
+        self.resumed = set(self.recorded)
+
+    def play(self, events):
+        for number, drawn in enumerate(events):
+            event = self.meant(drawn)
+            had_ended, is_news = self.dialogue.has_ended, self.is_news(event)
+            commands = self.dialogue.receive(event)
+            assert not (had_ended and commands)
+            assert is_news or not commands
+            for command in commands:
+                self.carry_out(command, event)
+            if isinstance(event, ReplyFinished | ReplyFailed):
+                self.finish(event.reply)
+            assert self.dialogue.is_busy == (self.asked is not None or self.awaits())
+            self.asked_at_once |= number == 0 and self.asked is not None
+
+    def meant(self, event):
+        """The event about a reply or a tool that there was."""
+        match event:
+            case ToolAnswered(ago, status, text, elapsed_ms, at_ms):
+                known = [*self.answered, *self.at_work]
+                turn = known[-1 - ago] if ago < len(known) else 99
+                return ToolAnswered(turn, status, text, elapsed_ms, at_ms)
+            case ReplyToken() | ToolAsked() | ReplyFinished() | ReplyLate():
+                return type(event)(
+                    self.replies - event.reply, *list(vars(event).values())[1:]
+                )
+            case ReplyFailed(ago, reason, at_ms):
+                return ReplyFailed(self.replies - ago, reason, at_ms)
+        return event
+
+    def is_news(self, event):
+        """Whether anything may be done about it."""
+        match event:
+            case ReplyToken(reply) | ReplyFinished(reply) | ReplyFailed(reply):
+                return reply == self.asked
+            case ReplyLate(reply):
+                return reply == self.replies and self.dialogue.is_busy
+            case ToolAnswered(turn):
+                return turn in self.at_work
+        return True
+
+    def awaits(self):
+        return bool(self.dialogue._awaited)
+
+    def carry_out(self, command, event):
+        assert not self.has_left
+        match command:
+            case AskModel(reply, messages, may_use_tools):
+                if isinstance(event, ReplyFinished):  # its tools could not be used
+                    self.finish(event.reply)
+                assert self.asked is None and reply == self.replies + 1
+                self.asked = self.replies = reply
+                heard = isinstance(event, CallerSpoke | KeysPressed | CallOpened)
+                self.rounds = 1 if heard else self.rounds + 1
+                assert may_use_tools == (self.rounds <= MAX_ROUNDS)
+                check_messages(messages)
+            case StopModel(reply):
+                assert self.asked == reply
+                self.asked = None
+            case UseTool(turn, call):
+                assert self.recorded[turn].tool.status == "running"
+                assert call.name in self.dialogue.settings.tools
+                self.at_work.append(turn)
+            case StopTool(turn):
+                self.at_work.remove(turn)
+            case Say(text, last):
+                self.speeches[-1] += text
+                self.is_closed = last
+                if last:
+                    self.speeches.append("")
+            case Record(turn):
+                assert turn.number <= len(self.recorded) + 1
+                if isinstance(event, ToolAnswered) and turn.number == event.turn:
+                    self.at_work.remove(turn.number)
+                    self.answered.append(turn.number)
+                self.recorded[turn.number] = turn
+            case EndCall() | TransferCall():
+                assert self.is_closed
+                self.has_left = True
+
+    def finish(self, reply):
+        if reply == self.asked:
+            self.asked = None
+
+    def check(self):
+        turns = self.dialogue.turns
+        assert tuple(self.recorded[n] for n in sorted(self.recorded)) == turns
+        assert [turn.number for turn in turns] == list(range(1, len(turns) + 1))
+        for turn in turns:
+            if turn.speaker == "agent" and turn.number not in self.resumed:
+                assert self.has_said(turn)
+            if turn.tool and turn.tool.status == "running":
+                assert not self.dialogue.has_ended
+        assert self.is_closed or self.dialogue.is_busy
+        if self.dialogue.has_ended:
+            assert self.asked is None and self.at_work == []
+
+    def has_said(self, turn):
+        return any(
+            speech.strip() == turn.text
+            or (turn.interrupted and speech.strip().startswith(turn.text))
+            for speech in self.speeches
+        )
+
+
+def check_messages(messages):
+    """What every provider insists on: each call is answered at once, by its id."""
+    due = []
+    for message in messages:
+        if message["role"] == "tool":
+            due.remove(message["tool_call_id"])
+            continue
+        assert due == []
+        due = [call["id"] for call in message.get("tool_calls", [])]
+        assert message["content"] or due
+    assert due == []
+
+
+@pytest.mark.parametrize("rounds", range(1, 4))
+def test_property_test_reaches_tools(rounds):
+    """The driver itself: rounds of tools can be played through it."""
+    line = Line(Dialogue(SETTINGS))
+    line.play([CallOpened(0), CallerSpoke("A table?", 0)])
+    for _ in range(rounds):
+        call = ToolCall("x", "book", "{}")
+        line.play([ToolAsked(0, call, 0), ReplyFinished(0, 0)])
+        line.play([ToolAnswered(0, "ok", "Yes.", 5, 0)])
+
+    assert (line.asked, len(line.answered)) == (rounds + 1, rounds)
