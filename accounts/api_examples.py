@@ -53,3 +53,18 @@ API_KEY = {
 API_KEY_WITH_SECRET = API_KEY | {
     "key": "vo_8Jr2mQm0vS1o7u3H4b5N6c7X8z9A0sD1fG2hJ3kL4qW"
 }
+
+DELETED = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    "kind": "voice_agent",
+    "name": "Reception",
+    "deleted_at": "2026-03-02T09:30:00Z",
+    "deleted_by_id": USER["id"],
+    "restorable_until": "2026-04-01T09:30:00Z",
+}
+RESTORE = {"name": "Reception (restored)"}
+RESTORED = {
+    "id": DELETED["id"],
+    "kind": "voice_agent",
+    "name": "Reception (restored)",
+}

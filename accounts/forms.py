@@ -1,11 +1,14 @@
 import zoneinfo
 from datetime import timedelta
 from itertools import groupby
+from urllib.parse import urlencode
 
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import deleted
+from accounts.deleted.listing import Place
 from accounts.models import AccessToken, User, Workspace
 from accounts.permissions import ASSIGNABLE_CHOICES, Role
 from accounts.tenancy import OwnedFormMixin
@@ -114,3 +117,57 @@ class ApiKeyForm(forms.Form):
         if days == "never":
             return None
         return timezone.now() + timedelta(days=int(days))
+
+
+class PlaceField(forms.CharField):
+    """A place in the list of what was deleted, as its pages link to it."""
+
+    widget = forms.HiddenInput
+
+    def clean(self, value):
+        text = super().clean(value)
+        try:
+            return Place.parse(text) if text else None
+        except ValueError:
+            raise forms.ValidationError(_("No page begins here.")) from None
+
+
+class DeletedFilterForm(forms.Form):
+    """What the list of deleted things can be narrowed to."""
+
+    kind = forms.ChoiceField(label=_("Kind"), required=False)
+    before = PlaceField(required=False, max_length=80)
+    after = PlaceField(required=False, max_length=80)
+
+    def __init__(self, data):
+        super().__init__(data, auto_id="filter-%s", use_required_attribute=False)
+        known = [(kind.key, kind.title) for kind in deleted.kinds()]
+        self.fields["kind"].choices = [("", _("Everything")), *known]
+
+    @property
+    def kinds(self):
+        key = self.cleaned_data["kind"]
+        return [deleted.kind_named(key)] if key else deleted.kinds()
+
+    @property
+    def is_narrowed(self):
+        return bool(self["kind"].data)
+
+    def query(self, **place):
+        """The shortest query string of this list at `before=` or `after=`."""
+        kind = self["kind"].data
+        return urlencode([*([("kind", kind)] if kind else []), *place.items()])
+
+
+class RestoreForm(forms.Form):
+    """The name that a row shall come back under; empty: its own."""
+
+    name = forms.CharField(label=_("New name"), max_length=100, required=False)
+
+    def tell(self, refusal):
+        """Offer a free name, or say why the one given will not do."""
+        self.fields["name"].required = True
+        if isinstance(refusal, deleted.NameTaken):
+            self.data = {"name": refusal.suggestion}
+        elif isinstance(refusal, deleted.BadName):
+            self.add_error("name", str(refusal))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.views import api_keys, invitations, members, profile, workspaces
+from accounts.views import api_keys, deleted, invitations, members, profile, workspaces
 
 app_name = "accounts"
 
@@ -61,10 +61,16 @@ API_KEYS = [
     path("api-keys/<uuid:pk>/revoke", api_keys.api_key_revoke, name="api_key_revoke"),
 ]
 
+DELETED = [
+    path("deleted", deleted.deleted_list, name="deleted_list"),
+    path("deleted/<uuid:pk>/restore", deleted.deleted_restore, name="deleted_restore"),
+]
+
 urlpatterns = [
     path("settings/profile", profile.profile, name="profile"),
     *WORKSPACES,
     *MEMBERS,
     *INVITATIONS,
     *API_KEYS,
+    *DELETED,
 ]

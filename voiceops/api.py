@@ -122,12 +122,16 @@ class NewestFirst(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
             if cursor is not None and cursor.position is not None:
-                UUID(cursor.position)
+                self.read_position(cursor.position)
         except (NotFound, ValueError):
             cursor = UNREADABLE
         if cursor == UNREADABLE:
             raise ValidationError({"cursor": ["Not a cursor of this list."]})
         return cursor
+
+    def read_position(self, position: str) -> None:
+        """Raise ValueError for what is no position in this list."""
+        UUID(position)
 
     def get_schema_operation_parameters(self, view):
         size = {"type": "integer", "minimum": 1, "maximum": self.max_page_size}

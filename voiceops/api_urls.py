@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import AllowAny
 
 from accounts import api as accounts
+from accounts import api_deleted as deleted
 from accounts import api_teams as teams
 from agents.api import prompts, voice_agents
 from telephony.api import calls, carrier, do_not_contact
@@ -27,6 +28,8 @@ agents = [
 ]
 canonical = [
     path("auth/", include(auth)),
+    path("deleted", deleted.DeletedListView.as_view()),
+    path("deleted/<uuid:pk>/restore", deleted.RestoreView.as_view()),
     path("agents", include(agents)),
     path("prompts", prompts.PromptListView.as_view()),
     path("prompts/<uuid:prompt_id>", prompts.PromptView.as_view()),

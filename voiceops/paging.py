@@ -14,8 +14,8 @@ class Page:
     """`newer` is the next page's `after`, `older` its `before`; None: no such page."""
 
     rows: list[Any]
-    newer: UUID | None = None
-    older: UUID | None = None
+    newer: UUID | str | None = None
+    older: UUID | str | None = None
 
 
 def newest_first(

@@ -1,6 +1,7 @@
 """The API of voice agents: the services that the pages call too."""
 
 from django.db import transaction
+from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -215,7 +216,10 @@ class VoiceAgentView(RowView):
         return super().delete(request, *args, **kwargs)
 
     def perform_destroy(self, agent):
-        services.delete_agent(agent)
+        try:
+            services.delete_agent(agent)
+        except services.Gone:
+            raise Http404 from None
 
 
 @shown_as(answer=examples.ACTIVATED_AGENT)

@@ -4,7 +4,6 @@ from itertools import chain, count
 
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -78,12 +77,12 @@ def deactivate(agent: VoiceAgent) -> None:
 
 
 def delete_agent(agent: VoiceAgent) -> None:
-    """Put the agent away, inactive; its calls stay and its name is free again."""
-    agent.is_active = False
-    agent.deleted_at = timezone.now()
+    """Put the agent away, inactive: its calls stay, its name is free. Raises Gone."""
     with transaction.atomic():
-        agent.save(update_fields=["is_active", "deleted_at"])
-        audit.record(Action.DELETED, agent)
+        held = locked(VoiceAgent, agent.pk)
+        _set_active(held, False)
+        held.put_away()
+        audit.record(Action.DELETED, held)
 
 
 def duplicate_agent(agent: VoiceAgent) -> VoiceAgent:

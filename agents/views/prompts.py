@@ -16,6 +16,7 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
+from accounts.undo import offer_undo
 from agents import services
 from agents.diff import compare
 from agents.forms.prompts import CompareForm, PromptForm, PromptPreview, RestoreForm
@@ -214,7 +215,7 @@ def prompt_delete(request, pk):
             % {"name": prompt.name, "why": refusal},
         )
         return go_to(request, prompt.get_absolute_url())
-    messages.success(request, _("“%(name)s” is deleted.") % {"name": prompt.name})
+    offer_undo(request, prompt, _("“%(name)s” is deleted.") % {"name": prompt.name})
     return go_to(request, reverse("agents:prompt_list"))
 
 

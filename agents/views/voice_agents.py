@@ -1,6 +1,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -12,6 +13,7 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
+from accounts.undo import offer_undo
 from agents import llm, services
 from agents.forms.voice_agents import AgentFilterForm, NewVoiceAgentForm, VoiceAgentForm
 from agents.models import VoiceAgent
@@ -169,11 +171,12 @@ def agent_duplicate(request, pk):
 @can_write
 def agent_delete(request, pk):
     agent = _get_agent(request, pk)
-    services.delete_agent(agent)
-    messages.success(
-        request,
-        _("“%(name)s” is deleted. Its calls stay in the list.") % {"name": agent.name},
-    )
+    try:
+        services.delete_agent(agent)
+    except services.Gone:
+        raise Http404 from None
+    text = _("“%(name)s” is deleted. Its calls stay in the list.")
+    offer_undo(request, agent, text % {"name": agent.name})
     return go_to(request, reverse("agents:agent_list"))
 
 

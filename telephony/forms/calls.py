@@ -31,11 +31,11 @@ def any_of(words, choices):
 
 
 class HistoryChoiceField(forms.ModelChoiceField):
-    """A choice among rows of which some are removed, and says which."""
+    """A choice among rows of which some are deleted, and says which."""
 
     def label_from_instance(self, row):
         if row.is_deleted:
-            return _("%(row)s (removed)") % {"row": row}
+            return _("%(row)s (deleted)") % {"row": row}
         return super().label_from_instance(row)
 
 

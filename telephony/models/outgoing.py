@@ -87,6 +87,8 @@ class DialledDay(OwnedModel):
 class DoNotContact(SoftDeleteModel):
     """A number that nobody of the workspace calls or texts any more."""
 
+    audited_as = "do_not_contact", _("Do-not-contact number")
+
     class Source(models.TextChoices):
         PERSON = "person", _("Entered by a person")
         CSV = "csv", _("From a list")

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import deleted
 from accounts.models import Workspace
 from agents.models import VoiceAgent
 from telephony import twilio
@@ -254,11 +255,7 @@ def register_phone(
         carrier_sid=held.sid,
     )
     _store(phone)
-    try:
-        point_phone(phone)
-    except twilio.CarrierError as error:
-        logger.warning("phone %s: not pointed", phone.pk)
-        raise NotPointed(phone, error) from error
+    _point(phone)
     return phone
 
 
@@ -284,6 +281,14 @@ def point_phone(phone: Phone) -> None:
     )
 
 
+def _point(phone: Phone) -> None:
+    try:
+        point_phone(phone)
+    except twilio.CarrierError as error:
+        logger.warning("phone %s: not pointed", phone.pk)
+        raise NotPointed(phone, error) from error
+
+
 def remove_phone(phone: Phone) -> None:
     """Put the number away, deactivate its agents and clear it at the carrier.
 
@@ -304,3 +309,32 @@ def remove_phone(phone: Phone) -> None:
     except twilio.CarrierError as error:
         logger.warning("phone %s: not cleared", phone.pk)
         raise NotCleared(phone, error) from error
+
+
+def restore_phone(phone: Phone) -> Phone:
+    """Bring a removed number back and send its calls here again.
+
+    As when it was registered: the carrier says whether the account (still) holds the
+    number, a constraint decides whether somebody registered it meanwhile, and only
+    then is it pointed here. Raises what `register_phone` does, and what
+    `deleted.bring_back` does instead of `NumberTaken` and `AccountRemoved`.
+    """
+    account = _account_of_removed(phone)
+    held = twilio.find_number(account, phone.number)
+    if held is None:
+        raise NumberNotHeld
+    restored = deleted.bring_back(phone, carrier_account=account, carrier_sid=held.sid)
+    _point(restored)
+    return restored
+
+
+def _account_of_removed(phone: Phone) -> CarrierAccount:
+    """The number's account, or the same one of the carrier's connected anew."""
+    account = phone.carrier_account
+    if not account.is_deleted:
+        return account
+    connected = CarrierAccount.objects.for_owner(phone.owner_id)
+    again = connected.filter(account_sid=account.account_sid).first()
+    if again is None:
+        raise deleted.NeedsAnother(account)
+    return again

@@ -207,7 +207,7 @@ def test_list_is_narrowed_to_an_agent_and_a_phone_that_are_gone(alice):
 
     assert (listed(by_agent), listed(by_phone)) == (ids(wanted), ids(wanted))
     offered = [label for _, label in by_agent.context["form"]["agent"].field.choices]
-    assert offered == ["Any agent", "Here", "Gone (removed)"]
+    assert offered == ["Any agent", "Here", "Gone (deleted)"]
 
 
 def test_days_are_the_viewers_across_a_change_of_the_clock(alice):

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db import connection, connections
 from django.utils import timezone
 
+from accounts import deleted
 from agents.models import VoiceAgent
 from telephony import twilio
 from telephony.models import Call, CarrierAccount, Phone
@@ -460,3 +461,171 @@ def test_check_phone_finds_refused_signatures_until_a_call_comes_in(
 )
 def test_is_private(host, private):
     assert is_private(host) is private
+
+
+# -- Bringing numbers back -------------------------------------------------------------
+
+
+def removed(row):
+    """The row as it is stored after it was removed."""
+    remove = verbs.remove_phone if isinstance(row, Phone) else verbs.remove_account
+    remove(row)
+    return type(row).unscoped.get(pk=row.pk)
+
+
+def bring_back(phone):
+    return deleted.restore(phone, deleted.kind_of(Phone))
+
+
+def test_restored_phone_is_pointed_here_again(carrier, login, phone):
+    gone = removed(phone)
+    assert carrier.number(login, phone.number)["voice_url"] == ""
+
+    back = bring_back(gone)
+
+    shown = carrier.number(login, phone.number)
+    assert shown["voice_url"] == verbs.voice_url(phone)
+    assert shown["status_callback"] == verbs.status_callback(phone)
+    assert Phone.objects.for_owner(phone.owner).get() == back
+
+
+def test_agents_of_a_restored_phone_stay_inactive(phone):
+    agent = VoiceAgent.unscoped.create(
+        owner=phone.owner, phone=phone, name="Reception", is_active=True
+    )
+
+    bring_back(removed(phone))
+
+    agent.refresh_from_db()
+    assert (agent.is_active, agent.phone) == (False, phone)
+
+
+def test_restored_phone_that_cannot_be_pointed_says_so_and_is_restored(
+    carrier, login, phone
+):
+    gone = removed(phone)
+    carrier.fail(login, "500", method="POST")
+
+    with pytest.raises(deleted.RestoredIncompletely) as told:
+        bring_back(gone)
+
+    assert "its calls may not reach us yet" in str(told.value)
+    assert told.value.row == phone
+    assert Phone.objects.for_owner(phone.owner).exists()
+
+
+def test_phone_stays_deleted_while_the_carrier_cannot_be_asked(phone, settings):
+    gone = removed(phone)
+    settings.TWILIO_API_BASE_URL = UNREACHABLE
+
+    with pytest.raises(deleted.CouldNotAsk):
+        bring_back(gone)
+
+    assert Phone.unscoped.get().is_deleted
+
+
+def test_phone_that_the_account_no_longer_holds_stays_deleted(carrier, login, phone):
+    gone = removed(phone)
+    Phone.unscoped.update(number=carrier.open_account().numbers[0])
+    gone.refresh_from_db()
+
+    with pytest.raises(deleted.Refused, match="not on this account"):
+        bring_back(gone)
+
+    assert Phone.unscoped.get().is_deleted
+
+
+@pytest.mark.parametrize("who", ["owner", "stranger"])
+def test_phone_registered_meanwhile_by_anybody_stays_deleted(
+    who, request, login, account, phone
+):
+    """The words are those of registering a number that is taken: no more is told."""
+    gone = removed(phone)
+    somebody = request.getfixturevalue(who)
+    theirs = account if somebody == account.owner else connect(login, somebody)
+    register(login, theirs)
+
+    with pytest.raises(deleted.Refused) as refusal:
+        bring_back(gone)
+
+    assert str(refusal.value) == str(verbs.NumberTaken())
+    assert refusal.value.reason == "taken"
+    assert Phone.unscoped.get(pk=phone.pk).is_deleted
+
+
+def test_phone_waits_for_its_account(account, phone):
+    gone = removed(phone)
+    removed(account)
+
+    with pytest.raises(deleted.NeedsAnother) as refusal:
+        bring_back(Phone.unscoped.get(pk=gone.pk))
+
+    assert refusal.value.row == account
+    deleted.restore(CarrierAccount.unscoped.get(), deleted.kind_of(CarrierAccount))
+    assert bring_back(Phone.unscoped.get(pk=gone.pk)) == phone
+
+
+def test_phone_comes_back_to_its_account_connected_anew(login, account, phone):
+    gone = removed(phone)
+    removed(account)
+    again = connect(login, account.owner)
+
+    back = bring_back(Phone.unscoped.get(pk=gone.pk))
+
+    assert (back, back.carrier_account) == (phone, again)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_restore_and_a_registration_at_once_one_wins(carrier, login, stranger):
+    owner = make_tenant("alice").workspace
+    gone = removed(register(login, connect(login, owner)))
+    theirs = connect(login, stranger)
+
+    def apart(action):
+        try:
+            return action()
+        except Exception as error:  # whatever it is, the test looks at it
+            return error
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as threads:
+        results = list(
+            threads.map(
+                apart, [lambda: bring_back(gone), lambda: register(login, theirs)]
+            )
+        )
+
+    (winner,) = Phone.unscoped.filter(deleted_at=None)
+    (loser,) = [result for result in results if isinstance(result, Exception)]
+    assert isinstance(loser, deleted.Refused | verbs.NumberTaken)
+    shown = carrier.number(login, winner.number)
+    assert shown["voice_url"] == verbs.voice_url(winner)
+
+
+def test_api_restores_a_phone_and_tells_what_the_carrier_did(carrier, login):
+    alice = make_tenant("carol")
+    phone = register(login, connect(login, alice.workspace))
+    path = f"/api/deleted/{phone.pk}/restore"
+    assert alice.api("DELETE", f"/api/phones/{phone.pk}").status_code == 204
+    carrier.fail(login, "500", method="POST")
+
+    incomplete = alice.api("POST", path)
+
+    assert incomplete.status_code == 502
+    assert "its calls may not reach us yet" in incomplete.json()["detail"]
+    assert alice.api("GET", f"/api/phones/{phone.pk}").status_code == 200
+    assert not Phone.unscoped.get().is_deleted
+
+
+def test_page_restores_a_phone_and_says_what_the_carrier_did(carrier, login):
+    alice = make_tenant("carol")
+    phone = register(login, connect(login, alice.workspace))
+    page = alice.client.post(f"/numbers/{phone.pk}/delete", follow=True)
+    assert f'action="/deleted/{phone.pk}/restore"' in page.content.decode()
+    carrier.fail(login, "500", method="POST")
+
+    page = alice.client.post(f"/deleted/{phone.pk}/restore", follow=True)
+
+    assert page.redirect_chain == [(phone.get_absolute_url(), 302)]
+    assert "its calls may not reach us yet" in page.content.decode()

@@ -10,6 +10,7 @@ from django.views.decorators.http import (
 )
 
 from accounts.decorators import may
+from accounts.undo import offer_undo
 from telephony.forms.carrier import AccountForm, ConnectAccountForm
 from telephony.models import CarrierAccount
 from telephony.services import carrier
@@ -102,5 +103,6 @@ def carrier_account_delete(request, pk):
     except carrier.Refused as error:
         messages.error(request, str(error))
         return redirect(account)
-    messages.success(request, _("%(label)s is removed.") % {"label": account.label})
+    text = _("%(label)s is removed.") % {"label": account.label}
+    offer_undo(request, account, text)
     return redirect("telephony:carrier_account_list")

@@ -11,6 +11,7 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
+from accounts.undo import offer_undo
 from agents.models import VoiceAgent
 from telephony.forms.carrier import ChooseAccountForm, PhoneForm, RegisterPhoneForm
 from telephony.models import Call, CarrierAccount, Phone
@@ -201,9 +202,8 @@ def phone_delete(request, pk):
     try:
         carrier.remove_phone(phone)
     except carrier.NotCleared as error:
-        messages.warning(request, str(error))
+        offer_undo(request, phone, str(error), level=messages.WARNING)
     else:
-        messages.success(
-            request, _("%(number)s is removed.") % {"number": phone.number}
-        )
+        text = _("%(number)s is removed.") % {"number": phone.number}
+        offer_undo(request, phone, text)
     return redirect("telephony:phone_list")

@@ -102,6 +102,7 @@ LISTS = {
     "calling-rules": at("telephony:calling_rules"),
     "calling-rules-check": at("telephony:calling_rules_check"),
     "api-keys": at("accounts:api_key_list"),
+    "deleted": at("accounts:deleted_list"),
     "test-choose": at("telephony:agent_test_choose"),
 }
 
@@ -132,6 +133,7 @@ WITH_DATA = visits_of(
         "carrier-account": at(
             "telephony:carrier_account_detail", row("carrieraccount")
         ),
+        "deleted-none-of-a-kind": at("accounts:deleted_list", query="?kind=phone"),
         "carrier-account-new": at("telephony:carrier_account_create"),
         "do-not-contact-new": at("telephony:do_not_contact_create"),
         "do-not-contact-remove": at(
@@ -162,6 +164,12 @@ WITH_DATA = visits_of(
         "agents-bad-filter",
         "alice",
         at("agents:agent_list", query="?status=nonsense"),
+        status=422,
+    ),
+    Visit(
+        "deleted-bad-filter",
+        "alice",
+        at("accounts:deleted_list", query="?kind=nonsense"),
         status=422,
     ),
     Visit(
@@ -201,6 +209,7 @@ WITH_RIGHTS = [
             "agents": at("agents:agent_list"),
             "numbers": at("telephony:phone_list"),
             "api-keys": at("accounts:api_key_list"),
+            "deleted": at("accounts:deleted_list"),
             "members": at("accounts:member_list"),
             "workspace": at("accounts:workspace_change"),
             "calling-rules": at("telephony:calling_rules"),
@@ -252,6 +261,7 @@ NOT_VISITED = {
     "accounts:invitation_resend": POSTED,
     "accounts:invitation_revoke": POSTED,
     "accounts:api_key_revoke": POSTED,
+    "accounts:deleted_restore": POSTED,
     "agents:prompt_delete": POSTED,
     "agents:agent_activate": POSTED,
     "agents:agent_deactivate": POSTED,

@@ -10,7 +10,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
 
-from accounts import services
+from accounts import audit, services
 from accounts.models import Invitation, Membership, User
 from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
@@ -76,6 +76,8 @@ def make_world() -> World:
     _add_keys(world.alice)
     _add_colleagues(world)
     _add_calls(world)
+    for tenant in (world.alice, world.viewer):
+        _add_deleted(tenant)
     return world
 
 
@@ -160,6 +162,16 @@ def _add_keys(tenant: Tenant) -> None:
             scopes=["read", "write"],
             expires_at=timezone.now() + timedelta(days=days),
         )
+
+
+def _add_deleted(tenant: Tenant) -> None:
+    long = "Reminders of appointments on the day before, in the evening, in Danish"
+    for model, name, days in ((Prompt, long, 3), (VoiceAgent, "Night desk", 20)):
+        row = model.unscoped.create(owner=tenant.workspace, name=name)
+        row.put_away()
+        row.deleted_at -= timedelta(days=days)
+        row.save(update_fields=["deleted_at"])
+        audit.record(audit.Action.DELETED, row, by=tenant.user)
 
 
 WANTED = [

@@ -58,7 +58,7 @@ class Tenant:
     def __init__(self, user: User, workspace: Workspace, token: str):
         self.user, self.workspace, self.token = user, workspace, token
         self.rows = furnish(self)
-        self.ids = _ids(self)
+        self.ids = _ids(self) | {"deleted.pk": str(_deleted_row(self).pk)}
         self.traces = _traces(self)
 
     def row(self, model: type[OwnedModel]) -> OwnedModel:
@@ -75,6 +75,14 @@ def _ids(tenant: Tenant) -> dict[str, str]:
     }
     log_in = AccessToken.unscoped.get(user=tenant.user, kind=AccessToken.Kind.LOGIN)
     return {**found, "log_in.pk": str(log_in.pk)}
+
+
+def _deleted_row(tenant: Tenant) -> VoiceAgent:
+    """Something to bring back."""
+    name = f"Deleted, {mark_of(tenant)}"[:100]
+    return VoiceAgent.unscoped.create(
+        owner=tenant.workspace, name=name, deleted_at=timezone.now()
+    )
 
 
 def _membership(tenant: Tenant) -> Membership:

@@ -1,0 +1,78 @@
+"""Deleting and thinking better of it, with a mouse."""
+
+import pytest
+from playwright.sync_api import expect
+
+from agents.models import Prompt, VoiceAgent
+from tests.browser.conftest import THEMES, WIDTHS
+from tests.browser.recording import picture
+from tests.browser.soundness import problems
+
+pytestmark = pytest.mark.browser
+
+LOOKS = [(width, theme) for width in WIDTHS for theme in THEMES]
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_toast_undoes_a_deletion(visitor, world, width, theme):
+    name = f"Undone at {width} in {theme}"
+    agent = VoiceAgent.unscoped.create(owner=world.builder.workspace, name=name)
+    page = visitor("builder", width=width, theme=theme)
+    page.goto(agent.get_absolute_url())
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete voice agent").click()
+    undo = page.get_by_role("status").get_by_role("button", name="Undo")
+    expect(undo).to_be_visible()
+    after_deleting = problems(page)
+    picture(page, f"undo-{width}-{theme}")
+
+    undo.click()
+
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text(f"“{name}” is restored.")
+    assert after_deleting == []
+    assert not VoiceAgent.unscoped.get(pk=agent.pk).is_deleted
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_a_taken_name_is_offered_another_one(visitor, world, width, theme):
+    owner, name = world.builder.workspace, f"Greeting at {width} in {theme}"
+    gone = Prompt.unscoped.create(owner=owner, name=name)
+    gone.put_away()
+    Prompt.unscoped.create(owner=owner, name=name)
+    page = visitor("builder", width=width, theme=theme)
+    page.goto("/deleted")
+    page.get_by_role("button", name=f"Restore {name}").click()
+    expect(page.get_by_label("New name")).to_have_value(f"{name} (restored)")
+    refused = problems(page)
+    picture(page, f"restore-name-taken-{width}-{theme}")
+
+    page.get_by_role("button", name="Restore", exact=True).click()
+
+    expect(page.get_by_role("heading", name=f"{name} (restored)")).to_be_visible()
+    assert refused == []
+    assert problems(page) == []
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_what_is_needed_first_is_one_click_away(visitor, world, width, theme):
+    owner, name = world.builder.workspace, f"Needed at {width} in {theme}"
+    prompt = Prompt.unscoped.create(owner=owner, name=name)
+    agent = VoiceAgent.unscoped.create(
+        owner=owner, name=f"Agent: {name}", prompt=prompt
+    )
+    agent.put_away()
+    prompt.put_away()
+    page = visitor("builder", width=width, theme=theme)
+    page.goto("/deleted")
+    page.get_by_role("button", name=f"Restore Agent: {name}").click()
+    needed = page.get_by_role("button", name=f"Restore “{name}”")
+    expect(needed).to_be_visible()
+    refused = problems(page)
+    picture(page, f"restore-needs-another-{width}-{theme}")
+
+    needed.click()
+
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    assert refused == []
+    assert not Prompt.unscoped.get(pk=prompt.pk).is_deleted
