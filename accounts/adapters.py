@@ -2,11 +2,13 @@
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts import invitations, services
+from accounts import audit, invitations, services
+from accounts.audit import Action
 from accounts.middleware import choose_workspace
 from voiceops import encryption
 
@@ -45,6 +47,7 @@ class AccountAdapter(DefaultAccountAdapter):
         with transaction.atomic():
             super().set_password(user, password)
             services.revoke_logins(user)
+            audit.record_of_person(Action.PASSWORD_CHANGED, user)
 
     def _join(self, request, user) -> bool:
         invitation = opened_invitation(request)
@@ -64,6 +67,14 @@ def opened_invitation(request):
     """The usable invitation whose link this browser has opened; None without one."""
     digest = request.session.get(OPENED_INVITATION)
     return invitations.find_by_digest(digest) if digest else None
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):
+    def end_sessions(self, sessions):
+        """Log other browsers of a person out."""
+        super().end_sessions(sessions)
+        for user in {session.user for session in sessions}:
+            audit.record_of_person(Action.LOGIN_REVOKED, user)
 
 
 class MfaAdapter(DefaultMFAAdapter):

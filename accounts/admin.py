@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.utils.translation import gettext_lazy as _
 
+from accounts import audit, services
+from accounts.audit import Action
 from accounts.models import (
     AccessToken,
     AuditEntry,
@@ -26,8 +28,25 @@ class MembershipInline(admin.TabularInline):
     autocomplete_fields = ["user", "workspace"]
 
 
+class MembershipsInside:
+    """An operator's page with memberships on it; their changes are recorded."""
+
+    def save_formset(self, request, form, formset, change):
+        rows = formset.save(commit=False)
+        for gone in formset.deleted_objects:
+            _remove(gone)
+        for row in rows:
+            with audit.changing(row):
+                row.save()
+
+
+def _remove(membership):
+    audit.record(Action.REMOVED, membership, changes={"role": [membership.role, None]})
+    membership.delete()
+
+
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(MembershipsInside, UserAdmin):
     list_display = ["email", "name", "is_active", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
     search_fields = ["email", "name"]
@@ -49,12 +68,16 @@ class PersonAdmin(UserAdmin):
 
 
 @admin.register(Workspace)
-class WorkspaceAdmin(admin.ModelAdmin):
+class WorkspaceAdmin(MembershipsInside, admin.ModelAdmin):
     list_display = ["name", "timezone", "created_at"]
     search_fields = ["name", "memberships__user__email"]
     ordering = ["-id"]
     readonly_fields = ["created_at", "updated_at"]
     inlines = [MembershipInline]
+
+    def save_model(self, request, obj, form, change):
+        with audit.changing(obj):
+            super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request, obj=None):
         """Never: it would take every row of the workspace with it."""
@@ -69,6 +92,17 @@ class MembershipAdmin(admin.ModelAdmin):
     search_fields = ["user__email", "workspace__name"]
     autocomplete_fields = ["user", "workspace"]
 
+    def save_model(self, request, obj, form, change):
+        with audit.changing(obj):
+            super().save_model(request, obj, form, change)
+
+    def delete_model(self, request, obj):
+        _remove(obj)
+
+    def delete_queryset(self, request, queryset):
+        for membership in queryset:
+            _remove(membership)
+
 
 @admin.register(AccessToken)
 class AccessTokenAdmin(OwnedAdmin):
@@ -82,7 +116,7 @@ class AccessTokenAdmin(OwnedAdmin):
     @admin.action(description=_("Revoke the chosen tokens"), permissions=["revoke"])
     def revoke(self, request, queryset):
         for token in queryset.filter(revoked_at=None):
-            token.revoke()
+            services.revoke_token(token)
 
     def has_revoke_permission(self, request):
         return request.user.has_perm("accounts.change_accesstoken")

@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import api_examples as examples
-from accounts import services
+from accounts import audit, services
 from accounts.api_auth import CHALLENGE, WorkspacePermission
 from accounts.api_base import (
     OwnedSerializer,
@@ -198,6 +198,7 @@ class LoginView(SigningInView):
             raise AuthenticationFailed("The e-mail address or the password is wrong.")
         if is_mfa_enabled(user):
             raise MfaRequired(user)
+        audit.record_of_person(audit.Action.SIGNED_IN, user)
         return Response(signed_in(user))
 
 
@@ -233,6 +234,7 @@ class MfaView(SigningInView):
             for factor in user.authenticator_set.all()
         ):
             raise AuthenticationFailed("The code is wrong or was used before.")
+        audit.record_of_person(audit.Action.SIGNED_IN, user)
         return Response(signed_in(user))
 
 
@@ -341,7 +343,7 @@ class SessionView(OwnSessionsView, generics.DestroyAPIView):
         return super().delete(request, *args, **kwargs)
 
     def perform_destroy(self, token):
-        token.revoke()
+        services.revoke_token(token)
 
 
 @shown_as(request=examples.NEW_API_KEY, answer=examples.API_KEY)
@@ -432,4 +434,4 @@ class ApiKeyDetailView(ApiKeyView, generics.DestroyAPIView):
         return super().delete(request, *args, **kwargs)
 
     def perform_destroy(self, key):
-        key.revoke()
+        services.revoke_token(key)

@@ -7,3 +7,4 @@ class AccountsConfig(AppConfig):
 
     def ready(self):
         autodiscover_modules("deletion")  # what apps say of their deleted rows
+        from accounts import signals  # noqa: F401  (models are loaded by now)

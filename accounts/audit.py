@@ -29,7 +29,14 @@ from django.apps import apps
 from django.db import models, transaction
 from django.http import HttpRequest
 
-from accounts.models import AccessToken, AuditEntry, User, Workspace
+from accounts.models import (
+    AccessToken,
+    AuditEntry,
+    Invitation,
+    Membership,
+    User,
+    Workspace,
+)
 from voiceops.encryption import EncryptedTextField
 
 Action, Source = AuditEntry.Action, AuditEntry.Source
@@ -100,8 +107,10 @@ def _source(request: HttpRequest) -> str:
 
 def _actor(by: User | None) -> Actor:
     request = _asking.get()
-    actor = Actor() if request is None else Actor.of(request)
-    return actor if by is None else replace(actor, user=by)
+    if request is None:
+        return Actor()
+    actor = Actor.of(request)
+    return actor if actor.user else replace(actor, user=by)
 
 
 def record(
@@ -114,8 +123,8 @@ def record(
 ) -> AuditEntry:
     """Write down what is done to `row`. Call it in the transaction that does it.
 
-    `owner` is needed for rows that have none; `by` where a request does not know yet
-    who asks: somebody signs up, signs in or joins.
+    `owner` is needed for persons, who belong to none. `by` is believed where the
+    request does not know yet who asks: somebody signs up, signs in or joins.
     """
     actor = _actor(by)
     kind, _label = row.audited_as
@@ -139,12 +148,24 @@ def record(
     return entry
 
 
+def record_of_person(action: str, user: User) -> None:
+    """Write down something about a person's own account.
+
+    It concerns whoever answers for a workspace: the entry stands in those they own.
+    """
+    owned = Workspace.objects.filter(
+        memberships__user=user, memberships__role=Membership.Role.OWNER
+    )
+    with transaction.atomic():
+        for workspace in owned:
+            record(action, user, owner=workspace, by=user)
+
+
 @contextmanager
 def changing(
     row: models.Model,
     action: str = Action.CHANGED,
     *,
-    owner: Workspace | None = None,
     by: User | None = None,
 ) -> Iterator[Changes]:
     """Save `row` in the body, and what that changes is recorded; nothing if nothing.
@@ -161,9 +182,9 @@ def changing(
         found = differences(before, row)
         if is_new:
             made = {name: [None, after] for name, (_, after) in found.items()}
-            record(Action.CREATED, row, changes=made | told, owner=owner, by=by)
+            record(Action.CREATED, row, changes=made | told, by=by)
         elif found:
-            record(action, row, changes=found | told, owner=owner, by=by)
+            record(action, row, changes=found | told, by=by)
 
 
 def differences(before: models.Model, after: models.Model) -> Changes:
@@ -218,6 +239,13 @@ def _excerpt(text: str, start: int) -> str:
         + text[start:end]
         + ("…" if len(text) > end else "")
     )
+
+
+def people_of(workspace: Workspace) -> models.QuerySet[User]:
+    """Who is in the workspace, and who came by an invitation and left again."""
+    came = Invitation.objects.for_owner(workspace).values("accepted_by")
+    is_in = models.Q(memberships__workspace=workspace)
+    return User.objects.filter(is_in | models.Q(pk__in=came)).distinct()
 
 
 def audited_models() -> dict[str, type[models.Model]]:

@@ -15,10 +15,12 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import tasks
+from accounts import audit, tasks
+from accounts.audit import Action
 from accounts.members import Refused, locked, require
 from accounts.models import INVITATION_LASTS, Invitation, Membership, User
-from accounts.permissions import ASSIGNABLE, Action
+from accounts.permissions import ASSIGNABLE
+from accounts.permissions import Action as Right
 
 SECRET_BYTES = 32
 MAIL_TIMEOUT_S = 20
@@ -42,13 +44,14 @@ def invite(*, email: str, role: str, by: Membership) -> Invitation:
     """
     email = email.lower()
     with locked(by.workspace):
-        require(by, Action.MANAGE_MEMBERS)
+        require(by, Right.MANAGE_MEMBERS)
         _refuse_unless_invitable(email, role, by)
         invitation = _open_of(by.workspace, email) or Invitation(
             owner=by.workspace, email=email
         )
         invitation.role, invitation.invited_by = role, by.user
         _renew(invitation)
+        audit.record(Action.INVITED, invitation, changes={"role": [None, role]})
     return invitation
 
 
@@ -85,7 +88,7 @@ def _open_of(workspace, email: str) -> Invitation | None:
 def resend(invitation: Invitation, *, by: Membership) -> Invitation:
     """Send another link; the one before ends. Raises PermissionDenied and Refused."""
     with locked(by.workspace):
-        require(by, Action.MANAGE_MEMBERS)
+        require(by, Right.MANAGE_MEMBERS)
         invitation = Invitation.unscoped.open().filter(pk=invitation.pk).first()
         if invitation is None:
             raise Refused(_("This invitation was used or revoked."))
@@ -94,6 +97,7 @@ def resend(invitation: Invitation, *, by: Membership) -> Invitation:
                 _("It was sent a moment ago. Give the mail a few minutes to arrive.")
             )
         _renew(invitation)
+        audit.record(Action.RESENT, invitation)
     return invitation
 
 
@@ -108,9 +112,10 @@ def _renew(invitation: Invitation) -> None:
 def revoke(invitation: Invitation, *, by: Membership) -> None:
     """End the link. Raises PermissionDenied, and Refused when it is over already."""
     with locked(by.workspace):
-        require(by, Action.MANAGE_MEMBERS)
+        require(by, Right.MANAGE_MEMBERS)
         if not invitation.revoke():
             raise Refused(_("This invitation was used or revoked."))
+        audit.record(Action.REVOKED, invitation)
 
 
 def send(invitation_id) -> bool:
@@ -211,9 +216,12 @@ def accept(invitation: Invitation, user: User) -> Membership:
             raise Refused(NO_LONGER_USABLE)
         standing.accepted_at, standing.accepted_by = now(), user
         standing.save(update_fields=["accepted_at", "accepted_by"])
-        membership, _is_new = Membership.objects.get_or_create(
+        membership, is_new = Membership.objects.get_or_create(
             workspace=standing.owner, user=user, defaults={"role": standing.role}
         )
+        if is_new:
+            joined = {"role": [None, standing.role]}
+            audit.record(Action.JOINED, membership, changes=joined, by=user)
     return membership
 
 

@@ -14,8 +14,11 @@ from django.db.models import Count
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from accounts import audit
+from accounts.audit import Action
 from accounts.models import AccessToken, Membership, User, Workspace
-from accounts.permissions import ASSIGNABLE, Action, Role
+from accounts.permissions import ASSIGNABLE, Role
+from accounts.permissions import Action as Right
 
 
 class Refused(Exception):
@@ -31,7 +34,7 @@ def locked(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def require(by: Membership, action: Action) -> None:
+def require(by: Membership, action: Right) -> None:
     """Raise PermissionDenied unless `by`, as it stands now, allows the action."""
     now_held = Membership.objects.filter(pk=by.pk).first()
     if now_held is None or not now_held.may[action]:
@@ -51,6 +54,7 @@ def open_workspace(user: User, *, name: str, timezone: str) -> Workspace:
     with transaction.atomic():
         workspace = Workspace.objects.create(name=name, timezone=timezone)
         Membership.objects.create(workspace=workspace, user=user, role=Role.OWNER)
+        audit.record(Action.CREATED, workspace)
     return workspace
 
 
@@ -60,12 +64,13 @@ def change_role(membership: Membership, role: str, *, by: Membership) -> Members
     Raises PermissionDenied, and Refused for the owner's role, either way.
     """
     with locked(by.workspace):
-        require(by, Action.MANAGE_MEMBERS)
+        require(by, Right.MANAGE_MEMBERS)
         member = _as_it_stands(membership)
         if role not in ASSIGNABLE or member.role == Role.OWNER:
             raise Refused(_("The owner's role can only be handed over."))
         member.role = role
-        member.save(update_fields=["role"])
+        with audit.changing(member):
+            member.save(update_fields=["role"])
     return member
 
 
@@ -75,11 +80,11 @@ def remove(membership: Membership, *, by: Membership) -> int:
     Raises PermissionDenied, and Refused for the owner.
     """
     with locked(by.workspace):
-        require(by, Action.MANAGE_MEMBERS)
+        require(by, Right.MANAGE_MEMBERS)
         member = _as_it_stands(membership)
         if member.role == Role.OWNER:
             raise Refused(_("The owner cannot be removed."))
-        return _take_out(member)
+        return _take_out(member, Action.REMOVED)
 
 
 def leave(membership: Membership) -> int:
@@ -89,19 +94,22 @@ def leave(membership: Membership) -> int:
     """
     with locked(membership.workspace):
         member = _as_it_stands(membership)
-        if not member.may[Action.LEAVE]:
+        if not member.may[Right.LEAVE]:
             raise Refused(_("Make somebody else the owner before you leave."))
-        return _take_out(member)
+        return _take_out(member, Action.LEFT)
 
 
-def _take_out(member: Membership) -> int:
+def _take_out(member: Membership, action: Action) -> int:
     tokens = AccessToken.unscoped.filter(
         owner=member.workspace, user=member.user, revoked_at=None
     )
-    keys = tokens.api_keys().count()
+    keys = list(tokens.api_keys())
+    for key in keys:
+        audit.record(Action.REVOKED, key)
     tokens.update(revoked_at=now(), updated_at=now())
+    audit.record(action, member, changes={"role": [member.role, None]})
     member.delete()
-    return keys
+    return len(keys)
 
 
 def transfer_ownership(membership: Membership, *, by: Membership) -> None:
@@ -110,13 +118,18 @@ def transfer_ownership(membership: Membership, *, by: Membership) -> None:
     Raises PermissionDenied when `by` is not the owner, Refused when nothing changes.
     """
     with locked(by.workspace):
-        require(by, Action.TRANSFER_OWNERSHIP)
+        require(by, Right.TRANSFER_OWNERSHIP)
         heir = _as_it_stands(membership)
         if heir.pk == by.pk:
             raise Refused(_("You are the owner already."))
         # In this order: the database allows one owner at any moment.
         Membership.objects.filter(pk=by.pk).update(role=Role.ADMIN)
         Membership.objects.filter(pk=heir.pk).update(role=Role.OWNER)
+        handed_over = {
+            "role": [heir.role, Role.OWNER],
+            "owner": [by.user.email, heir.user.email],
+        }
+        audit.record(Action.MADE_OWNER, heir, changes=handed_over)
 
 
 def of_workspace(workspace: Workspace) -> list[Membership]:

@@ -1,7 +1,7 @@
 import hashlib
 import secrets
 import zoneinfo
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import (
     AbstractBaseUser,
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import permissions
 from accounts.tenancy import OwnedModel, OwnedQuerySet, closed_manager
 from voiceops.encryption import EncryptedTextField
-from voiceops.ids import uuid7
+from voiceops.ids import earliest_uuid7, uuid7
 
 TOKEN_PREFIX_CHARACTERS = 10
 INVITATION_LASTS = timedelta(days=7)
@@ -45,7 +45,7 @@ class UserManager(BaseUserManager):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person; the e-mail address is the user name."""
 
-    audited_as = "person", _("Person")
+    audited_as = "person", _("person")
     audited_secrets = ("password",)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -71,7 +71,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 class Workspace(models.Model):
     """The tenant: the `owner` of every row."""
 
-    audited_as = "workspace", _("Workspace")
+    audited_as = "workspace", _("workspace")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=150)
@@ -84,6 +84,11 @@ class Workspace(models.Model):
     def __str__(self):
         return self.name
 
+    @property
+    def owner_id(self):
+        """Whose row it is, asked as of owned rows: its own."""
+        return self.pk
+
 
 class MembershipQuerySet(models.QuerySet):
     def for_owner(self, owner):
@@ -94,7 +99,7 @@ class MembershipQuerySet(models.QuerySet):
 class Membership(models.Model):
     """What a person may do in a workspace."""
 
-    audited_as = "member", _("Member")
+    audited_as = "member", _("member")
 
     Role = permissions.Role
 
@@ -119,7 +124,12 @@ class Membership(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.user_id} in {self.workspace_id}: {self.role}"
+        return self.user.email
+
+    @property
+    def owner_id(self):
+        """Whose row it is, asked as of owned rows."""
+        return self.workspace_id
 
     @property
     def may(self) -> dict[str, bool]:
@@ -148,7 +158,7 @@ class Invitation(OwnedModel):
     sent, so it exists nowhere but in that mail; sending again ends the older link.
     """
 
-    audited_as = "invitation", _("Invitation")
+    audited_as = "invitation", _("invitation")
 
     email = models.EmailField(_("e-mail address"))
     role = models.CharField(_("role"), max_length=10, choices=permissions.Role)
@@ -187,7 +197,7 @@ class Invitation(OwnedModel):
         ]
 
     def __str__(self):
-        return f"{self.email} to {self.owner_id}: {self.role}"
+        return self.email
 
     @property
     def has_expired(self) -> bool:
@@ -258,7 +268,7 @@ class AccessToken(OwnedModel):
         indexes = [models.Index(fields=["owner", "kind", "-id"])]
 
     def __str__(self):
-        return f"{self.get_kind_display()} {self.prefix}…"
+        return f"{self.name or self.get_kind_display()} ({self.prefix}…)"
 
     @property
     def scope_labels(self) -> list[str]:
@@ -320,6 +330,17 @@ class AppendOnly(Exception):
 
 
 class AuditEntryQuerySet(OwnedQuerySet):
+    def called(self, text: str):
+        """Entries about what had `text` in its name, in any case."""
+        return self.filter(label__icontains=text)
+
+    def made_from(self, at: datetime):
+        """Entries of `at` or later; an id is as old as its row."""
+        return self.filter(pk__gte=earliest_uuid7(at))
+
+    def made_before(self, at: datetime):
+        return self.filter(pk__lt=earliest_uuid7(at))
+
     def update(self, **values):
         """Let go of a person or token that is deleted: nothing else ever changes."""
         if set(values) <= {"user", "token"} and not any(values.values()):

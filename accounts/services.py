@@ -5,6 +5,8 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
+from accounts.audit import Action
 from accounts.models import AccessToken, Membership, User, Workspace
 
 LOGIN_TOKEN_DAYS = 30
@@ -21,6 +23,7 @@ def open_personal_workspace(user: User) -> Workspace:
         Membership.objects.create(
             workspace=workspace, user=user, role=Membership.Role.OWNER
         )
+        audit.record(Action.CREATED, workspace, by=user)
     return workspace
 
 
@@ -91,8 +94,19 @@ def issue_api_key(
         expires_at=expires_at,
     )
     secret = key.set_new_secret()
-    key.save()
+    with audit.changing(key):
+        key.save()
     return key, secret
+
+
+def revoke_token(token: AccessToken) -> None:
+    """End a key or a log-in: it opens nothing from now on."""
+    with transaction.atomic():
+        token.revoke()
+        if token.kind == AccessToken.Kind.LOGIN:
+            audit.record_of_person(Action.LOGIN_REVOKED, token.user)
+        else:
+            audit.record(Action.REVOKED, token)
 
 
 def find_token(secret: str) -> AccessToken | None:

@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 
+from accounts import audit
+
 MOST_COUNTED = 10_000
 
 
@@ -45,6 +47,10 @@ class OwnedAdmin(_Unscoped, admin.ModelAdmin):
 
     def has_change_permission(self, request, obj=None):
         return bool(self.changeable) and super().has_change_permission(request, obj)
+
+    def save_model(self, request, obj, form, change):
+        with audit.changing(obj):
+            super().save_model(request, obj, form, change)
 
     def get_fields(self, request, obj=None):
         names = [field.name for field in self.model._meta.concrete_fields]

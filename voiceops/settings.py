@@ -275,6 +275,7 @@ if PRODUCTION and not RATE_LIMITS:
 
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 MFA_ADAPTER = "accounts.adapters.MfaAdapter"
+USERSESSIONS_ADAPTER = "accounts.adapters.SessionsAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -352,6 +353,8 @@ SPECTACULAR_SETTINGS = {
         "AgentDirection": "agents.models.VoiceAgent.Direction",
         "CallStatus": "telephony.models.Call.Status",
         "ToolUseStatus": "telephony.models.Turn.ToolStatus",
+        "AuditAction": "accounts.models.AuditEntry.Action",
+        "AuditSource": "accounts.models.AuditEntry.Source",
         "Role": "accounts.permissions.Role",
         "AssignableRole": "accounts.permissions.ASSIGNABLE_CHOICES",
     },

@@ -41,12 +41,12 @@ class Kind:
 
     @property
     def title(self) -> str:
-        return str(self._called[1])
+        return capfirst(str(self._called[1]))
 
     @property
     def _called(self) -> tuple[str, str]:
         own = self.model._meta
-        known = own.verbose_name.replace(" ", "_"), capfirst(own.verbose_name)
+        known = own.verbose_name.replace(" ", "_"), own.verbose_name
         return getattr(self.model, "audited_as", known)
 
     @cached_property

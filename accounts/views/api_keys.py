@@ -50,7 +50,7 @@ def _api_key_page(request, *, status=200, **context):
 def api_key_revoke(request, pk):
     keys = AccessToken.objects.for_owner(request.workspace).api_keys()
     key = get_object_or_404(keys, pk=pk)
-    key.revoke()
+    services.revoke_token(key)
     messages.success(
         request, _("“%(name)s” is revoked: it opens nothing now.") % {"name": key.name}
     )

@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import members
+from accounts import audit, members
 from accounts.decorators import may
 from accounts.forms import WorkspaceForm
 from accounts.middleware import choose_workspace
@@ -29,7 +29,8 @@ def _save(request):
     form = WorkspaceForm(request.POST, instance=workspace)
     if not form.is_valid():
         return _page(request, form, status=422)
-    form.save()
+    with audit.changing(workspace):
+        form.save()
     messages.success(request, _("The workspace is saved."))
     return go_to(request, request.path)
 

@@ -11,7 +11,7 @@ from agents.prompts import MAX_PROMPT_CHARACTERS, placeholders
 class Prompt(SoftDeleteModel):
     """A reusable text for agents; every change of it is a version."""
 
-    audited_as = "prompt", _("Prompt")
+    audited_as = "prompt", _("prompt")
 
     name = models.CharField(_("name"), max_length=100)
     # Denormalised from the versions so that an agent is read in one statement.

@@ -27,7 +27,7 @@ class VoiceAgentQuerySet(SoftDeleteQuerySet):
 class VoiceAgent(SoftDeleteModel):
     """Who answers (or places) calls on a number, and how it talks."""
 
-    audited_as = "voice_agent", _("Voice agent")
+    audited_as = "voice_agent", _("voice agent")
 
     class Direction(models.TextChoices):
         INCOMING = "incoming", _("Answers calls")

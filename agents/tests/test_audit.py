@@ -25,8 +25,9 @@ def phone(alice):
 
 
 def told(owner):
-    """Action, label and changes of each entry, the oldest first."""
+    """Action, label and changes of each entry about agents and prompts."""
     entries = AuditEntry.objects.for_owner(owner).order_by("pk")
+    entries = entries.filter(kind__in=["voice_agent", "prompt"])
     return [(entry.action, entry.label, entry.changes) for entry in entries]
 
 

@@ -248,8 +248,7 @@ class PhoneView(RowView):
         phone = self.get_object()
         given = RelabelSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        phone.label = given.validated_data["label"]
-        phone.save(update_fields=["label"])
+        carrier.relabel_phone(phone, given.validated_data["label"])
         return Response(self.get_serializer(phone).data)
 
     @extend_schema(

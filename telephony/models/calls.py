@@ -25,7 +25,7 @@ ACCOUNT_SID = RegexValidator(
 class CarrierAccount(SoftDeleteModel):
     """A workspace's credentials at the carrier."""
 
-    audited_as = "carrier_account", _("Carrier account")
+    audited_as = "carrier_account", _("carrier account")
 
     label = models.CharField(_("label"), max_length=100)
     account_sid = models.CharField(
@@ -64,7 +64,7 @@ class CarrierAccount(SoftDeleteModel):
 class Phone(SoftDeleteModel):
     """A number that the workspace holds at the carrier, pointed at us."""
 
-    audited_as = "phone", _("Phone number")
+    audited_as = "phone", _("phone number")
 
     carrier_account = models.ForeignKey(
         CarrierAccount, models.PROTECT, related_name="phones"

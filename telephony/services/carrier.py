@@ -14,8 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts import deleted
+from accounts import audit, deleted
+from accounts.audit import Action
 from accounts.models import Workspace
+from agents import services as agents
 from agents.models import VoiceAgent
 from telephony import twilio
 from telephony.models import CarrierAccount, Phone
@@ -174,7 +176,7 @@ def connect_account(
     )
     _verify(account)
     try:
-        with transaction.atomic():
+        with audit.changing(account):
             account.save()
     except IntegrityError as error:
         raise AccountConnected from error
@@ -195,7 +197,8 @@ def change_account(
         account.auth_token = auth_token
         _verify(account)
         fields += ["auth_token", "verified_at"]
-    account.save(update_fields=fields)
+    with audit.changing(account):
+        account.save(update_fields=fields)
 
 
 def remove_account(account: CarrierAccount) -> None:
@@ -208,6 +211,7 @@ def remove_account(account: CarrierAccount) -> None:
             raise AccountInUse(numbers)
         if not locked.is_deleted:
             locked.put_away()
+            audit.record(Action.DELETED, locked)
 
 
 def available_numbers(account: CarrierAccount) -> list[twilio.CarrierNumber]:
@@ -266,7 +270,8 @@ def _store(phone: Phone) -> None:
             # Locked: a number must not slip into an account that is being removed.
             if accounts.get(pk=phone.carrier_account_id).is_deleted:
                 raise AccountRemoved
-            phone.save()
+            with audit.changing(phone):
+                phone.save()
     except IntegrityError as error:
         raise NumberTaken from error
 
@@ -289,6 +294,20 @@ def _point(phone: Phone) -> None:
         raise NotPointed(phone, error) from error
 
 
+def point_phone_again(phone: Phone) -> None:
+    """`point_phone`, because somebody asked for it."""
+    point_phone(phone)
+    with transaction.atomic():
+        audit.record(Action.POINTED, phone)
+
+
+def relabel_phone(phone: Phone, label: str) -> None:
+    """Call the number something else; the number itself cannot change."""
+    phone.label = label
+    with audit.changing(phone):
+        phone.save(update_fields=["label"])
+
+
 def remove_phone(phone: Phone) -> None:
     """Put the number away, deactivate its agents and clear it at the carrier.
 
@@ -299,9 +318,9 @@ def remove_phone(phone: Phone) -> None:
         locked = Phone.unscoped.select_for_update().get(pk=phone.pk)
         if not locked.is_deleted:
             locked.put_away()
-        VoiceAgent.unscoped.filter(phone=locked, is_active=True).update(
-            is_active=False, updated_at=timezone.now()
-        )
+            audit.record(Action.DELETED, locked)
+        for agent in VoiceAgent.unscoped.filter(phone=locked, is_active=True):
+            agents.deactivate(agent)
     try:
         twilio.clear_number(
             phone.carrier_account, phone.carrier_sid, token=phone.webhook_token

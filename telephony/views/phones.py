@@ -138,7 +138,7 @@ def _relabel(request, phone):
     form = PhoneForm(request.POST, instance=phone, owner=request.workspace)
     if not form.is_valid():
         return _detail(request, phone, "form", form=form)
-    phone.save(update_fields=["label"])
+    carrier.relabel_phone(phone, form.cleaned_data["label"])
     messages.success(request, _("Saved."))
     return go_to(request, phone.get_absolute_url())
 
@@ -186,7 +186,7 @@ def _detail(request, phone, partial, *, form, findings=None):
 def phone_point(request, pk):
     phone = _phone(request, pk)
     try:
-        carrier.point_phone(phone)
+        carrier.point_phone_again(phone)
     except CarrierError as error:
         messages.error(request, str(error))
     else:

@@ -1,0 +1,309 @@
+"""Every route that changes something, and the entry that it leaves in the audit log.
+
+A new route that takes changes belongs into one of the two tables, or the test fails.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+import pytest
+from django.core.cache import cache
+
+from accounts import invitations, services
+from accounts.models import AccessToken, AuditEntry, Invitation, Membership
+from agents import services as agents
+from agents.models import Prompt, VoiceAgent
+from agents.tests.test_pages import form_data
+from telephony.models import CarrierAccount
+from telephony.services import carrier as carriers
+from tests.people import Tenant, join
+from tests.test_roles import CHANGING, ROUTES, name_of
+from voiceops.isolation.routes import Kind
+
+# Why these leave no entry. Under /api and, for the older families, without it.
+NO_ENTRY = {
+    "POST prompts/preview": "shows what a text would become",
+    "POST voice-agents/variables": "shows what a form would need",
+    "POST voice-agents/<>/test": "a test call; it is in the list of calls",
+    "POST calls/<>/analyze": "the same analysis of a call again; it is on its page",
+    "POST api/calls/<>/analyze": "the same analysis of a call again",
+    "POST settings/profile": "one's own name and time zone",
+    "POST settings/workspaces/switch": "where one works; kept in the browser",
+    "POST api/prompts/<>/preview": "shows what a text would become",
+    "POST api/auth/logout": "one's own log-out",
+}
+
+
+@dataclass
+class World:
+    """Alice's workspace with one of everything, and the ids of its rows."""
+
+    alice: Tenant
+    login: object
+    ids: dict[str, uuid.UUID]
+    agent: VoiceAgent
+    bob: Tenant
+
+    def path(self, route) -> str:
+        """The route's path, filled with the id of what it is about."""
+        name = name_of(route).removeprefix("api/")
+        fitting = [key for key in self.ids if name.startswith(key)]
+        return route.path(str(self.ids[fitting[0]]) if fitting else "")
+
+    def account(self):
+        """What connects one more carrier account, as a form or a body."""
+        return {
+            "label": "Second",
+            "account_sid": self.login.sid,
+            "auth_token": self.login.auth_token,
+            "calls_per_second": 1,
+            "max_concurrent_calls": 10,
+        }
+
+    def changed_account(self):
+        stored = CarrierAccount.unscoped.get(pk=self.ids["carrier-accounts"])
+        return self.account() | {
+            "label": "Other",
+            "account_sid": stored.account_sid,
+            "auth_token": stored.auth_token,
+        }
+
+    def number(self):
+        first = CarrierAccount.unscoped.get(pk=self.ids["carrier-accounts"])
+        (free, *_) = carriers.available_numbers(first)
+        account = str(first.pk)
+        return {
+            "number": free.number,
+            "label": "",
+            "carrier_account": account,
+            "carrier_account_id": account,
+        }
+
+    def number_by_api(self):
+        number = self.number()
+        del number["carrier_account"]
+        return number
+
+    def changed_agent(self):
+        return form_data(self.agent, name="Other", instructions="Be brief.")
+
+    # What has to be done first, so that there is something to change.
+
+    def activate(self):
+        agents.activate(self.agent)
+
+    def free(self):
+        """Take the number off its account."""
+        carriers.remove_phone(self.agent.phone)
+
+    def second_version(self):
+        prompt = Prompt.unscoped.get(pk=self.ids["prompts"])
+        agents.save_prompt(
+            owner=self.alice.workspace,
+            prompt=prompt,
+            name=prompt.name,
+            text="Newer",
+            note="",
+            author=None,
+        )
+
+    def wait(self):
+        Invitation.unscoped.update(sent_at=None)
+
+
+PROMPT = {"name": "Other", "text": "Other", "version": 1, "seen": []}
+# Verb and route: what is sent, what is done before, the entry that it leaves.
+ENTRIES = {
+    "POST prompts/new": (PROMPT, None, "created prompt"),
+    "POST prompts/<>": (PROMPT, None, "changed prompt"),
+    "POST prompts/<>/versions/<>/restore": (
+        {"based_on": 2},
+        World.second_version,
+        "restored prompt",
+    ),
+    "POST prompts/<>/delete": ({}, None, "deleted prompt"),
+    "POST voice-agents/new": (
+        {"name": "New", "direction": "incoming", "instructions": "Be brief."},
+        None,
+        "created voice_agent",
+    ),
+    "POST voice-agents/<>": (World.changed_agent, None, "changed voice_agent"),
+    "POST voice-agents/<>/activate": ({}, None, "activated voice_agent"),
+    "POST voice-agents/<>/deactivate": (
+        {},
+        World.activate,
+        "deactivated voice_agent",
+    ),
+    "POST voice-agents/<>/duplicate": ({}, None, "created voice_agent"),
+    "POST voice-agents/<>/delete": ({}, None, "deleted voice_agent"),
+    "POST carrier-accounts/new": (World.account, None, "created carrier_account"),
+    "POST carrier-accounts/<>": (
+        World.changed_account,
+        None,
+        "changed carrier_account",
+    ),
+    "POST carrier-accounts/<>/delete": ({}, World.free, "deleted carrier_account"),
+    "POST numbers/new": (World.number, None, "created phone"),
+    "POST numbers/<>": ({"label": "Other"}, None, "changed phone"),
+    "POST numbers/<>/point": ({}, None, "pointed phone"),
+    "POST numbers/<>/delete": ({}, None, "deleted phone"),
+    "POST api-keys": (
+        {"name": "New", "scopes": ["read"], "lifetime_days": "30"},
+        None,
+        "created api_key",
+    ),
+    "POST api-keys/<>/revoke": ({}, None, "revoked api_key"),
+    "POST settings/workspace": (
+        {"name": "Other", "timezone": "UTC"},
+        None,
+        "changed workspace",
+    ),
+    "POST settings/workspaces/new": (
+        {"name": "New", "timezone": "UTC"},
+        None,
+        "created workspace",
+    ),
+    "POST settings/workspace/leave": ({}, "as bob", "left member"),
+    "POST settings/members": (
+        {"email": "carol@example.com", "role": "member"},
+        None,
+        "invited invitation",
+    ),
+    "POST settings/members/<>/role": ({"role": "admin"}, None, "changed member"),
+    "POST settings/members/<>/remove": ({}, None, "removed member"),
+    "POST settings/members/<>/make-owner": ({}, None, "made_owner member"),
+    "POST settings/invitations/<>/resend": ({}, World.wait, "resent invitation"),
+    "POST settings/invitations/<>/revoke": ({}, None, "revoked invitation"),
+    "POST api/agents": ({"name": "New"}, None, "created voice_agent"),
+    "PUT api/agents/<>": ({"name": "Other"}, None, "changed voice_agent"),
+    "PATCH api/agents/<>": ({"name": "Other"}, None, "changed voice_agent"),
+    "DELETE api/agents/<>": ({}, None, "deleted voice_agent"),
+    "POST api/agents/<>/activate": ({}, None, "activated voice_agent"),
+    "POST api/agents/<>/deactivate": (
+        {},
+        World.activate,
+        "deactivated voice_agent",
+    ),
+    "POST api/prompts": ({"name": "New", "text": "Hi"}, None, "created prompt"),
+    "PUT api/prompts/<>": ({"name": "New", "text": "Hi"}, None, "changed prompt"),
+    "PATCH api/prompts/<>": ({"name": "Other"}, None, "changed prompt"),
+    "DELETE api/prompts/<>": ({}, None, "deleted prompt"),
+    "POST api/carrier-accounts": (World.account, None, "created carrier_account"),
+    "PUT api/carrier-accounts/<>": (
+        {"label": "Other"},
+        None,
+        "changed carrier_account",
+    ),
+    "DELETE api/carrier-accounts/<>": ({}, World.free, "deleted carrier_account"),
+    "POST api/phones": (World.number_by_api, None, "created phone"),
+    "PUT api/phones/<>": ({"label": "Other"}, None, "changed phone"),
+    "DELETE api/phones/<>": ({}, None, "deleted phone"),
+    "POST api/api-keys": (
+        {"name": "New", "scopes": ["read"]},
+        None,
+        "created api_key",
+    ),
+    "DELETE api/api-keys/<>": ({}, None, "revoked api_key"),
+    "PATCH api/members/<>": ({"role": "admin"}, None, "changed member"),
+    "DELETE api/members/<>": ({}, None, "removed member"),
+    "POST api/invitations": (
+        {"email": "carol@example.com", "role": "member"},
+        None,
+        "invited invitation",
+    ),
+    "DELETE api/invitations/<>": ({}, None, "revoked invitation"),
+    "POST api/invitations/<>/resend": ({}, World.wait, "resent invitation"),
+    "DELETE api/auth/sessions/<>": ({}, None, "login_revoked person"),
+}
+CANONICAL = [
+    route
+    for route in ROUTES
+    if route.kind == Kind.PAGE or route.template.startswith("api/")
+]
+BY_NAME = {name_of(route): route for route in CANONICAL}
+
+
+@pytest.fixture
+def world(alice, carrier):
+    owner = alice.workspace
+    login, other = carrier.open_account(count=2), carrier.open_account()
+    account = carriers.connect_account(
+        owner=owner, label="Main", account_sid=login.sid, auth_token=login.auth_token
+    )
+    phone = carriers.register_phone(
+        owner=owner, number=login.numbers[0], account=account
+    )
+    prompt = agents.save_prompt(
+        owner=owner, prompt=None, name="Greeter", text="Hi", note="", author=None
+    )
+    agent = agents.save_agent(VoiceAgent(owner=owner, name="Reception", phone=phone))
+    key, _secret = services.issue_api_key(
+        owner=owner, user=alice.user, name="Zapier", scopes=["read"]
+    )
+    services.issue_login_token(alice.user)
+    bob = join(alice, "bob", "member")
+    by = Membership.objects.get(workspace=owner, user=alice.user)
+    invitation = invitations.invite(email="dan@example.com", role="member", by=by)
+    membership = Membership.objects.get(user=bob.user)
+    log_in = AccessToken.unscoped.get(kind="login")
+    ids = {
+        "prompts": prompt.pk,
+        "voice-agents": agent.pk,
+        "agents": agent.pk,
+        "carrier-accounts": account.pk,
+        "numbers": phone.pk,
+        "phones": phone.pk,
+        "api-keys": key.pk,
+        "settings/members": membership.pk,
+        "members": membership.pk,
+        "settings/invitations": invitation.pk,
+        "invitations": invitation.pk,
+        "auth/sessions": log_in.pk,
+    }
+    return World(alice, other, ids, agent, bob)
+
+
+@pytest.mark.parametrize("write", ENTRIES)
+def test_a_write_leaves_an_entry(write, world):
+    verb, name = write.split()
+    route = BY_NAME[name]
+    given, prepare, told = ENTRIES[write]
+    body = given(world) if callable(given) else given
+    who = world.bob if prepare == "as bob" else world.alice
+    if callable(prepare):
+        prepare(world)
+    before = set(AuditEntry.unscoped.values_list("pk", flat=True))
+
+    if route.kind == Kind.API:
+        answer = who.api(verb, world.path(route), body)
+    else:
+        answer = who.client.post(world.path(route), body)
+
+    assert answer.status_code < 400, answer.content.decode()
+    left = AuditEntry.unscoped.exclude(pk__in=before)
+    assert told in {f"{entry.action} {entry.kind}" for entry in left}
+    assert {entry.user_id for entry in left} == {who.user.pk}
+    assert {entry.source for entry in left} == {
+        "api_login" if route.kind == Kind.API else "page"
+    }
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_route_that_takes_changes_is_in_one_of_the_tables(name, alice):
+    route = BY_NAME[name]
+    path = route.path(str(uuid.uuid4()))
+    verbs = CHANGING if route.kind == Kind.API else ("POST",)
+    for verb in verbs:
+        cache.clear()
+        if route.kind == Kind.API:
+            status = alice.api(verb, path, {}).status_code
+        else:
+            status = alice.client.post(path).status_code
+        is_told = f"{verb} {name}" in ENTRIES or f"{verb} {name}" in NO_ENTRY
+        assert (status == 405) != is_told, f"{verb} {name}: {status}"
+
+
+def test_the_tables_name_routes_that_exist():
+    told = {write.split()[1] for write in [*ENTRIES, *NO_ENTRY]}
+
+    assert told - set(BY_NAME) == set()
