@@ -68,3 +68,24 @@ RESTORED = {
     "kind": "voice_agent",
     "name": "Reception (restored)",
 }
+AUDIT_ENTRY = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d05",
+    "action": "changed",
+    "object": {
+        "kind": "voice_agent",
+        "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d06",
+        "name": "Reception",
+    },
+    "changes": {"max_tokens": [300, 400]},
+    "actor": {
+        "user_id": USER["id"],
+        "name": "Ada",
+        "email": "ada@example.com",
+        "api_key_id": API_KEY["id"],
+        "api_key_name": "Reports",
+        "api_key_prefix": "vo_8Jr2mQm",
+    },
+    "source": "api_key",
+    "address": "192.0.2.17",
+    "request_id": "6f0d6b0c-6d0e-4f6e-9b43-0a1f3f7f2c11",
+} | TIMES

@@ -5,13 +5,17 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from accounts import deleted
+from accounts.audit import Action, Source, people_of
+from accounts.audit_words import kinds
 from accounts.deleted.listing import Place
 from accounts.models import AccessToken, User, Workspace
 from accounts.permissions import ASSIGNABLE_CHOICES, Role
 from accounts.tenancy import OwnedFormMixin
+from voiceops.filters import FilterForm, any_of, midnight
 
 
 class OwnedForm(OwnedFormMixin, forms.ModelForm):
@@ -171,3 +175,60 @@ class RestoreForm(forms.Form):
             self.data = {"name": refusal.suggestion}
         elif isinstance(refusal, deleted.BadName):
             self.add_error("name", str(refusal))
+
+
+def _kinds():
+    named = sorted(kinds().items(), key=lambda kind: kind[1].casefold())
+    return any_of(_("Anything"), [(name, capfirst(label)) for name, label in named])
+
+
+class AuditFilterForm(FilterForm):
+    """What the audit log can be narrowed to."""
+
+    q = forms.CharField(
+        label=_("Name of what was changed"),
+        max_length=100,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": _("Name"), "data-search": ""}),
+    )
+    user = forms.ModelChoiceField(
+        label=_("Person"),
+        queryset=User.objects.none(),
+        empty_label=_("Anybody"),
+        required=False,
+    )
+    kind = forms.ChoiceField(
+        label=_("What was changed"), choices=_kinds, required=False
+    )
+    action = forms.ChoiceField(
+        label=_("What was done"),
+        choices=any_of(
+            _("Any action"),
+            [(value, capfirst(label)) for value, label in Action.choices],
+        ),
+        required=False,
+    )
+    source = forms.ChoiceField(
+        label=_("From where"),
+        choices=any_of(_("From anywhere"), Source.choices),
+        required=False,
+    )
+    field_order = ["q", "user", "kind", "action", "source"]
+
+    def __init__(self, data, *, owner):
+        super().__init__(data)
+        self.fields["user"].queryset = people_of(owner).order_by("email")
+
+    def apply(self, entries):
+        """The entries that match; days are days of the current time zone."""
+        wanted = self.cleaned_data
+        for name in ("user", "kind", "action", "source"):
+            if wanted[name]:
+                entries = entries.filter(**{name: wanted[name]})
+        if wanted["q"]:
+            entries = entries.called(wanted["q"])
+        if first := wanted["first_day"]:
+            entries = entries.made_from(midnight(first))
+        if last := wanted["last_day"]:
+            entries = entries.made_before(midnight(last + timedelta(days=1)))
+        return entries

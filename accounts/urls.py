@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from accounts.views import api_keys, deleted, invitations, members, profile, workspaces
+from accounts.views import (
+    api_keys,
+    audit,
+    deleted,
+    invitations,
+    members,
+    profile,
+    workspaces,
+)
 
 app_name = "accounts"
 
@@ -66,6 +74,11 @@ DELETED = [
     path("deleted/<uuid:pk>/restore", deleted.deleted_restore, name="deleted_restore"),
 ]
 
+AUDIT = [
+    path("settings/audit-log", audit.audit_log, name="audit_log"),
+    path("settings/audit-log.csv", audit.audit_log_export, name="audit_log_export"),
+]
+
 urlpatterns = [
     path("settings/profile", profile.profile, name="profile"),
     *WORKSPACES,
@@ -73,4 +86,5 @@ urlpatterns = [
     *INVITATIONS,
     *API_KEYS,
     *DELETED,
+    *AUDIT,
 ]

@@ -16,6 +16,7 @@ from agents.models import Prompt, VoiceAgent
 from agents.tests.test_pages import form_data
 from telephony.models import CarrierAccount
 from telephony.services import carrier as carriers
+from telephony.services import do_not_contact
 from tests.people import Tenant, join
 from tests.test_roles import CHANGING, ROUTES, name_of
 from voiceops.isolation.routes import Kind
@@ -147,6 +148,29 @@ ENTRIES = {
     "POST numbers/<>": ({"label": "Other"}, None, "changed phone"),
     "POST numbers/<>/point": ({}, None, "pointed phone"),
     "POST numbers/<>/delete": ({}, None, "deleted phone"),
+    "POST do-not-contact/new": (
+        {"number": "+12025550199", "reason": "Asked"},
+        None,
+        "created do_not_contact",
+    ),
+    "POST do-not-contact/<>/delete": (
+        {"reason": "Asked"},
+        None,
+        "deleted do_not_contact",
+    ),
+    "POST calling-rules": (
+        {"window_start": "09:00", "window_end": "18:00", "window_days": ["mon"]},
+        None,
+        "changed calling_rules",
+    ),
+    "POST api/do-not-contact": (
+        {"number": "+12025550199"},
+        None,
+        "created do_not_contact",
+    ),
+    "DELETE api/do-not-contact/<>": ({}, None, "deleted do_not_contact"),
+    "POST deleted/<>/restore": ({}, None, "restored voice_agent"),
+    "POST api/deleted/<>/restore": ({}, None, "restored voice_agent"),
     "POST api-keys": (
         {"name": "New", "scopes": ["read"], "lifetime_days": "30"},
         None,
@@ -246,6 +270,9 @@ def world(alice, carrier):
     invitation = invitations.invite(email="dan@example.com", role="member", by=by)
     membership = Membership.objects.get(user=bob.user)
     log_in = AccessToken.unscoped.get(kind="login")
+    unwanted = do_not_contact.add(owner=owner, number="+12025550198")
+    gone = agents.save_agent(VoiceAgent(owner=owner, name="Gone"))
+    agents.delete_agent(gone)
     ids = {
         "prompts": prompt.pk,
         "voice-agents": agent.pk,
@@ -259,6 +286,8 @@ def world(alice, carrier):
         "settings/invitations": invitation.pk,
         "invitations": invitation.pk,
         "auth/sessions": log_in.pk,
+        "do-not-contact": unwanted.pk,
+        "deleted": gone.pk,
     }
     return World(alice, other, ids, agent, bob)
 

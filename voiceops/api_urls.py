@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import AllowAny
 
 from accounts import api as accounts
+from accounts import api_audit as audit
 from accounts import api_deleted as deleted
 from accounts import api_teams as teams
 from agents.api import prompts, voice_agents
@@ -48,6 +49,7 @@ canonical = [
     path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),
     path("api-keys", accounts.ApiKeyListView.as_view()),
     path("api-keys/<uuid:pk>", accounts.ApiKeyDetailView.as_view()),
+    path("audit-log", audit.AuditLogView.as_view()),
     path("workspaces", teams.WorkspaceListView.as_view()),
     path("members", teams.MemberListView.as_view()),
     path("members/<uuid:member_id>", teams.MemberDetailView.as_view()),

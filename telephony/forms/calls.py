@@ -1,33 +1,17 @@
 import re
-from datetime import date, datetime, time, timedelta
-from urllib.parse import urlencode
+from datetime import timedelta
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import F
-from django.utils.timezone import make_aware
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import VoiceAgent
 from telephony.models import Call, Phone
+from voiceops.filters import FilterForm, any_of, midnight
 
 # Calls outlive who answered them and where: both can still be chosen, at the end.
 NOT_DELETED_FIRST = (F("deleted_at").asc(nulls_first=True), "-pk")
 KINDS = [("real", _("Real calls")), ("test", _("Test calls"))]
-DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31))]
-
-
-def day_field(label):
-    return forms.DateField(
-        label=label,
-        required=False,
-        validators=DAYS,
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
-
-
-def any_of(words, choices):
-    return [("", words), *choices]
 
 
 class HistoryChoiceField(forms.ModelChoiceField):
@@ -39,11 +23,8 @@ class HistoryChoiceField(forms.ModelChoiceField):
         return super().label_from_instance(row)
 
 
-class CallFilterForm(forms.Form):
-    """What the list of calls can be narrowed to; every filter is a query parameter."""
-
-    PARAMETERS = {"first_day": "from", "last_day": "to"}
-    POSITION = ("before", "after")
+class CallFilterForm(FilterForm):
+    """What the list of calls can be narrowed to."""
 
     q = forms.CharField(
         label=_("In the transcript"),
@@ -88,20 +69,13 @@ class CallFilterForm(forms.Form):
         choices=any_of(_("Real and test calls"), KINDS),
         required=False,
     )
-    first_day = day_field(_("From"))
-    last_day = day_field(_("To"))
-    before = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    after = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data, *, owner):
-        super().__init__(data, auto_id="filter-%s", use_required_attribute=False)
+        super().__init__(data)
         for name in ("agent", "phone"):
             field = self.fields[name]
             rows = field.queryset.for_owner(owner, with_deleted=True)
             field.queryset = rows.order_by(*NOT_DELETED_FIRST)
-
-    def add_prefix(self, field_name):
-        return self.PARAMETERS.get(field_name, field_name)
 
     def clean_number(self):
         number = self.cleaned_data["number"]
@@ -109,12 +83,6 @@ class CallFilterForm(forms.Form):
         if number and not digits:
             raise forms.ValidationError(_("Type some digits of the number."))
         return digits
-
-    def clean(self):
-        first, last = (self.cleaned_data.get(day) for day in ("first_day", "last_day"))
-        if first and last and last < first:
-            self.add_error("last_day", _("This is before the first day."))
-        return self.cleaned_data
 
     def apply(self, calls):
         """The calls that match; days are days of the current time zone."""
@@ -136,21 +104,3 @@ class CallFilterForm(forms.Form):
         if last := self.cleaned_data["last_day"]:
             calls = calls.started_before(midnight(last + timedelta(days=1)))
         return calls
-
-    @property
-    def is_narrowed(self):
-        """Whether anything but a position in the list was asked for."""
-        return bool(self._parameters())
-
-    def _parameters(self):
-        names = [name for name in self.fields if name not in self.POSITION]
-        given = [(self.add_prefix(name), self[name].data) for name in names]
-        return [(name, value) for name, value in given if value]
-
-    def query(self, **position):
-        """The shortest query string for these filters, at `before=` or `after=`."""
-        return urlencode([*self._parameters(), *position.items()])
-
-
-def midnight(day):
-    return make_aware(datetime.combine(day, time.min))

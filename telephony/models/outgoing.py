@@ -34,6 +34,8 @@ def check_countries(countries: list[str]) -> None:
 class CallingRules(OwnedModel):
     """Whom the workspace's agents may call, and when; without a row the defaults."""
 
+    audited_as = "calling_rules", _("calling rules")
+
     # The hours of US law (47 CFR 64.1200), in the callee's own time.
     window_start = models.TimeField(_("calls from"), default=time(8))
     window_end = models.TimeField(_("calls until"), default=time(21))
@@ -64,7 +66,7 @@ class CallingRules(OwnedModel):
         verbose_name_plural = "calling rules"
 
     def __str__(self):
-        return f"calling rules of {self.owner_id}"
+        return self.owner.name
 
 
 class DialledDay(OwnedModel):
@@ -87,7 +89,7 @@ class DialledDay(OwnedModel):
 class DoNotContact(SoftDeleteModel):
     """A number that nobody of the workspace calls or texts any more."""
 
-    audited_as = "do_not_contact", _("Do-not-contact number")
+    audited_as = "do_not_contact", _("do-not-contact number")
 
     class Source(models.TextChoices):
         PERSON = "person", _("Entered by a person")

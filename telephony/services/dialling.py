@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Workspace
 from agents.limits import DAYS
 from agents.models import VoiceAgent
@@ -47,7 +49,12 @@ def save_rules(rules: CallingRules) -> None:
         name: getattr(rules, name)
         for name in ("window_start", "window_end", "window_days", "countries")
     }
-    CallingRules.unscoped.update_or_create(owner=rules.owner, defaults=changes)
+    with transaction.atomic():
+        stored, _is_new = CallingRules.unscoped.get_or_create(owner=rules.owner)
+        for name, value in changes.items():
+            setattr(stored, name, value)
+        with audit.changing(stored):
+            stored.save(update_fields=list(changes))
 
 
 def decide_call(

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from accounts import audit
+from accounts.audit import Action
 from accounts.models import User, Workspace
 from telephony.models import DoNotContact
 from telephony.services.carrier import InvalidNumber, e164
@@ -67,7 +70,7 @@ def add(
         added_by=by,
     )
     try:
-        with transaction.atomic():
+        with audit.changing(row):
             row.save(force_insert=True)
     except IntegrityError:
         known = find(owner, row.number)
@@ -127,7 +130,16 @@ def _save(owner: Workspace, rows: dict[str, DoNotContact], report: Report) -> No
         new = [row for number, row in rows.items() if number not in known]
         # Whoever adds the same number at this moment is not in our way.
         DoNotContact.unscoped.bulk_create(new, batch_size=500, ignore_conflicts=True)
+        if new:  # a list is one deed; each number says itself who added it
+            told = {"do_not_contact": [None, _added(len(new))]}
+            audit.record(Action.CHANGED, owner, changes=told)
     report.added, report.known = len(new), report.known + len(known)
+
+
+def _added(count: int) -> str:
+    return ngettext(
+        "%(count)d number was added", "%(count)d numbers were added", count
+    ) % {"count": count}
 
 
 def remove(row: DoNotContact, *, by: User, reason: str = "") -> bool:
@@ -135,4 +147,9 @@ def remove(row: DoNotContact, *, by: User, reason: str = "") -> bool:
     changes = {"removed_by": by, "removal_reason": reason[:REASON_CHARACTERS]}
     at = timezone.now()
     standing = DoNotContact.unscoped.filter(pk=row.pk, deleted_at=None)
-    return bool(standing.update(deleted_at=at, updated_at=at, **changes))
+    with transaction.atomic():
+        is_removed = bool(standing.update(deleted_at=at, updated_at=at, **changes))
+        if is_removed:
+            told = {"removal_reason": ["", changes["removal_reason"]]}
+            audit.record(Action.DELETED, row, changes=told)
+    return is_removed

@@ -146,6 +146,8 @@ WITH_DATA = visits_of(
         "members": at("accounts:member_list"),
         "workspace": at("accounts:workspace_change"),
         "workspace-new": at("accounts:workspace_create"),
+        "audit-log": at("accounts:audit_log"),
+        "audit-log-none-match": at("accounts:audit_log", query="?q=zebra"),
         "e-mail": at("account_email"),
         "password": at("account_change_password"),
         "second-factor-off": at("mfa_index"),
@@ -158,6 +160,12 @@ WITH_DATA = visits_of(
         "calls-bad-filter",
         "alice",
         at("telephony:call_list", query="?from=nonsense&number=abc"),
+        status=422,
+    ),
+    Visit(
+        "audit-log-bad-filter",
+        "alice",
+        at("accounts:audit_log", query="?from=nonsense&kind=zebra"),
         status=422,
     ),
     Visit(
@@ -214,6 +222,7 @@ WITH_RIGHTS = [
             "workspace": at("accounts:workspace_change"),
             "calling-rules": at("telephony:calling_rules"),
             "do-not-contact": at("telephony:do_not_contact_list"),
+            "audit-log": at("accounts:audit_log"),
         },
     ),
     Visit(
@@ -253,6 +262,7 @@ NOT_VISITED = {
     "agents:prompt_preview": PART,
     "telephony:agent_calls": PART,
     "agents:agent_variables": PART,
+    "accounts:audit_log_export": "a file",
     "accounts:workspace_switch": POSTED,
     "accounts:workspace_leave": POSTED,
     "accounts:member_change_role": POSTED,

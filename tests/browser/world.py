@@ -8,9 +8,11 @@ from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.test import RequestFactory
 from django.utils import timezone
 
 from accounts import audit, services
+from accounts.audit import Action
 from accounts.models import Invitation, Membership, User
 from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
@@ -78,7 +80,30 @@ def make_world() -> World:
     _add_calls(world)
     for tenant in (world.alice, world.viewer):
         _add_deleted(tenant)
+    _add_log(world)
     return world
+
+
+def _add_log(world: World) -> None:
+    """What alice did by the page and by a key, and what VoiceOps did."""
+    agent, prompt = world.rows["idle agent"], world.rows["prompt"]
+    told = {
+        "greeting": ["Hello?", "Hello, this is Harbour Dental. How can I help?"],
+        "end_call_phrases": [[], ["Goodbye", "Have a nice day"]],
+        "dtmf_detection": [True, False],
+    }
+    by_page = RequestFactory().post("/", REMOTE_ADDR="192.0.2.17")
+    by_key = RequestFactory().post("/", REMOTE_ADDR="2001:db8::17")
+    by_page.user = by_key.user = world.alice.user
+    by_key.auth = world.rows["accesstoken"]
+    audit.record(Action.ACTIVATED, agent)
+    with audit.asked_by(by_page):
+        audit.record(Action.CHANGED, agent, changes=told)
+        audit.record(Action.DELETED, world.rows["pinned agent"])
+    with audit.asked_by(by_key):
+        text = ["Be brief. " * 60, "Be polite. " * 60]
+        changes = {"text": text, "version": [1, 2]}
+        audit.record(Action.CHANGED, prompt, changes=changes)
 
 
 def _add_addresses(user: User) -> None:
