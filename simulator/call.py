@@ -9,6 +9,7 @@ from email.utils import format_datetime
 
 from simulator.caller import Caller
 from simulator.changes import Changes
+from simulator.faults import Mischief
 from simulator.line import Line, Pace
 from simulator.sids import country
 from simulator.store import Store
@@ -33,6 +34,7 @@ class Callbacks:
     url: str = ""
     method: str = "POST"
     events: frozenset[str] = frozenset({"completed"})
+    mischief: Mischief = Mischief()
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Call:
         self._courier = courier
         self._callbacks = callbacks
         self._callbacks_sent = 0
+        self._held_back: list[dict[str, str]] = []
         self._posting = asyncio.Lock()
         self._postings: set[asyncio.Task] = set()
         self.last_seq = 0
@@ -182,12 +185,27 @@ class Call:
             fields["Duration"] = str(math.ceil(duration_s / 60))
             fields["SipResponseCode"] = SIP_CODES.get(status, "200")
         self._callbacks_sent += 1
-        task = asyncio.create_task(self._post_report(fields))
-        self._postings.add(task)
-        task.add_done_callback(self._postings.discard)
+        for report in self._spoiled(fields):
+            task = asyncio.create_task(self._post_report(report))
+            self._postings.add(task)
+            task.add_done_callback(self._postings.discard)
+
+    def _spoiled(self, fields: dict[str, str]) -> list[dict[str, str]]:
+        """What is posted now, if something is to go wrong with the callbacks."""
+        match self._callbacks.mischief.kind:
+            case "lost":
+                self.emit("note", message="A status callback was lost on purpose")
+                return []
+            case "twice":
+                return [fields, fields]
+            case "reversed":
+                self._held_back.insert(0, fields)
+                return self._held_back if self.has_ended else []
+        return [fields]
 
     async def _post_report(self, fields: dict[str, str]) -> None:
         url = self._callbacks.url
+        await asyncio.sleep(self._callbacks.mischief.delay_s)
         async with self._posting:  # one after the other, in order
             try:
                 answer = await self.send(Webhook(url, self._callbacks.method), fields)

@@ -1,14 +1,23 @@
 """What can be made to go wrong with an account's REST requests, on purpose.
 
-Kinds: `429`, `500`, `close` (the connection, unanswered), `delay` (answer late), and
-`answer-lost` (the request is carried out, then the connection closed unanswered).
+Kinds: `429`, `500`, `close` (the connection, unanswered), `delay` (answer late); and
+these, after the request was carried out: `answer-lost` (the connection is closed
+unanswered), `500-after`, `garbled` (201, and no JSON), `cut` (half an answer),
+`answer-late`.
+
+Status callbacks: `lost`, `twice`, `reversed` (all of them when the call has ended, the
+last first), `late` (each by `delay_s`), or `` for as they should be.
 """
 
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
-KINDS = {"429", "500", "close", "delay", "answer-lost"}
+KINDS = {
+    *("429", "500", "close", "delay"),
+    *("answer-lost", "answer-late", "500-after", "garbled", "cut"),
+}
+MISCHIEFS = {"", "lost", "twice", "reversed", "late"}
 MAX_COUNT, MAX_DELAY_S = 10_000, 120
 
 
@@ -23,6 +32,14 @@ class Fault:
     method: str = ""  # only requests of this method; empty for all
 
 
+@dataclass(frozen=True)
+class Mischief:
+    """What is done to the status callbacks of a call."""
+
+    kind: str = ""
+    delay_s: float = 0
+
+
 class Faults:
     """Kept in memory: a restart of the carrier makes it healthy again."""
 
@@ -30,24 +47,30 @@ class Faults:
         self._coming: dict[str, deque[Fault]] = defaultdict(deque)
         self._calls_per_second: dict[str, float] = {}
         self._last_call_at: dict[str, float] = {}
+        self._mischief: dict[str, Mischief] = {}
 
     def add(self, account_sid: str, given: object) -> None:
-        """Read `{kind, count?, delay_s?, method?}`, `{calls_per_second}`, or
-        `{clear: true}`. Raises BadFault.
+        """Read `{kind, count?, delay_s?, method?}`, `{calls_per_second}`,
+        `{callbacks, delay_s?}`, or `{clear: true}`. Raises BadFault.
         """
         if not isinstance(given, dict):
             raise BadFault("a fault is a JSON object")
         if given.get("clear") is True:
             self._coming.pop(account_sid, None)
             self._calls_per_second.pop(account_sid, None)
+            self._mischief.pop(account_sid, None)
+        if "callbacks" in given:
+            self._mischief[account_sid] = _mischief(given)
         if "calls_per_second" in given:
             rate = _number(given, "calls_per_second", 0, 1000)
             self._calls_per_second[account_sid] = rate
         if "kind" in given:
             fault, count = _read(given)
             self._coming[account_sid].extend([fault] * count)
-        elif not given.keys() & {"clear", "calls_per_second"}:
-            raise BadFault("nothing to do: give kind, calls_per_second or clear")
+        elif not given.keys() & {"clear", "calls_per_second", "callbacks"}:
+            raise BadFault(
+                "nothing to do: give kind, calls_per_second, callbacks or clear"
+            )
 
     def take(self, account_sid: str, method: str) -> Fault | None:
         """The next fault, if it is meant for a request of this method."""
@@ -55,6 +78,10 @@ class Faults:
         if not coming or coming[0].method not in ("", method):
             return None
         return coming.popleft()
+
+    def mischief(self, account_sid: str) -> Mischief:
+        """What is done to the callbacks of a call that begins now."""
+        return self._mischief.get(account_sid, Mischief())
 
     def is_too_fast(self, account_sid: str) -> bool:
         """Whether one more call now exceeds the account's rate (0 = no limit)."""
@@ -76,6 +103,13 @@ def _read(given: dict) -> tuple[Fault, int]:
     delay_s = _number(given, "delay_s", 0, MAX_DELAY_S)
     count = int(_number(given, "count", 1, MAX_COUNT, default=1))
     return Fault(kind, delay_s, method), count
+
+
+def _mischief(given: dict) -> Mischief:
+    kind = given["callbacks"]
+    if kind not in MISCHIEFS:
+        raise BadFault(f"callbacks is one of {', '.join(sorted(MISCHIEFS))}")
+    return Mischief(kind, _number(given, "delay_s", 0, MAX_DELAY_S))
 
 
 def _number(given: dict, name: str, least: float, most: float, default=0) -> float:

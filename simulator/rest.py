@@ -8,6 +8,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import wraps
 
 from starlette.datastructures import FormData
@@ -78,9 +79,27 @@ async def _with_fault(request: Request, account: dict, handler: Handler) -> Resp
     if fault.kind == "delay":
         await asyncio.sleep(fault.delay_s)
     response = await handler(request, account)
-    if fault.kind == "answer-lost":
-        raise AnswerLost
+    match fault.kind:
+        case "answer-lost":
+            raise AnswerLost
+        case "answer-late":
+            await asyncio.sleep(fault.delay_s)
+        case "500-after":
+            raise Refused(20500)
+        case "garbled":
+            return Response("<html>", 201, media_type="application/json")
+        case "cut":
+            return Cut(response)
     return response
+
+
+class Cut(Response):
+    """An answer that breaks off in the middle."""
+
+    def __init__(self, whole: Response):
+        half = whole.body[: len(whole.body) // 2]
+        headers = {"content-length": str(len(whole.body))}
+        super().__init__(half, whole.status_code, headers, whole.media_type)
 
 
 def _account(request: Request) -> dict:
@@ -193,7 +212,9 @@ async def _create_call(request: Request, account: dict) -> Response:
             21211,
             f"The phone number you are attempting to call, {to_number}, is not valid.",
         )
-    voice, callbacks = _voice(form), _callbacks(form)
+    voice = _voice(form)
+    mischief = state.faults.mischief(account["sid"])
+    callbacks = replace(_callbacks(form), mischief=mischief)
     if voice is None:
         raise Refused(21205, "Url or Twiml is required and must be valid")
     if state.faults.is_too_fast(account["sid"]):

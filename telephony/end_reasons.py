@@ -38,6 +38,16 @@ WHAT_TO_DO = {
         "If it happens often, look for restarts here, and for a proxy in front that "
         "closes connections early."
     ),
+    Reason.NOT_REACHED: _(
+        "Check the number. If it is right, look the call up in the carrier's console "
+        "by its SID."
+    ),
+    Reason.REFUSED: _("The chain of rules below says which one decided, and why."),
+    Reason.REJECTED: _(
+        "The detail below is the carrier's own explanation. Often the account may not "
+        "call that country yet, or its credit is used up."
+    ),
+    Reason.NOT_PLACED: _("Nobody's telephone rang. It can be called again."),
     Reason.CARRIER_ENDED: _(
         "Look the call up in the carrier's console by its SID to see why."
     ),

@@ -16,6 +16,7 @@ from agents.models import PromptVersion, VoiceAgent
 from agents.prompts import placeholders, render, with_preamble
 from telephony import words
 from telephony.models import Call
+from telephony.transcripts import other_party
 
 # What the model is shown of a call: a long one must not make every turn slower, dearer
 # and at last too large for the model.
@@ -162,11 +163,12 @@ async def use_tool(toolbox: Toolbox, call: dialogue.ToolCall) -> dict[str, Any]:
 
 
 def _facts(call: Call, at: datetime) -> dict[str, str]:
-    given = {str(name): str(value) for name, value in call.agent.variables.items()}
+    values = call.agent.variables | call.variables
+    given = {str(name): str(value) for name, value in values.items()}
     today = at.astimezone(ZoneInfo(call.owner.timezone))
     return given | {
         "agent_name": call.agent.name,
-        "caller_number": call.from_number,
+        "caller_number": other_party(call),
         "today": date_format(today, "l, j F Y"),
     }
 

@@ -3,6 +3,9 @@
 from celery import shared_task
 from django.utils.timezone import now
 
+# A call that waited longer in the broker is placed by the clock, or not at all.
+PLACE_WITHIN_S = 30
+
 
 @shared_task(ignore_result=True)
 def settle_silent_calls():
@@ -18,3 +21,27 @@ def follow_up_calls():
     from telephony.services import after_call  # leaf, as above
 
     after_call.pump.run()
+
+
+@shared_task(ignore_result=True, expires=PLACE_WITHIN_S)
+def place_call(call_id):
+    """Ask the carrier for one call. A second delivery finds it asked for."""
+    from telephony.services import placing  # leaf, as above
+
+    placing.place(call_id)
+
+
+@shared_task(ignore_result=True)
+def place_waiting_calls():
+    """Place the calls whose task was lost. Safe to run twice at once."""
+    from telephony.services import placing  # leaf, as above
+
+    placing.place_waiting(now())
+
+
+@shared_task(ignore_result=True)
+def look_for_lost_calls():
+    """Look for calls whose answer was lost. Safe to run twice at once."""
+    from telephony.services import lost_calls  # leaf, as above
+
+    lost_calls.look(now())

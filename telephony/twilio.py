@@ -7,6 +7,7 @@ The exceptions are named after what we know when they are raised. `Unreachable`,
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10
 CONNECTIONS = 32
 PAGE_SIZE = 1000  # the most that Twilio gives at once
+LATEST = 50  # calls between two numbers
 CODE_NOT_IN_PROGRESS = 21220
+CODE_TOO_MANY = 20429
+CALL_EVENTS = ["initiated", "ringing", "answered", "completed"]
 
 
 class CarrierError(Exception):
@@ -77,6 +81,10 @@ class Rejected(CarrierError):
         }
 
 
+class Throttled(Rejected):
+    """Too much at once: nothing was done, and the same may be asked for again."""
+
+
 @dataclass(frozen=True)
 class CarrierIdentity:
     """An account as the carrier knows it; `status` is active, suspended or closed."""
@@ -106,6 +114,8 @@ class CarrierNumber:
 class CarrierCall:
     """A call's state; `duration_s` is None until it has ended."""
 
+    sid: str
+    created_at: datetime
     status: str
     duration_s: int | None
 
@@ -180,6 +190,47 @@ def clear_number(account: "CarrierAccount", carrier_sid: str, *, token: str) -> 
         _ask(lambda: number.update(**dict.fromkeys(ours, "")))
 
 
+def create_call(
+    account: "CarrierAccount",
+    *,
+    to_number: str,
+    from_number: str,
+    answer_url: str,
+    status_url: str,
+    ring_for_s: int,
+    longest_s: int,
+) -> str:
+    """Have a number called; the call's SID. Never repeat it after `AnswerLost`.
+
+    `answer_url` is asked what to say when somebody answers.
+    """
+    created = _ask(
+        lambda: _api(account).calls.create(
+            to=to_number,
+            from_=from_number,
+            url=answer_url,
+            method="POST",
+            status_callback=status_url,
+            status_callback_method="POST",
+            status_callback_event=CALL_EVENTS,
+            timeout=ring_for_s,
+            time_limit=longest_s,
+        )
+    )
+    if not created.sid:
+        raise AnswerLost
+    return created.sid
+
+
+def find_calls(
+    account: "CarrierAccount", *, to_number: str, from_number: str
+) -> list[CarrierCall]:
+    """The latest calls from one number to the other, newest first."""
+    found = _api(account).calls
+    rows = _ask(lambda: found.list(to=to_number, from_=from_number, limit=LATEST))
+    return [_call(row) for row in rows]
+
+
 def fetch_call(account: "CarrierAccount", sid: str) -> CarrierCall:
     """How a call stands at the carrier."""
     return _ask(lambda: _call(_api(account).calls(sid).fetch()))
@@ -199,7 +250,12 @@ def _api(account: "CarrierAccount"):
 
 
 def _call(row) -> CarrierCall:
-    return CarrierCall(str(row.status), int(row.duration) if row.duration else None)
+    return CarrierCall(
+        sid=row.sid,
+        created_at=row.date_created,
+        status=str(row.status),
+        duration_s=int(row.duration) if row.duration else None,
+    )
 
 
 def _number(row) -> CarrierNumber:
@@ -274,8 +330,12 @@ def _refusal(status: int, answer: dict) -> CarrierError:
         return BadCredentials()
     if status == HTTPStatus.NOT_FOUND:
         return NotFound()
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        return AnswerLost()
     if 400 <= status < 500:
-        return Rejected(answer.get("code", status), answer.get("message", ""))
+        code, message = answer.get("code", status), answer.get("message", "")
+        is_too_many = status == HTTPStatus.TOO_MANY_REQUESTS or code == CODE_TOO_MANY
+        return (Throttled if is_too_many else Rejected)(code, message)
     return AnswerLost()
 
 

@@ -7,6 +7,7 @@ from telephony.views import (
     calls,
     carrier_accounts,
     do_not_contact,
+    outgoing,
     phones,
     testing,
 )
@@ -47,6 +48,9 @@ PHONES = [
 
 CALLS = [
     path("calls", calls.call_list, name="call_list"),
+    path("calls/new", outgoing.call_create, name="call_create"),
+    path("calls/<uuid:pk>/hang-up", outgoing.call_hang_up, name="call_hang_up"),
+    path("calls/<uuid:pk>/settle", outgoing.call_settle, name="call_settle"),
     path("calls/<uuid:pk>", calls.call_detail, name="call_detail"),
     path("calls/<uuid:pk>/analyze", calls.call_analyze, name="call_analyze"),
     path("calls/by-sid/<str:sid>", calls.call_by_sid, name="call_by_sid"),

@@ -4,6 +4,7 @@ A webhook that must speak always answers a document, whatever broke behind it.
 """
 
 import logging
+import re
 from contextlib import suppress
 from functools import wraps
 
@@ -17,6 +18,7 @@ from agents.models import VoiceAgent
 from telephony import gather, session, twiml, words
 from telephony.addresses import relay_url, webhook_url
 from telephony.forms.webhooks import (
+    CALL_SID,
     GatherForm,
     RelayEndedForm,
     StatusForm,
@@ -45,11 +47,13 @@ def signed_call(call_id):
 
 
 def about_this_call(view):
-    """Let through only what names the call that its address is for."""
+    """Let through only what is about the call that its address is for."""
 
     @wraps(view)
     def checked(request, call):
-        if request.POST.get("CallSid") != call.sid:
+        sid = request.POST.get("CallSid", "")
+        # Of a call that we placed, the carrier may tell before it has answered us.
+        if not re.fullmatch(CALL_SID, sid) or not call.adopt(sid):
             return HttpResponseForbidden()
         return view(request, call)
 
@@ -117,6 +121,19 @@ def _opening(call):
         action_url=webhook_url("relay_ended", call.pk),
         greeting=session.greeting_of(call, at=call.started_at),
     )
+
+
+@csrf_exempt
+@require_POST
+@always_speaks
+@signed_by_twilio(signed_call)
+@about_this_call
+def answered(request, call):
+    """A call that we placed is answered: what is said, and by whom."""
+    if call.has_ended or call.agent is None:
+        return document(twiml.hang_up())
+    calls.record_answer(call, at=now())
+    return document(_opening(call))
 
 
 @csrf_exempt

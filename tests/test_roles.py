@@ -41,6 +41,7 @@ FORMS_TO_MAKE = {
     "voice-agents/new",
     "numbers/new",
     "carrier-accounts/new",
+    "calls/new",
     "do-not-contact/new",
     "do-not-contact/<>/delete",
 }

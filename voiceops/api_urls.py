@@ -44,6 +44,7 @@ canonical = [
     path("calls", calls.CallListView.as_view()),
     path("calls/active", calls.ActiveCallListView.as_view()),
     path("calls/<str:call_sid>", calls.CallView.as_view()),
+    path("calls/<str:call_sid>/hangup", calls.CallHangUpView.as_view()),
     path("calls/<str:call_sid>/analyze", calls.CallAnalyzeView.as_view()),
     path("do-not-contact", do_not_contact.DoNotContactListView.as_view()),
     path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),

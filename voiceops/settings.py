@@ -236,6 +236,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "place-waiting-calls": {
+        "task": "telephony.tasks.place_waiting_calls",
+        "schedule": 3,
+        "options": {"expires": 3},
+    },
+    "look-for-lost-calls": {
+        "task": "telephony.tasks.look_for_lost_calls",
+        "schedule": 5,
+        "options": {"expires": 5},
+    },
     "settle-silent-calls": {
         "task": "telephony.tasks.settle_silent_calls",
         "schedule": 15,

@@ -23,6 +23,12 @@ class VoiceAgentQuerySet(SoftDeleteQuerySet):
             is_active=True, deleted_at=None, direction__in=VoiceAgent.ANSWERING
         )
 
+    def placing(self):
+        """Agents that may place calls now."""
+        return self.filter(
+            is_active=True, deleted_at=None, direction__in=VoiceAgent.PLACING
+        )
+
 
 class VoiceAgent(SoftDeleteModel):
     """Who answers (or places) calls on a number, and how it talks."""

@@ -1,22 +1,31 @@
-"""The API of calls: reading them. Placing and ending them is not offered yet."""
+"""The API of calls: reading, placing and ending them."""
 
 import re
 import uuid
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, time, timedelta
 
+from django.db import transaction
 from django.http import Http404
+from django.utils.timezone import now
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 
-from accounts.api_base import OwnedView
+from accounts.api_base import OwnedSerializer, OwnedView, idempotent
+from accounts.models import AccessToken
+from accounts.permissions import Action
+from agents.api.base import Variables
 from agents.models import VoiceAgent
 from agents.outcomes import Outcome
+from telephony import twilio
 from telephony.api import examples
 from telephony.models import AfterCall, Call, CallEvent, Phone, Turn
-from telephony.services import after_call
-from voiceops.api import Conflict
+from telephony.services import after_call, placing
+from telephony.services.carrier import InvalidNumber, e164
+from voiceops.api import CarrierProblem, Conflict
 from voiceops.api_schema import shown_as
 
 CALL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -163,6 +172,9 @@ class CallSerializer(serializers.ModelSerializer):
             "duration_s",
             "answered_by",
             "end_reason",
+            "end_detail",
+            "placement",
+            "variables",
             "analysis_status",
             "analysis_error",
             "outcome",
@@ -190,9 +202,49 @@ class CallDetailSerializer(CallSerializer):
         return CallEventSerializer(events, many=True).data
 
 
-class CallListView(OwnedView, generics.ListAPIView):
+@shown_as(request=examples.NEW_CALL)
+class NewCallSerializer(OwnedSerializer):
+    agent_id = serializers.PrimaryKeyRelatedField(
+        source="agent",
+        queryset=VoiceAgent.objects.select_related(
+            "owner", "phone__carrier_account", "prompt", "prompt_version"
+        ),
+    )
+    to = serializers.CharField(max_length=30, help_text="E.164")
+    variables = Variables(
+        required=False, help_text="Values for placeholders, for this call alone."
+    )
+
+    class Meta:
+        model = Call
+        fields = ["agent_id", "to", "variables"]
+
+    def validate(self, attrs):
+        """Leave the rules to the service."""
+        return attrs
+
+    def validate_to(self, number):
+        try:
+            return e164(number)
+        except InvalidNumber as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+class PlacesCalls:
+    """Whoever writes here makes telephones ring, or silences them."""
+
+    needed_action = Action.PLACE_CALLS
+
+    @property
+    def needed_scope(self):
+        reads = self.request.method in SAFE_METHODS
+        return None if reads else AccessToken.Scope.PLACE_CALLS
+
+
+class CallListView(PlacesCalls, OwnedView, generics.ListAPIView):
     model = Call
     serializer_class = CallSerializer
+    problem_codes = {"POST": ["409"]}
     filter_backends = [filters.DjangoFilterBackend]
     filterset_class = CallFilter
     filters = frozenset(CallFilter.base_filters)
@@ -203,6 +255,35 @@ class CallListView(OwnedView, generics.ListAPIView):
     @extend_schema(operation_id="call_list", summary="List calls")
     def get(self, request, *args, **kwargs):
         return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="call_place",
+        summary="Place a call",
+        description="The calling rules decide first: what they do not allow now is a "
+        "409 that says why, and when it would be allowed. The call is placed in a "
+        "moment: its `placement` says how far it has got. Takes the scope "
+        "`calls:place`.",
+        request=NewCallSerializer,
+        responses={202: CallSerializer},
+    )
+    @idempotent(within=transaction.atomic)
+    def post(self, request, *args, **kwargs):
+        given = NewCallSerializer(
+            data=request.data, context=self.get_serializer_context()
+        )
+        given.is_valid(raise_exception=True)
+        wanted = given.validated_data
+        call = placing.call_now(
+            agent=wanted["agent"],
+            number=wanted["to"],
+            variables=wanted.get("variables", {}),
+            by=request.user,
+            at=now(),
+        )
+        if call.has_ended:
+            # Answered, not raised: the refusal is written down with the call.
+            return self.handle_exception(Conflict(call.end_detail))
+        return Response(self.get_serializer(call).data, status=202)
 
 
 class ActiveCallListView(OwnedView, generics.ListAPIView):
@@ -278,3 +359,28 @@ def _as_uuid(text: str) -> uuid.UUID | None:
         return uuid.UUID(text)
     except ValueError:
         return None
+
+
+class CallHangUpView(PlacesCalls, NamedCallView):
+    serializer_class = CallSerializer
+    problem_codes = {"POST": ["409", "502"]}
+
+    @extend_schema(
+        operation_id="call_hang_up",
+        summary="End a call",
+        description="Whoever is speaking. One that was not placed yet is not placed; "
+        "one that is over is a 409.",
+        request=None,
+        responses={202: CallSerializer},
+    )
+    @idempotent(within=nullcontext)
+    def post(self, request, call_sid):
+        call = self.get_object()
+        try:
+            placing.hang_up(call, by=request.user)
+        except placing.CannotHangUp as error:
+            raise Conflict(str(error)) from error
+        except twilio.CarrierError as error:
+            raise CarrierProblem(str(error)) from error
+        call.refresh_from_db()
+        return Response(self.get_serializer(call).data, status=202)

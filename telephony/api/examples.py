@@ -52,6 +52,9 @@ CALL = {
     "duration_s": 71,
     "answered_by": "",
     "end_reason": "caller_hung_up",
+    "end_detail": "",
+    "placement": "",
+    "variables": {},
     "analysis_status": "done",
     "analysis_error": "",
     "outcome": "resolved",
@@ -106,3 +109,9 @@ DO_NOT_CONTACT = {
     "source": "person",
     "is_deleted": False,
 } | TIMES
+
+NEW_CALL = {
+    "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    "to": "+16285550123",
+    "variables": {"patient_name": "Ada"},
+}

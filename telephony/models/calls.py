@@ -1,7 +1,8 @@
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
@@ -43,6 +44,8 @@ class CarrierAccount(SoftDeleteModel):
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
     )
     verified_at = models.DateTimeField(null=True, editable=False)
+    # Before that no other call of this account is asked for.
+    next_call_at = models.DateTimeField(null=True, editable=False)
 
     class Meta(SoftDeleteModel.Meta):
         constraints = [
@@ -122,8 +125,9 @@ ID_MARGIN = timedelta(days=1)
 
 class CallQuerySet(OwnedQuerySet):
     def in_progress(self):
-        """Calls now queued, ringing or in progress."""
-        return self.filter(status__in=Call.OPEN)
+        """Calls now queued, ringing or in progress, as far as anybody knows."""
+        open_calls = self.filter(status__in=Call.OPEN)
+        return open_calls.exclude(placement=Call.Placement.UNKNOWN)
 
     def with_number(self, digits: str):
         """Calls from or to a number that has these digits in a row."""
@@ -162,11 +166,21 @@ class Call(OwnedModel):
         FAILED = "failed", _("Failed")
         CANCELED = "canceled", _("Canceled")
 
+    class Placement(models.TextChoices):
+        """How far a call of ours has got; "" for those that came in."""
+
+        OPENED = "opened", _("Not asked for yet")
+        ASKED = "asked", _("The carrier was asked")
+        PLACED = "placed", _("The carrier took it")
+        LOST = "lost", _("The carrier's answer was lost")
+        UNKNOWN = "unknown", _("Nobody knows whether it rang")
+        NOT_PLACED = "not_placed", _("Not placed")
+
     OPEN = (Status.QUEUED, Status.INITIATED, Status.RINGING, Status.IN_PROGRESS)
     RANK = {status: rank for rank, status in enumerate(OPEN)}
 
     class EndReason(models.TextChoices):
-        CALLER_HUNG_UP = "caller_hung_up", _("The caller hung up")
+        CALLER_HUNG_UP = "caller_hung_up", _("The other party hung up")
         AGENT_ENDED = "agent_ended", _("The agent ended the call")
         CALLER_SILENT = "caller_silent", _("The caller said nothing")
         TIME_UP = "time_up", _("The longest call time was reached")
@@ -179,6 +193,14 @@ class Call(OwnedModel):
             _("The carrier could not reach the live session"),
         )
         CONNECTION_LOST = "connection_lost", _("The live session was cut off")
+        BUSY = "busy", _("The line was busy")
+        NO_ANSWER = "no_answer", _("Nobody answered")
+        NOT_REACHED = "not_reached", _("The carrier could not reach the number")
+        CANCELED = "canceled", _("It was canceled before anybody answered")
+        HUNG_UP_HERE = "hung_up_here", _("It was ended here")
+        REFUSED = "refused", _("The calling rules did not allow it")
+        REJECTED = "rejected", _("The carrier refused to place it")
+        NOT_PLACED = "not_placed", _("It was never placed")
         CARRIER_ENDED = "carrier_ended", _("The carrier ended the call")
         OUR_ERROR = "our_error", _("Something broke here")
         NEVER_REPORTED = "never_reported", _("The carrier never told how it ended")
@@ -203,6 +225,16 @@ class Call(OwnedModel):
     prompt_version = models.PositiveIntegerField(null=True)
     model_label = models.CharField(max_length=200, blank=True)
     is_demo = models.BooleanField(default=False)  # the demo responder spoke
+
+    # Of a call that goes out.
+    placement = models.CharField(max_length=10, choices=Placement, blank=True)
+    variables = models.JSONField(default=dict, blank=True)
+    decision = models.JSONField(null=True)  # what the calling rules said
+    placed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    asked_at = models.DateTimeField(null=True)
+    look_at = models.DateTimeField(null=True)  # for it at the carrier, if it is lost
 
     started_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
@@ -235,6 +267,11 @@ class Call(OwnedModel):
                 fields=["last_event_at"],
                 condition=Q(ended_at=None),
                 name="calls_not_ended",
+            ),
+            models.Index(
+                fields=["placement", "asked_at"],
+                condition=Q(placement__in=["opened", "asked", "lost", "unknown"]),
+                name="calls_not_placed_yet",
             ),
         ]
 
@@ -271,6 +308,95 @@ class Call(OwnedModel):
             changes["answered_at"] = at
         earlier = [s for s in self.OPEN if self.RANK[s] < self.RANK.get(status, 99)]
         won = Call.unscoped.filter(pk=self.pk, status__in=earlier).update(**changes)
+        if won:
+            for name, value in changes.items():
+                setattr(self, name, value)
+        return bool(won)
+
+    # -- On its way to the carrier: each step holds for the row as it is now ----------
+
+    def begin_asking(self, at: datetime) -> bool:
+        """The one step after which the carrier may be asked; False: somebody else."""
+        return self._step(
+            [self.Placement.OPENED],
+            placement=self.Placement.ASKED,
+            asked_at=at,
+            last_event_at=at,
+        )
+
+    def take_back(self, why: str) -> bool:
+        """The carrier clearly did nothing: the same call may be asked for again."""
+        return self._step(
+            [self.Placement.ASKED],
+            placement=self.Placement.OPENED,
+            end_detail=why[:200],
+        )
+
+    def lose(self, at: datetime) -> bool:
+        """The carrier's answer was lost: look for the call from now on."""
+        return self._step(
+            [self.Placement.ASKED], placement=self.Placement.LOST, look_at=at
+        )
+
+    def look_again_at(self, at: datetime) -> bool:
+        """Take the look that is due; False if another process does."""
+        due = Call.unscoped.filter(
+            pk=self.pk, placement=self.Placement.LOST, look_at=self.look_at
+        )
+        return bool(due.update(look_at=at))
+
+    def give_up_looking(self) -> bool:
+        return self._step(
+            [self.Placement.LOST], placement=self.Placement.UNKNOWN, look_at=None
+        )
+
+    def adopt(self, sid: str) -> bool:
+        """The carrier took this call and calls it `sid`; False if it is not this one.
+
+        Safe to repeat. Also where we believed that it was never placed.
+        """
+        if self.sid is not None:
+            return self.sid == sid
+        unnamed = Call.unscoped.filter(
+            pk=self.pk, sid=None, direction=self.Direction.OUTGOING
+        )
+        changes = {
+            "sid": sid,
+            "placement": self.Placement.PLACED,
+            "look_at": None,
+            "updated_at": timezone.now(),
+        }
+        try:
+            with transaction.atomic():
+                won = unnamed.update(**changes)
+        except IntegrityError:  # another call of the workspace has this SID
+            return False
+        if won:
+            self.sid, self.placement = sid, self.Placement.PLACED
+            return True
+        self.refresh_from_db(fields=["sid", "placement"])
+        return self.sid == sid
+
+    def end_unplaced(
+        self, status: str, reason: str, detail: str, *, at: datetime
+    ) -> bool:
+        """End a call that never became one at the carrier; False if it has moved on."""
+        return self._step(
+            [self.placement],
+            placement=self.Placement.NOT_PLACED,
+            status=status,
+            ended_at=at,
+            end_reason=reason,
+            end_detail=detail[:200],
+            last_event_at=at,
+            look_at=None,
+        )
+
+    def _step(self, placements: list[str], **changes) -> bool:
+        standing = Call.unscoped.filter(
+            pk=self.pk, sid=None, ended_at=None, placement__in=placements
+        )
+        won = standing.update(**changes, updated_at=timezone.now())
         if won:
             for name, value in changes.items():
                 setattr(self, name, value)

@@ -28,7 +28,13 @@ SESSION_ERRORS = {
     "64105": (Reason.CONNECTION_LOST, "the connection broke off"),
 }
 # Concluded from how a call ended, not told by anybody: they give way to what is told.
-GUESSED = (Reason.CALLER_HUNG_UP, Reason.CARRIER_ENDED)
+OF_OUTGOING = {
+    Status.BUSY: Reason.BUSY,
+    Status.NO_ANSWER: Reason.NO_ANSWER,
+    Status.FAILED: Reason.NOT_REACHED,
+    Status.CANCELED: Reason.CANCELED,
+}
+GUESSED = (Reason.CALLER_HUNG_UP, Reason.CARRIER_ENDED, *OF_OUTGOING.values())
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,40}")  # what can be one of our address tokens
 
@@ -159,20 +165,23 @@ def _of_line(line: Line) -> dict:
 
 
 def _of_agent(agent: VoiceAgent, at: datetime) -> dict:
-    """What is kept of the agent as it is now, whatever becomes of it."""
+    if agent.transport == VoiceAgent.Transport.GATHER:
+        # The carrier answers with our first words and reports nothing before the end.
+        answered = {"status": Status.IN_PROGRESS, "answered_at": at}
+        return kept_of_agent(agent) | answered
+    return kept_of_agent(agent) | {"status": Status.RINGING}
+
+
+def kept_of_agent(agent: VoiceAgent) -> dict:
+    """What a call keeps of the agent as it is now, whatever becomes of it."""
     provider = session.provider_of(agent)
-    kept = {
+    return {
         "agent": agent,
         "transport": agent.transport,
         "prompt_version": agent.version_in_use,
         "model_label": provider.label[:200],
         "is_demo": provider.is_demo,
-        "status": Status.RINGING,
     }
-    if agent.transport == VoiceAgent.Transport.GATHER:
-        # The carrier answers with our first words and reports nothing before the end.
-        kept |= {"status": Status.IN_PROGRESS, "answered_at": at}
-    return kept
 
 
 def _same_call(line: Line, sid: str) -> Call:
@@ -200,6 +209,22 @@ def open_session(token: str, is_signed: Callable[[str], bool]) -> Call | None:
         end_reason="",
     )
     return call if waiting.update(relay_connected_at=now()) else None
+
+
+def record_answer(call: Call, at: datetime) -> None:
+    """Somebody, or something, has answered a call that we placed."""
+    move_on(call, Status.IN_PROGRESS, at=at)
+
+
+def end_unplaced(
+    call: Call, status: str, reason: str, detail: str, *, at: datetime
+) -> bool:
+    """End a call that never became one at the carrier; False if it has moved on."""
+    with transaction.atomic():
+        has_ended = call.end_unplaced(status, reason, detail, at=at)
+        if has_ended:
+            after_call.begin(call)
+    return has_ended
 
 
 def begin_session(call: Call, at: datetime) -> None:
@@ -301,11 +326,19 @@ def follow_status(
         if status == Status.IN_PROGRESS:
             rows.filter(answered_at=None).update(answered_at=at)
     else:
-        guess = status == Status.COMPLETED
-        call.note_end_reason(Reason.CALLER_HUNG_UP if guess else Reason.CARRIER_ENDED)
+        call.note_end_reason(_guess(call, status))
         if duration_s is not None:
             rows.filter(duration_s=None).update(duration_s=duration_s)
     rows.update(last_event_at=Greatest(F("last_event_at"), at))
+
+
+def _guess(call: Call, status: str) -> str:
+    """Why a call has probably ended like this, if nobody tells."""
+    if status == Status.COMPLETED:
+        return Reason.CALLER_HUNG_UP
+    if call.direction == Call.Direction.OUTGOING:
+        return OF_OUTGOING[status]
+    return Reason.CARRIER_ENDED
 
 
 def record_session_end(
@@ -322,12 +355,12 @@ def record_session_end(
     detail = f"{error_code}: {meaning}" if meaning else error_code
     record_event(call, status=f"session-{session_status}", at=at, detail=detail)
     if session_status == "failed":
-        _note_told_reason(call, reason, detail)
+        note_told_reason(call, reason, detail)
     if call_status in Status.values:
         follow_status(call, status=call_status, at=at, duration_s=duration_s)
 
 
-def _note_told_reason(call: Call, reason: str, detail: str) -> None:
+def note_told_reason(call: Call, reason: str, detail: str) -> None:
     """A reason that somebody knows, also when a guess was quicker."""
     if not call.note_end_reason(reason, detail):
         guessed = Call.unscoped.filter(pk=call.pk, end_reason__in=GUESSED)

@@ -1,7 +1,7 @@
 """The facts by which it is decided whether a number may be called."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -37,10 +37,18 @@ class Wishes:
     window_days: list[str] = field(default_factory=list)
 
 
+NO_WISHES = Wishes()
+
+
 def rules_of(owner: Workspace) -> CallingRules:
     """The workspace's calling rules; those that nobody has changed are the defaults."""
     rules = CallingRules.objects.for_owner(owner).first()
     return rules or CallingRules(owner=owner)
+
+
+def make_rules(owner: Workspace) -> None:
+    """Write the defaults down, for operators to change, once a workspace calls."""
+    CallingRules.unscoped.get_or_create(owner=owner)
 
 
 def save_rules(rules: CallingRules) -> None:
@@ -58,14 +66,14 @@ def save_rules(rules: CallingRules) -> None:
 
 
 def decide_call(
-    agent: VoiceAgent, number: str, at: datetime, wishes: Wishes = Wishes()
+    agent: VoiceAgent, number: str, at: datetime, wishes: Wishes = NO_WISHES
 ) -> Decision:
     """Whether `agent` may call `number` at `at`, by what is known now."""
     return decide(facts_of(agent, number, at, wishes))
 
 
 def facts_of(
-    agent: VoiceAgent, number: str, at: datetime, wishes: Wishes = Wishes()
+    agent: VoiceAgent, number: str, at: datetime, wishes: Wishes = NO_WISHES
 ) -> Facts:
     owner = agent.owner
     rules = rules_of(owner)
@@ -128,8 +136,7 @@ def countries_of(owner: Workspace, rules: CallingRules) -> frozenset[str]:
 
 def counts(owner: Workspace, rules: CallingRules, at: datetime) -> tuple[Count, Count]:
     """How many calls were placed today and this month, by the workspace's calendar."""
-    zone = ZoneInfo(owner.timezone)
-    today = at.astimezone(zone).date()
+    zone, today = ZoneInfo(owner.timezone), day_of(owner, at)
     first = today.replace(day=1)
     next_first = (first + timedelta(days=32)).replace(day=1)
     days = DialledDay.objects.for_owner(owner)
@@ -146,9 +153,13 @@ def counts(owner: Workspace, rules: CallingRules, at: datetime) -> tuple[Count, 
     )
 
 
+def day_of(owner: Workspace, at: datetime) -> date:
+    return at.astimezone(ZoneInfo(owner.timezone)).date()
+
+
 def lines_in_use(account: CarrierAccount) -> int:
     """How many calls the account has open, in and out."""
-    return Call.unscoped.filter(carrier_account=account, ended_at=None).count()
+    return Call.unscoped.in_progress().filter(carrier_account=account).count()
 
 
 def lines_of(account: CarrierAccount) -> int:

@@ -47,7 +47,8 @@ def _silent_calls(at: datetime) -> Iterator[Call]:
     quiet = Call.unscoped.filter(
         ~Exists(Turn.unscoped.filter(call=OuterRef("pk"), at__gt=since)),
         ended_at=None,
-        status__in=(Call.Status.RINGING, Call.Status.IN_PROGRESS),
+        status__in=Call.OPEN,
+        sid__isnull=False,
         last_event_at__lt=since,
     )
     rows = quiet.select_related("agent", "carrier_account").order_by("last_event_at")
@@ -59,7 +60,7 @@ def _silent_s(call: Call, at: datetime) -> float:
 
 
 def _patience_s(call: Call) -> int:
-    if call.status == Call.Status.RINGING:
+    if call.status != Call.Status.IN_PROGRESS:
         return RINGING_LIMIT_S
     return ASK_AFTER_S if call.carrier_account else _longest_s(call)
 
@@ -69,7 +70,7 @@ def _longest_s(call: Call) -> int:
 
 
 def _is_overdue(call: Call, at: datetime) -> bool:
-    if call.status == Call.Status.RINGING:
+    if call.status != Call.Status.IN_PROGRESS:
         return True
     talking = at - (call.answered_at or call.started_at)
     return talking.total_seconds() > _longest_s(call)
@@ -100,9 +101,7 @@ def _follow(call: Call, told: twilio.CarrierCall, at: datetime) -> None:
             call.note_end_reason(Call.EndReason.CONNECTION_LOST)
         record_status(call, status=told.status, at=at, duration_s=duration_s)
         return
-    was_answered = (
-        told.status == Call.Status.IN_PROGRESS and call.status == Call.Status.RINGING
-    )
+    was_answered = told.status == Call.Status.IN_PROGRESS and call.status != told.status
     if _is_overdue(call, at) and not was_answered:
         return _end(call)
     # It goes on: asked again when it has been silent as long once more.
@@ -111,10 +110,16 @@ def _follow(call: Call, told: twilio.CarrierCall, at: datetime) -> None:
 
 def _end(call: Call) -> None:
     """Hang up at the carrier; its callback or the next round settles the call."""
-    talking = call.status == Call.Status.IN_PROGRESS
-    reason = Call.EndReason.TIME_UP if talking else Call.EndReason.OUR_ERROR
-    call.note_end_reason(reason)
+    call.note_end_reason(_why(call))
     twilio.end_call(call.carrier_account, call.sid)
+
+
+def _why(call: Call) -> str:
+    if call.status == Call.Status.IN_PROGRESS:
+        return Call.EndReason.TIME_UP
+    if call.direction == Call.Direction.OUTGOING:
+        return Call.EndReason.NO_ANSWER
+    return Call.EndReason.OUR_ERROR
 
 
 def _give_up(call: Call, at: datetime) -> None:

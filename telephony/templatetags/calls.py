@@ -58,6 +58,12 @@ def in_words(seconds):
 
 
 @register.filter
+def can_call_back(call):
+    """Whether the other party told a number that can be dialled."""
+    return not call.is_test and transcripts.other_party(call).startswith("+")
+
+
+@register.filter
 def advice(call):
     return WHAT_TO_DO.get(call.end_reason, "")
 

@@ -149,10 +149,6 @@ def test_a_sid_of_another_tenant_finds_nothing(alice, mallory):
         assert mallory.api("GET", f"/api/calls/{name}").status_code == 404
 
 
-def test_calls_are_not_placed_by_the_api_yet(alice):
-    assert alice.api("POST", "/api/calls", {}).status_code == 405
-
-
 def test_turn_of_a_tool_tells_what_was_asked_and_answered(alice):
     call = make_call(alice)
     use = {"name": "f", "arguments": "{}", "status": "ok", "elapsed_ms": 12}

@@ -27,7 +27,14 @@ LIVE = reverse("telephony:call_live")
 BADGE = reverse("telephony:call_live_badge")
 HTMX = {"HX-Request": "true"}
 MOST_STATEMENTS = 6
-ENDED_WELL = {"caller_hung_up", "agent_ended"}
+ENDED_WELL = {
+    "caller_hung_up",
+    "agent_ended",
+    "busy",
+    "no_answer",
+    "canceled",
+    "hung_up_here",
+}
 
 
 def text_of(response):
@@ -337,7 +344,7 @@ def test_detail_shows_transcript_facts_and_timeline(alice):
         'He said "no" & left',
         "interrupted",
         "Demo responder",
-        "The caller hung up",
+        "The other party hung up",
         "gpt at example.com",
         f'data-copy="{call.sid}"',
         "Turn by turn",

@@ -13,6 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.decorators import can_write
 from agents.models import VoiceAgent
 from telephony.forms.calls import CallFilterForm
+from telephony.forms.outgoing import SettleForm
 from telephony.models import Call, CallEvent, Turn
 from telephony.services import after_call, history
 from telephony.transcripts import timeline, typical_ms
@@ -73,7 +74,7 @@ def address(query):
 def call_detail(request, pk):
     calls = Call.objects.for_owner(request.workspace)
     call = get_object_or_404(
-        calls.select_related("agent", "phone", "after_call"), pk=pk
+        calls.select_related("agent", "phone", "after_call", "placed_by"), pk=pk
     )
     after = getattr(call, "after_call", None)
     is_final = is_settled(call) and (after is None or after.is_analyzed)
@@ -90,6 +91,7 @@ def call_detail(request, pk):
             turn.reply_ms for turn in turns if turn.reply_ms is not None
         ),
         "seen": seen,
+        "settling": SettleForm(),
         "is_final": is_final,
         "after_call": after,
     }
@@ -101,7 +103,8 @@ def stamp(call, turns, events, after):
     """Another one whenever the page would show something else."""
     rows = [call, *turns, *events, *([after] if after else [])]
     written = [row.updated_at.timestamp() for row in rows]
-    told = (call.status, call.end_reason, call.duration_s, len(turns), len(events))
+    states = (call.status, call.placement, call.end_reason, call.duration_s)
+    told = (*states, len(turns), len(events))
     return "-".join(map(str, (*told, max(written))))
 
 

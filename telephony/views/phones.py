@@ -174,6 +174,10 @@ def _detail(request, phone, partial, *, form, findings=None):
             "form": form,
             "findings": findings,
             "agents": VoiceAgent.objects.for_owner(owner).filter(phone=phone),
+            "can_call": VoiceAgent.objects.for_owner(owner)
+            .placing()
+            .filter(phone=phone)
+            .first(),
             "calls": calls.order_by("-id")[:RECENT_CALLS],
         },
         status=UNPROCESSABLE if form.errors else None,

@@ -18,6 +18,7 @@ from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
 from agents.models import Prompt, PromptVersion, VoiceAgent
 from telephony.models import AfterCall, Call, CallEvent, Turn
+from telephony.services import dialling
 from tests.people import PASSWORD, Tenant, make_tenant
 from tests.walls import furnish
 
@@ -252,6 +253,41 @@ def _add_calls(world: World) -> None:
             owner=call.owner, call=call, **{"step": "done", **AFTERWARDS[name]}
         )
         world.calls[name] = call
+    _add_outgoing_calls(world)
+
+
+def _add_outgoing_calls(world: World) -> None:
+    """One that was placed, one that the rules refused, one that nobody knows."""
+    outgoing = {"direction": Call.Direction.OUTGOING, "placed_by": world.alice.user}
+    agent = world.rows["idle agent"]
+    refusal = dialling.decide_call(agent, "+19005550100", timezone.now())
+    call = _make_call(
+        world,
+        Status.COMPLETED,
+        end_reason=Reason.CALLER_HUNG_UP,
+        sid="CA" + 32 * "7",
+        placement=Call.Placement.PLACED,
+        variables={"patient_name": "Ada"},
+        **outgoing,
+    )
+    _add_turns(call)
+    refused = _make_call(
+        world,
+        Status.CANCELED,
+        end_reason=Reason.REFUSED,
+        end_detail=refusal.reason,
+        decision=refusal.as_json(),
+        placement=Call.Placement.NOT_PLACED,
+        **outgoing,
+    )
+    unknown = _make_call(
+        world, Status.QUEUED, placement=Call.Placement.UNKNOWN, **outgoing
+    )
+    Call.unscoped.filter(pk__in=[refused.pk, unknown.pk]).update(
+        answered_at=None, duration_s=None, to_number="+16285550123"
+    )
+    Call.unscoped.filter(pk=unknown.pk).update(ended_at=None)
+    world.calls |= {"outgoing": call, "not allowed": refused, "unknown": unknown}
 
 
 def _make_call(world: World, status: str, **fields) -> Call:

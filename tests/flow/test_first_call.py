@@ -129,7 +129,7 @@ def heard_before_the_interruption(told):
 def see_the_streamed_call(page, heard):
     """On the call's page, which has followed the call to its end by itself."""
     main = page.get_by_role("main")
-    expect(main).to_contain_text("The caller hung up", timeout=SHOWN_WITHIN_MS)
+    expect(main).to_contain_text("The other party hung up", timeout=SHOWN_WITHIN_MS)
     transcript = read_transcript(page)
     picture(page, "flow-7-call-ended")
 
@@ -147,7 +147,7 @@ def see_the_call_by_turns(page):
     page.goto("/calls")
     page.get_by_role("link", name=CALLER_AS_SHOWN).first.click()
     main = page.get_by_role("main")
-    expect(main).to_contain_text("The caller hung up", timeout=SHOWN_WITHIN_MS)
+    expect(main).to_contain_text("The other party hung up", timeout=SHOWN_WITHIN_MS)
     transcript = read_transcript(page)
     picture(page, "flow-8-call-by-turns")
 
@@ -222,7 +222,7 @@ def test_agent_is_tested_in_the_browser(visit, talking_stack, carrier, model):
     page.get_by_role("link", name="See the call").click()
 
     expect(page.get_by_role("main")).to_contain_text(
-        "The caller hung up", timeout=SHOWN_WITHIN_MS
+        "The other party hung up", timeout=SHOWN_WITHIN_MS
     )
     expect(page.get_by_role("main")).to_contain_text("Test call")
     transcript = read_transcript(page)

@@ -1,0 +1,84 @@
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from agents.forms.fields import VARIABLE, variable_field
+from agents.limits import MAX_VARIABLES
+from agents.models import VoiceAgent
+from agents.prompts import FILLED_IN_BY_CALLS, placeholders
+from telephony.forms.dialling import NumberField
+
+
+class CallForm(forms.Form):
+    """Whom to call and by whom; each placeholder of the agent's texts has an input."""
+
+    agent = forms.ModelChoiceField(
+        label=_("Agent"), queryset=VoiceAgent.objects.all(), empty_label=None
+    )
+    number = NumberField(label=_("Number to call"))
+
+    def __init__(self, data, *, owner, initial=None):
+        super().__init__(data, initial=initial)
+        field = self.fields["agent"]
+        agents = field.queryset.for_owner(owner).placing().order_by("name")
+        field.queryset = agents.select_related(
+            "owner", "phone__carrier_account", "prompt", "prompt_version"
+        )
+        self._add_variables()
+
+    def _add_variables(self):
+        agent = self.chosen_agent
+        if agent is None:
+            return
+        texts = f"{agent.greeting}\n{agent.prompt_text}"
+        names = [n for n in placeholders(texts) if n not in FILLED_IN_BY_CALLS]
+        for name in names[:MAX_VARIABLES]:
+            usual = agent.variables.get(name, "")
+            field = variable_field(name, usual)
+            field.required = not usual
+            self.fields[VARIABLE + name] = field
+
+    @property
+    def chosen_agent(self):
+        """The agent that was chosen, else the first; None where there is none."""
+        field = self.fields["agent"]
+        try:
+            return field.clean(self["agent"].value()) or field.queryset.first()
+        except ValidationError:
+            return None if self.is_bound else field.queryset.first()
+
+    @property
+    def variable_fields(self):
+        return [self[name] for name in self.fields if name.startswith(VARIABLE)]
+
+    @property
+    def variables(self):
+        """The values that are for this call alone."""
+        usual = self.cleaned_data["agent"].variables
+        given = {
+            name.removeprefix(VARIABLE): value
+            for name, value in self.cleaned_data.items()
+            if name.startswith(VARIABLE)
+        }
+        return {n: value for n, value in given.items() if value != usual.get(n, "")}
+
+
+class SettleForm(forms.Form):
+    """What a person knows of a call whose answer was lost."""
+
+    OUTCOMES = [
+        ("again", _("It did not ring: dial again")),
+        ("not_placed", _("It did not ring: leave it")),
+        ("no-answer", _("It rang, and nobody answered")),
+        ("busy", _("The line was busy")),
+        ("completed", _("Somebody answered")),
+    ]
+
+    outcome = forms.ChoiceField(
+        label=_("What became of it?"), choices=OUTCOMES, widget=forms.RadioSelect
+    )
+    reason = forms.CharField(
+        label=_("How do you know?"),
+        max_length=120,
+        help_text=_("For example: not in the carrier's log, or asked the person."),
+    )

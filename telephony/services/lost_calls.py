@@ -1,0 +1,94 @@
+"""Calls whose answer from the carrier got lost: perhaps it rang, perhaps not.
+
+The first callback with the call's id in its address settles it. Meanwhile the account's
+calls are listed, several times over two minutes. What is not found then is `unknown`,
+and never dialled again without a person. Safe to run twice at once.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from telephony import twilio
+from telephony.models import Call
+from telephony.services.calls import follow_status
+
+Placement = Call.Placement
+
+# Longer than any request to the carrier can take: whoever asked is dead.
+ASKING_TAKES = timedelta(seconds=30)
+LOOKS_AFTER = [timedelta(seconds=s) for s in (5, 15, 30, 60, 120)]
+LOOK_FOR = LOOKS_AFTER[-1]
+# A carrier that cannot be asked is asked again, for so long.
+ASK_FOR = timedelta(hours=1)
+# Their clock is not ours, and they tell whole seconds.
+CLOCKS_DIFFER = timedelta(seconds=5)
+BATCH = 50
+
+logger = logging.getLogger(__name__)
+
+
+def look(at: datetime) -> int:
+    """Look for the calls whose time it is; how many there were."""
+    stuck = Call.unscoped.filter(
+        placement=Placement.ASKED, asked_at__lt=at - ASKING_TAKES
+    )
+    stuck.update(placement=Placement.LOST, look_at=at)
+    due = Call.unscoped.filter(placement=Placement.LOST, look_at__lte=at)
+    looked = 0
+    for call in due.select_related("carrier_account").order_by("look_at")[:BATCH]:
+        if call.look_again_at(_next_look(call, at)):  # else another process looks
+            looked += 1
+            _look_for(call, at)
+    return looked
+
+
+def _next_look(call: Call, at: datetime) -> datetime:
+    moments = (call.asked_at + after for after in LOOKS_AFTER)
+    return next((moment for moment in moments if moment > at), at + LOOK_FOR / 2)
+
+
+def _look_for(call: Call, at: datetime) -> None:
+    waited = at - call.asked_at
+    try:
+        found = _at_the_carrier(call)
+    except twilio.CarrierError as error:
+        logger.warning("call %s: the carrier cannot be asked: %s", call.pk, error)
+        if waited >= ASK_FOR:
+            call.give_up_looking()
+        return
+    if found is not None and call.adopt(found.sid):
+        follow_status(call, status=found.status, at=at, duration_s=found.duration_s)
+    elif found is None and waited >= LOOK_FOR:
+        logger.warning("call %s: nobody knows whether it rang", call.pk)
+        call.give_up_looking()
+
+
+def _at_the_carrier(call: Call) -> twilio.CarrierCall | None:
+    """The call that the carrier made of ours, if there can be no doubt.
+
+    It was made after we asked, and it is no other call's. While the answer for another
+    call between the same two numbers is open too, only a callback can tell them apart.
+    """
+    since = call.asked_at - CLOCKS_DIFFER
+    listed = twilio.find_calls(
+        call.carrier_account, to_number=call.to_number, from_number=call.from_number
+    )
+    made_since = [found for found in listed if found.created_at >= since]
+    sids = [found.sid for found in made_since]
+    ours = Call.unscoped.filter(owner=call.owner_id)
+    known = set(ours.filter(sid__in=sids).values_list("sid", flat=True))
+    candidates = [found for found in made_since if found.sid not in known]
+    if len(candidates) != 1 or _has_double(call):
+        return None
+    return candidates[0]
+
+
+def _has_double(call: Call) -> bool:
+    doubles = Call.unscoped.filter(
+        carrier_account=call.carrier_account,
+        to_number=call.to_number,
+        from_number=call.from_number,
+        placement__in=(Placement.ASKED, Placement.LOST, Placement.UNKNOWN),
+        asked_at__gt=call.asked_at - ASK_FOR,
+    )
+    return doubles.exclude(pk=call.pk).exists()
