@@ -26,6 +26,10 @@ class Action(TextChoices):
         "manage_carrier_accounts",
         _("Connect, change and remove carrier accounts"),
     )
+    MANAGE_WEBHOOKS = (
+        "manage_webhooks",
+        _("Make, change, test and remove webhooks"),
+    )
     MANAGE_MEMBERS = (
         "manage_members",
         _("Invite people, change their roles, remove them"),
@@ -46,6 +50,7 @@ _MEMBER = _VIEWER | {Action.WRITE, Action.PLACE_CALLS}
 _ADMIN = _MEMBER | {
     Action.MANAGE_KEYS,
     Action.MANAGE_CARRIER_ACCOUNTS,
+    Action.MANAGE_WEBHOOKS,
     Action.MANAGE_MEMBERS,
     Action.MANAGE_WORKSPACE,
 }

@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from agents.models import VoiceAgent
-from telephony import gather, session, twiml, words
+from telephony import announcements, gather, session, twiml, words
 from telephony.addresses import relay_url, webhook_url
 from telephony.forms.webhooks import (
     CALL_SID,
@@ -151,6 +151,10 @@ def gather_turn(request, call):
         given["SpeechResult"], given["Digits"], silent_s=given["silent_s"] or 0
     )
     answer = gather.take_turn(call, heard, after=given["after"] or 0, at=now())
+    if (
+        given["after"] or 0
+    ) <= 1:  # not with the greeting, which nobody should wait for
+        announcements.started(call)
     if isinstance(answer, gather.Wait):
         query = request.GET.dict()
         return document(twiml.wait(webhook_url("gather", call.pk, **query)))

@@ -71,6 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _status(self, rest):
         self._send(b'{"error": "no such order"}', int(rest))
 
+    def _busy(self, rest):
+        self._send(b"", 503, Retry_After=rest)
+
     def _empty(self, rest):
         self._send(b"", int(rest))
 

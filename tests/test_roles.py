@@ -42,6 +42,7 @@ FORMS_TO_MAKE = {
     "numbers/new",
     "carrier-accounts/new",
     "calls/new",
+    "settings/webhooks/new",
     "do-not-contact/new",
     "do-not-contact/<>/delete",
 }

@@ -21,7 +21,8 @@ def _database_url():
     given = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{given['NAME']}"
-    return f"postgres://{given['USER']}@/{given['NAME']}?host={given['HOST']}"
+    host = given["HOST"] or given["OPTIONS"]["host"]
+    return f"postgres://{given['USER']}@/{given['NAME']}?host={host}"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from accounts import api_audit as audit
 from accounts import api_deleted as deleted
 from accounts import api_teams as teams
 from agents.api import prompts, voice_agents
+from hooks import api as hooks
 from telephony.api import calls, carrier, do_not_contact
 from voiceops.api_errors import UnknownAddress
 
@@ -26,6 +27,22 @@ agents = [
     path("/<uuid:agent_id>", voice_agents.VoiceAgentView.as_view()),
     path("/<uuid:agent_id>/activate", voice_agents.ActivateView.as_view()),
     path("/<uuid:agent_id>/deactivate", voice_agents.DeactivateView.as_view()),
+]
+webhooks = [
+    path("", hooks.EndpointListView.as_view()),
+    path("/<uuid:webhook_id>", hooks.EndpointView.as_view()),
+    path("/<uuid:webhook_id>/rotate-secret", hooks.RotateSecretView.as_view()),
+    path("/<uuid:webhook_id>/test", hooks.TestView.as_view()),
+    path("/<uuid:webhook_id>/replay-dead", hooks.ReplayDeadView.as_view()),
+    path("/<uuid:webhook_id>/deliveries", hooks.DeliveryListView.as_view()),
+    path(
+        "/<uuid:webhook_id>/deliveries/<uuid:delivery_id>",
+        hooks.DeliveryView.as_view(),
+    ),
+    path(
+        "/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/replay",
+        hooks.ReplayView.as_view(),
+    ),
 ]
 canonical = [
     path("auth/", include(auth)),
@@ -48,6 +65,7 @@ canonical = [
     path("calls/<str:call_sid>/analyze", calls.CallAnalyzeView.as_view()),
     path("do-not-contact", do_not_contact.DoNotContactListView.as_view()),
     path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),
+    path("webhooks", include(webhooks)),
     path("api-keys", accounts.ApiKeyListView.as_view()),
     path("api-keys/<uuid:pk>", accounts.ApiKeyDetailView.as_view()),
     path("audit-log", audit.AuditLogView.as_view()),

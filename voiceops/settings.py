@@ -73,6 +73,7 @@ CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 INSTALLED_APPS = [
     "accounts",
     "agents",
+    "hooks",
     "telephony",
     "analytics",
     "allauth",
@@ -251,6 +252,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15,
         "options": {"expires": 15},
     },
+    "deliver-webhooks": {
+        "task": "hooks.tasks.deliver",
+        "schedule": 5,
+        "options": {"expires": 5},
+    },
+    "send-webhook-notices": {
+        "task": "hooks.tasks.send_notices",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "follow-up-calls": {
         "task": "telephony.tasks.follow_up_calls",
         "schedule": 10,
@@ -365,6 +376,9 @@ SPECTACULAR_SETTINGS = {
         "ToolUseStatus": "telephony.models.Turn.ToolStatus",
         "AuditAction": "accounts.models.AuditEntry.Action",
         "AuditSource": "accounts.models.AuditEntry.Source",
+        "DeliveryStatus": "hooks.models.Delivery.Status",
+        "WebhookEvent": "hooks.models.Event",
+        "AnalysisStatus": "telephony.models.AfterCall.Analysis",
         "Role": "accounts.permissions.Role",
         "AssignableRole": "accounts.permissions.ASSIGNABLE_CHOICES",
     },

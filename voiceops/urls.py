@@ -20,5 +20,6 @@ urlpatterns = [
     path("", include("analytics.urls")),
     path("", include("accounts.urls")),
     path("", include("agents.urls")),
+    path("", include("hooks.urls")),
     path("", include("telephony.urls")),
 ]

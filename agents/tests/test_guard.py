@@ -349,9 +349,11 @@ def test_redirects_end(stub_service):
     assert len(stub_service.requests) == 1 + guard.MAX_REDIRECTS
 
 
-def test_redirects_can_be_left_out(stub_service):
-    with pytest.raises(Failed, match="too often"):
-        send(f"{stub_service.url}/redirect/302", redirects=0)
+def test_redirect_that_is_not_followed_is_an_answer(stub_service):
+    answer = send(f"{stub_service.url}/redirect/302", redirects=0)
+
+    assert answer.status == 302
+    assert len(stub_service.requests) == 1
 
 
 # -- Requests --------------------------------------------------------------------------

@@ -75,6 +75,17 @@ class Failed(Exception):
     """No usable answer; `str()` says why in plain words. It may have been received."""
 
 
+class NotText(Failed):
+    """It answered with `status` and something that is not read."""
+
+    def __init__(self, status: int, content_type: str):
+        super().__init__(
+            _("It answered with “%(type)s”: only text and JSON are read.")
+            % {"type": content_type[:100]}
+        )
+        self.status = status
+
+
 class TimedOut(Failed):
     """The time was over first; the request may have been received."""
 
@@ -104,6 +115,7 @@ class Answer:
     status: int
     text: str
     is_cut: bool = False  # there was more than is read
+    retry_after: str = ""  # the header
 
 
 def installed_rules() -> Rules:
@@ -126,7 +138,8 @@ async def send(
     """Send `request` and read the answer, within `timeout_s` for all of it.
 
     Raises Blocked, Failed and TimedOut, whose texts are for people to read. Uses no
-    cookies and no proxy of the environment. Headers go to the origin that they were
+    cookies and no proxy of the environment. With no `redirects`, one is an answer like
+    any other. Headers go to the origin that they were
     written for and to no other. `resolver` and `tls` stand in for the system's.
     """
     rules = rules or installed_rules()
@@ -152,14 +165,17 @@ async def _follow(request, redirects, rules, resolver, tls) -> Answer:
         timeout=aiohttp.ClientTimeout(total=None),  # `send` holds the clock
     ) as session:
         for _hop in range(redirects + 1):
-            answer = await _exchange(session, request, check_url(request.url, rules))
+            url = check_url(request.url, rules)
+            answer = await _exchange(session, request, url, follows=redirects > 0)
             if isinstance(answer, Answer):
                 return answer
             request = answer
     raise Failed(_("It was redirected too often."))
 
 
-async def _exchange(session, request: Request, url: URL) -> Answer | Request:
+async def _exchange(
+    session, request: Request, url: URL, *, follows: bool
+) -> Answer | Request:
     """Ask once: the answer, or the request to which it redirects."""
     headers = CIMultiDict(HEADERS)
     headers.update(request.headers)
@@ -171,7 +187,10 @@ async def _exchange(session, request: Request, url: URL) -> Answer | Request:
             data=request.body,
             allow_redirects=False,
         ) as response:
-            if response.status in REDIRECTS and "Location" in response.headers:
+            is_redirect = (
+                response.status in REDIRECTS and "Location" in response.headers
+            )
+            if follows and is_redirect:
                 return _redirected(request, url, response)
             return await _answer(response)
     except aiohttp.ClientConnectorDNSError:
@@ -219,10 +238,7 @@ async def _answer(response) -> Answer:
         if len(body) > MAX_BODY_BYTES:
             break
     if body and not TEXT_TYPES.fullmatch(response.content_type.lower()):
-        raise Failed(
-            _("It answered with “%(type)s”: only text and JSON are read.")
-            % {"type": response.content_type[:100]}
-        )
+        raise NotText(response.status, response.content_type)
     charset = (response.charset or "").lower()
     text = bytes(body[:MAX_BODY_BYTES]).decode(
         charset if charset in CHARSETS else "utf-8", "replace"
@@ -231,6 +247,7 @@ async def _answer(response) -> Answer:
         status=response.status,
         text=UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text),
         is_cut=len(body) > MAX_BODY_BYTES,
+        retry_after=response.headers.get("Retry-After", ""),
     )
 
 

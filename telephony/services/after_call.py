@@ -15,7 +15,7 @@ from django.utils.timezone import now
 
 from agents import analysis, llm
 from agents.outcomes import Outcome
-from telephony import session, tasks
+from telephony import announcements, session, tasks
 from telephony.models import AfterCall, Call, CallEvent, Turn
 from voiceops import claims
 from voiceops.pump import Pump
@@ -112,11 +112,20 @@ pump = Pump(claim=_claim, work=_follow_up, at_once=AT_ONCE, run=llm.run)
 def _prepare(row: AfterCall) -> _Question | None:
     """Do what needs no model; the question if one is to be asked."""
     call = Call.unscoped.select_related("agent").get(pk=row.call_id)
-    if row.step == Step.SETTLING and not is_settled(call, at=now()):
-        soon = now() + timedelta(seconds=LOOK_AGAIN_S)
-        claims.finish(row, next_try_at=soon)
-        return None
+    if row.step == Step.SETTLING:
+        if not is_settled(call, at=now()):
+            soon = now() + timedelta(seconds=LOOK_AGAIN_S)
+            claims.finish(row, next_try_at=soon)
+            return None
+        _note_settled(row, call)
     return _question_about(row, call)
+
+
+def _note_settled(row: AfterCall, call: Call) -> None:
+    row.step = Step.ANALYZING
+    with transaction.atomic():
+        AfterCall.unscoped.filter(pk=row.pk).update(step=row.step, updated_at=now())
+        announcements.ended(call)
 
 
 def is_settled(call: Call, *, at: datetime) -> bool:
@@ -189,11 +198,14 @@ def _note_failure(row: AfterCall, failed: analysis.AnalysisFailed) -> None:
 
 def _conclude(row: AfterCall, **result) -> None:
     """The analysis is final."""
-    claims.finish(
-        row,
-        step=Step.DONE,
-        next_try_at=None,
-        analyzed_at=now(),
-        updated_at=now(),
-        **{"error": "", **result},
-    )
+    row.analyzed_at = now()
+    with transaction.atomic():
+        if claims.finish(
+            row,
+            step=Step.DONE,
+            next_try_at=None,
+            analyzed_at=row.analyzed_at,
+            updated_at=row.analyzed_at,
+            **{"error": "", **result},
+        ):
+            announcements.analyzed(row)

@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from accounts.models import Workspace
 from agents import dialogue
 from agents.models import VoiceAgent
-from telephony import session
+from telephony import announcements, session
 from telephony.models import Call, CallEvent, CallQuerySet, Phone, TestLine, Turn
 from telephony.services import after_call
 
@@ -231,6 +231,7 @@ def begin_session(call: Call, at: datetime) -> None:
     """The session has begun, at `at`: the call is answered."""
     call.advance(Status.IN_PROGRESS, at=at)
     record_event(call, status="session-started", at=at)
+    announcements.started(call)
 
 
 def record_turn(call: Call, turn: dialogue.Turn) -> None:

@@ -12,6 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
 from agents.models import VoiceAgent
+from hooks.models import Delivery
 from telephony.forms.calls import CallFilterForm
 from telephony.forms.outgoing import SettleForm
 from telephony.models import Call, CallEvent, Turn
@@ -22,6 +23,7 @@ from voiceops.paging import newest_first
 
 PER_PAGE = 50
 CALLS_OF_AN_AGENT = 5
+DELIVERIES_OF_A_CALL = 20
 # More calls at once than anybody reads; the page says that there are more.
 MOST_LIVE = 200
 # The carrier tells in pieces how a call ended, and in any order.
@@ -94,6 +96,10 @@ def call_detail(request, pk):
         "settling": SettleForm(),
         "is_final": is_final,
         "after_call": after,
+        "deliveries": Delivery.objects.for_owner(request.workspace)
+        .filter(call=call)
+        .select_related("endpoint")
+        .order_by("-pk")[:DELIVERIES_OF_A_CALL],
     }
     template = full_or_partial(request, "telephony/call_detail.html", "call")
     return render(request, template, context)

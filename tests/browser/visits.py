@@ -104,6 +104,7 @@ LISTS = {
     "call-new": at("telephony:call_create"),
     "api-keys": at("accounts:api_key_list"),
     "deleted": at("accounts:deleted_list"),
+    "webhooks": at("hooks:endpoint_list"),
     "test-choose": at("telephony:agent_test_choose"),
 }
 
@@ -145,6 +146,15 @@ WITH_DATA = visits_of(
         ),
         "do-not-contact-none-match": at(
             "telephony:do_not_contact_list", query="?q=zebra"
+        ),
+        "webhook": at("hooks:endpoint_detail", row("webhook")),
+        "webhook-switched-off": at("hooks:endpoint_detail", row("broken webhook")),
+        "webhook-new": at("hooks:endpoint_create"),
+        "delivery": at(
+            "hooks:delivery_detail", row("webhook"), row("delivered delivery")
+        ),
+        "delivery-dead": at(
+            "hooks:delivery_detail", row("webhook"), row("dead delivery")
         ),
         "profile": at("accounts:profile"),
         "members": at("accounts:member_list"),
@@ -276,6 +286,14 @@ NOT_VISITED = {
     "accounts:invitation_revoke": POSTED,
     "accounts:api_key_revoke": POSTED,
     "accounts:deleted_restore": POSTED,
+    "hooks:endpoint_rotate": POSTED,
+    "hooks:endpoint_enable": POSTED,
+    "hooks:endpoint_disable": POSTED,
+    "hooks:endpoint_delete": POSTED,
+    "hooks:endpoint_test": POSTED,
+    "hooks:endpoint_replay_dead": POSTED,
+    "hooks:delivery_replay": POSTED,
+    "telephony:call_analyze": POSTED,
     "agents:prompt_delete": POSTED,
     "agents:agent_activate": POSTED,
     "agents:agent_deactivate": POSTED,

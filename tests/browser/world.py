@@ -17,6 +17,7 @@ from accounts.models import Invitation, Membership, User
 from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
 from agents.models import Prompt, PromptVersion, VoiceAgent
+from hooks.models import Attempt, Delivery, Endpoint
 from telephony.models import AfterCall, Call, CallEvent, Turn
 from telephony.services import dialling
 from tests.people import PASSWORD, Tenant, make_tenant
@@ -82,6 +83,7 @@ def make_world() -> World:
     for tenant in (world.alice, world.viewer):
         _add_deleted(tenant)
     _add_log(world)
+    _add_webhooks(world)
     return world
 
 
@@ -338,6 +340,49 @@ def _add_events(call: Call) -> None:
             at=call.started_at + timedelta(seconds=sequence * 30),
             sequence=sequence,
         )
+
+
+def _add_webhooks(world: World) -> None:
+    owner, call = world.alice.workspace, world.calls["finished"]
+    endpoint = Endpoint.unscoped.create(
+        owner=owner, url="https://crm.example.com/voiceops", description="The CRM"
+    )
+    world.rows["webhook"] = endpoint
+    world.rows["broken webhook"] = Endpoint.unscoped.create(
+        owner=owner,
+        url="https://a-rather-long-name-of-a-host.example.com/with/a/long/path/too",
+        is_enabled=False,
+        disabled_at=timezone.now(),
+        disabled_reason="It answered 410: it does not want to be told any more.",
+    )
+    for event, status in (("call.started", "delivered"), ("call.ended", "dead")):
+        world.rows[f"{status} delivery"] = _add_delivery(endpoint, call, event, status)
+
+
+def _add_delivery(endpoint: Endpoint, call: Call, event: str, status: str) -> Delivery:
+    error = "" if status == "delivered" else "It answered 500."
+    delivery = Delivery.unscoped.create(
+        owner=endpoint.owner,
+        endpoint=endpoint,
+        call=call,
+        event=event,
+        status=status,
+        attempts_made=2,
+        error=error,
+        payload=f'{{"type": "{event}", "data": {{"id": "{call.pk}"}}}}',
+    )
+    for number in (1, 2):
+        Attempt.unscoped.create(
+            owner=endpoint.owner,
+            delivery=delivery,
+            number=number,
+            at=timezone.now(),
+            status_code=500 if error or number == 1 else 200,
+            elapsed_ms=84,
+            error="It answered 500." if error or number == 1 else "",
+            answer="<h1>Internal Server Error</h1>" if error or number == 1 else "ok",
+        )
+    return delivery
 
 
 __all__ = ["PASSWORD", "World", "make_world"]

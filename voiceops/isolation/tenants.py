@@ -27,6 +27,7 @@ from accounts.models import (
 )
 from accounts.tenancy import OwnedModel
 from agents.models import PromptVersion, Tool, VoiceAgent
+from hooks.models import Delivery, Endpoint
 from telephony.models import (
     AfterCall,
     Call,
@@ -211,6 +212,9 @@ def _special(model) -> dict:
             "test_line": None,
         },
         Turn: {"speaker": Turn.Speaker.CALLER},
+        # Disabled: nothing is sent, whoever asks for a test.
+        Endpoint: {"is_enabled": False, "url": f"https://{hexadecimal}.{DOMAIN}/"},
+        Delivery: {"payload": "{}"},
         # Done: no background job analyzes the throw-away call.
         AfterCall: {"step": AfterCall.Step.DONE, "analysis": AfterCall.Analysis.DONE},
     }.get(model, {})

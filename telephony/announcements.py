@@ -1,0 +1,53 @@
+"""Telling a workspace's webhooks of its calls, in the words of the API."""
+
+import json
+
+from rest_framework.renderers import JSONRenderer
+
+from hooks import services as hooks
+from hooks.models import Event
+from telephony.models import AfterCall, Call
+
+
+def call_data(call_id) -> dict:
+    """One call as `GET /api/calls/{id}` shows it at this moment."""
+    from telephony.api.calls import CallDetailSerializer  # imports the services
+
+    call = Call.unscoped.select_related("after_call").get(pk=call_id)
+    return json.loads(JSONRenderer().render(CallDetailSerializer(call).data))
+
+
+def started(call: Call) -> None:
+    """The call was answered. Repeating is safe."""
+    hooks.announce(
+        owner_id=call.owner_id,
+        event=Event.CALL_STARTED,
+        call_id=call.pk,
+        data=lambda: call_data(call.pk),
+        at=call.answered_at or call.started_at,
+    )
+
+
+def ended(call: Call) -> None:
+    """The call is over and all is told about it. Repeating is safe."""
+    if call.answered_at is not None:  # its first telling may have been lost
+        started(call)
+    hooks.announce(
+        owner_id=call.owner_id,
+        event=Event.CALL_ENDED,
+        call_id=call.pk,
+        data=lambda: call_data(call.pk),
+        at=call.ended_at,
+    )
+
+
+def analyzed(row: AfterCall) -> None:
+    """The analysis is final, whatever came of it. Repeating is safe."""
+    hooks.announce(
+        owner_id=row.owner_id,
+        event=Event.CALL_ANALYZED,
+        call_id=row.call_id,
+        edition=row.edition,
+        data=lambda: call_data(row.call_id),
+        at=row.analyzed_at,
+    )
