@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from accounts.tenancy_admin import OwnedAdmin, OwnedInline
-from agents.models import Prompt, PromptVersion, Tool, VoiceAgent
+from agents.models import MessageAgent, Prompt, PromptVersion, Tool, VoiceAgent
 
 PUT_AWAY = ("deleted_at", admin.EmptyFieldListFilter)
 
@@ -45,3 +45,12 @@ class ToolAdmin(OwnedAdmin):
     hidden = ("sealed_headers",)
     # What an operator may have to bound on a slow service.
     changeable = ("timeout_s",)
+
+
+@admin.register(MessageAgent)
+class MessageAgentAdmin(OwnedAdmin):
+    list_display = ["name", "phone", "is_active", "owner", "deleted_at"]
+    list_filter = ["owner", "is_active", PUT_AWAY]
+    list_select_related = ["owner", "phone"]
+    search_fields = ["name", "phone__number", "owner__name"]
+    changeable = ("max_tokens", "history_limit")

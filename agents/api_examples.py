@@ -77,3 +77,35 @@ AGENT = {
     "is_deleted": False,
 } | TIMES
 ACTIVATED_AGENT = AGENT | {"deactivated": ["01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d09"]}
+
+NEW_MESSAGE_AGENT = {
+    "name": "Front desk by text",
+    "phone_id": PHONE_ID,
+    "prompt_id": PROMPT_ID,
+    "variables": {"company": "Brightside Dental"},
+    "handoff_phrases": ["talk to a person"],
+    "business_hours": {
+        "timezone": "America/Los_Angeles",
+        "days": {
+            "mon": [["08:00", "12:00"], ["13:00", "18:00"]],
+            "sat": [["09:00", "13:00"]],
+        },
+    },
+    "away_message": "We are closed now and will answer in the morning.",
+}
+MESSAGE_AGENT = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0a",
+    **NEW_MESSAGE_AGENT,
+    "is_active": True,
+    "prompt_version": None,
+    "instructions": "",
+    "model": "",
+    "temperature": 0.4,
+    "max_tokens": 300,
+    "history_limit": 30,
+    "reply_delay_s": 5,
+    "is_deleted": False,
+} | TIMES
+ACTIVATED_MESSAGE_AGENT = MESSAGE_AGENT | {
+    "deactivated": ["01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0b"]
+}

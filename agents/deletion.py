@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.deleted import Kind, register
-from agents.models import Prompt, Tool, VoiceAgent
+from agents.models import MessageAgent, Prompt, Tool, VoiceAgent
 
 register(
     Kind(
@@ -16,6 +16,13 @@ register(
     Kind(
         VoiceAgent,
         means=_("It comes back inactive: activate it to let it take calls again."),
+        needs=("prompt",),
+    )
+)
+register(
+    Kind(
+        MessageAgent,
+        means=_("It comes back inactive: activate it to let it answer texts again."),
         needs=("prompt",),
     )
 )

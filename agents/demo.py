@@ -15,12 +15,12 @@ from math import log
 from typing import Any, Protocol
 
 from agents.chat import Message, ToolCall
-from agents.prompts import PREAMBLE
+from agents.prompts import PREAMBLE, TEXTING_PREAMBLE
 
 LABEL = "Demo responder"
 DISCLOSURE = "I am VoiceOps' built-in demo responder, not a language model."
 ANYTHING_ELSE = "Is there anything else?"
-GOODBYE = "Thank you for calling. Goodbye!"
+GOODBYE = "Thank you. Goodbye!"
 WORD_DELAY_S = 0.02
 MAX_ANSWER_CHARACTERS = 240
 WORDS_FOR_A_TOOL = 2  # in common with what the caller says
@@ -220,9 +220,13 @@ def _facts(instructions: Iterable[str]) -> list[str]:
     lines = [
         BULLET.sub("", line).strip()
         for text in instructions
-        for line in SENTENCE_END.split(text.removeprefix(PREAMBLE))
+        for line in SENTENCE_END.split(_without_preamble(text))
     ]
     return [line for line in lines if _words(line) and not ORDER.match(line)]
+
+
+def _without_preamble(text: str) -> str:
+    return text.removeprefix(PREAMBLE).removeprefix(TEXTING_PREAMBLE)
 
 
 def _best(said: str, facts: list[str]) -> str | None:

@@ -1,11 +1,16 @@
-"""How much of a voice agent is stored: the model checks it, so page and API agree."""
+"""How much of an agent is stored: the model checks it, so page and API agree."""
 
 import re
+import zoneinfo
+from functools import cache
+from itertools import pairwise
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from agents.hours import DAYS, end_minutes_of, minutes_of
 from agents.prompts import PLACEHOLDER_NAME
 
 MAX_VARIABLES = 50
@@ -13,7 +18,7 @@ MAX_NAME_CHARACTERS = 100
 MAX_VALUE_CHARACTERS = 2_000
 MAX_PHRASES = 20
 MAX_PHRASE_CHARACTERS = 100
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MAX_RANGES_A_DAY = 4
 DAY_NAMES = {
     "mon": _("Monday"),
     "tue": _("Tuesday"),
@@ -23,6 +28,9 @@ DAY_NAMES = {
     "sat": _("Saturday"),
     "sun": _("Sunday"),
 }
+
+START = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+END = re.compile(rf"{START.pattern}|24:00")
 
 # The shape of RFC 5646; whether a carrier's voice knows the language is its affair.
 check_language = RegexValidator(
@@ -69,3 +77,67 @@ def check_days(days: list[str]) -> None:
     """Raise ValidationError unless these are days of the week, each once."""
     if set(days) - set(DAYS) or len(set(days)) != len(days):
         raise ValidationError(_("Days are mon, tue, wed, thu, fri, sat and sun."))
+
+
+def check_business_hours(business_hours: dict[str, Any]) -> None:
+    """Raise ValidationError unless these are hours as `agents.hours` reads them."""
+    shape = _(
+        'Business hours look like {"timezone": "Europe/Berlin", "days": {"mon": '
+        '[["09:00", "17:00"]]}}.'
+    )
+    if not (isinstance(business_hours, dict) and set(business_hours) <= _HOURS_KEYS):
+        raise ValidationError(shape)
+    zone, days = business_hours.get("timezone"), business_hours.get("days")
+    if not (isinstance(zone, str) and isinstance(days, dict)):
+        raise ValidationError(shape)
+    if zone not in _zones():
+        raise ValidationError(_("There is no time zone of this name."))
+    if not set(days) <= set(DAYS):
+        raise ValidationError(
+            _("Days are called %(names)s."), params={"names": ", ".join(DAYS)}
+        )
+    if not any(days.values()):
+        raise ValidationError(
+            _("Give the hours of at least one day, or none at all: always open.")
+        )
+    for ranges in days.values():
+        check_ranges(ranges)
+
+
+_HOURS_KEYS = {"timezone", "days"}
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def check_ranges(ranges: list[list[str]]) -> None:
+    """Raise ValidationError unless these are one day's hours, from and to."""
+    if not isinstance(ranges, list) or len(ranges) > MAX_RANGES_A_DAY:
+        raise ValidationError(
+            _("A day has at most %(count)d pairs of times."),
+            params={"count": MAX_RANGES_A_DAY},
+        )
+    for pair in ranges:
+        if not _is_pair_of_times(pair):
+            raise ValidationError(_("Times are pairs such as 09:00 and 17:00."))
+    times = sorted((minutes_of(start), end_minutes_of(end)) for start, end in ranges)
+    if any(start >= end for start, end in times):
+        raise ValidationError(
+            _(
+                "The end comes after the start. Hours over midnight are two pairs: "
+                "until 00:00 on this day, from 00:00 on the next."
+            )
+        )
+    if any(later[0] < earlier[1] for earlier, later in pairwise(times)):
+        raise ValidationError(_("These times overlap."))
+
+
+def _is_pair_of_times(pair: Any) -> bool:
+    if not (isinstance(pair, list) and len(pair) == 2):
+        return False
+    if not all(isinstance(clock, str) for clock in pair):
+        return False
+    start, end = pair
+    return bool(START.fullmatch(start) and END.fullmatch(end))

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 @dataclass(frozen=True)
 class Starter:
-    """`fields` are of a voice agent; what is not named keeps the model's default."""
+    """`fields` are of an agent; what is not named keeps the model's default."""
 
     key: str
     name: str | Promise
@@ -169,6 +169,6 @@ STARTERS = (
 )
 
 
-def starter_of(key: str) -> Starter:
-    """The starter of this key; the empty one for any other."""
-    return next((starter for starter in STARTERS if starter.key == key), EMPTY)
+def starter_of(key: str, starters: tuple[Starter, ...] = STARTERS) -> Starter:
+    """The starter of this key; the last one, which is empty, for any other."""
+    return next((starter for starter in starters if starter.key == key), starters[-1])

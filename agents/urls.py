@@ -1,4 +1,4 @@
-"""Pages about prompts and voice agents."""
+"""Pages about prompts and agents."""
 
 from django.urls import path
 
@@ -40,4 +40,41 @@ urlpatterns = [
         name="agent_duplicate",
     ),
     path("voice-agents/<uuid:pk>/delete", views.agent_delete, name="agent_delete"),
+    path("message-agents", views.message_agent_list, name="message_agent_list"),
+    path("message-agents/new", views.message_agent_create, name="message_agent_create"),
+    path(
+        "message-agents/variables",
+        views.message_agent_variables,
+        name="message_agent_variables",
+    ),
+    path(
+        "message-agents/<uuid:pk>",
+        views.message_agent_detail,
+        name="message_agent_detail",
+    ),
+    path(
+        "message-agents/<uuid:pk>/test",
+        views.message_agent_test,
+        name="message_agent_test",
+    ),
+    path(
+        "message-agents/<uuid:pk>/activate",
+        views.message_agent_activate,
+        name="message_agent_activate",
+    ),
+    path(
+        "message-agents/<uuid:pk>/deactivate",
+        views.message_agent_deactivate,
+        name="message_agent_deactivate",
+    ),
+    path(
+        "message-agents/<uuid:pk>/duplicate",
+        views.message_agent_duplicate,
+        name="message_agent_duplicate",
+    ),
+    path(
+        "message-agents/<uuid:pk>/delete",
+        views.message_agent_delete,
+        name="message_agent_delete",
+    ),
 ]

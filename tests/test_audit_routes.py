@@ -12,7 +12,8 @@ from django.core.cache import cache
 from accounts import invitations, services
 from accounts.models import AccessToken, AuditEntry, Invitation, Membership
 from agents import services as agents
-from agents.models import Prompt, VoiceAgent
+from agents.models import MessageAgent, Prompt, VoiceAgent
+from agents.tests.test_message_agent_pages import form_data as texting_form_data
 from agents.tests.test_pages import form_data
 from telephony.models import CarrierAccount
 from telephony.services import carrier as carriers
@@ -25,6 +26,8 @@ from voiceops.isolation.routes import Kind
 NO_ENTRY = {
     "POST prompts/preview": "shows what a text would become",
     "POST voice-agents/variables": "shows what a form would need",
+    "POST message-agents/variables": "shows what a form would need",
+    "POST message-agents/<>/test": "a conversation that is nowhere kept",
     "POST voice-agents/<>/test": "a test call; it is in the list of calls",
     "POST calls/<>/analyze": "the same analysis of a call again; it is on its page",
     "POST api/calls/<>/analyze": "the same analysis of a call again",
@@ -43,6 +46,7 @@ class World:
     login: object
     ids: dict[str, uuid.UUID]
     agent: VoiceAgent
+    texting_agent: MessageAgent
     bob: Tenant
 
     def path(self, route) -> str:
@@ -88,10 +92,14 @@ class World:
     def changed_agent(self):
         return form_data(self.agent, name="Other", instructions="Be brief.")
 
+    def changed_texting_agent(self):
+        return texting_form_data(self.texting_agent, name="Other")
+
     # What has to be done first, so that there is something to change.
 
     def activate(self):
         agents.activate(self.agent)
+        agents.activate(self.texting_agent)
 
     def free(self):
         """Take the number off its account."""
@@ -112,6 +120,7 @@ class World:
         Invitation.unscoped.update(sent_at=None)
 
 
+AGENT = {"name": "Other", "instructions": "Be brief."}
 PROMPT = {"name": "Other", "text": "Other", "version": 1, "seen": []}
 # Verb and route: what is sent, what is done before, the entry that it leaves.
 ENTRIES = {
@@ -137,6 +146,24 @@ ENTRIES = {
     ),
     "POST voice-agents/<>/duplicate": ({}, None, "created voice_agent"),
     "POST voice-agents/<>/delete": ({}, None, "deleted voice_agent"),
+    "POST message-agents/new": (
+        {"name": "New", "instructions": "Be brief."},
+        None,
+        "created message_agent",
+    ),
+    "POST message-agents/<>": (
+        World.changed_texting_agent,
+        None,
+        "changed message_agent",
+    ),
+    "POST message-agents/<>/activate": ({}, None, "activated message_agent"),
+    "POST message-agents/<>/deactivate": (
+        {},
+        World.activate,
+        "deactivated message_agent",
+    ),
+    "POST message-agents/<>/duplicate": ({}, None, "created message_agent"),
+    "POST message-agents/<>/delete": ({}, None, "deleted message_agent"),
     "POST carrier-accounts/new": (World.account, None, "created carrier_account"),
     "POST carrier-accounts/<>": (
         World.changed_account,
@@ -198,8 +225,8 @@ ENTRIES = {
     "POST settings/members/<>/make-owner": ({}, None, "made_owner member"),
     "POST settings/invitations/<>/resend": ({}, World.wait, "resent invitation"),
     "POST settings/invitations/<>/revoke": ({}, None, "revoked invitation"),
-    "POST api/agents": ({"name": "New"}, None, "created voice_agent"),
-    "PUT api/agents/<>": ({"name": "Other"}, None, "changed voice_agent"),
+    "POST api/agents": (AGENT, None, "created voice_agent"),
+    "PUT api/agents/<>": (AGENT, None, "changed voice_agent"),
     "PATCH api/agents/<>": ({"name": "Other"}, None, "changed voice_agent"),
     "DELETE api/agents/<>": ({}, None, "deleted voice_agent"),
     "POST api/agents/<>/activate": ({}, None, "activated voice_agent"),
@@ -207,6 +234,16 @@ ENTRIES = {
         {},
         World.activate,
         "deactivated voice_agent",
+    ),
+    "POST api/message-agents": (AGENT, None, "created message_agent"),
+    "PUT api/message-agents/<>": (AGENT, None, "changed message_agent"),
+    "PATCH api/message-agents/<>": (AGENT, None, "changed message_agent"),
+    "DELETE api/message-agents/<>": ({}, None, "deleted message_agent"),
+    "POST api/message-agents/<>/activate": ({}, None, "activated message_agent"),
+    "POST api/message-agents/<>/deactivate": (
+        {},
+        World.activate,
+        "deactivated message_agent",
     ),
     "POST api/prompts": ({"name": "New", "text": "Hi"}, None, "created prompt"),
     "PUT api/prompts/<>": ({"name": "New", "text": "Hi"}, None, "changed prompt"),
@@ -260,7 +297,9 @@ def world(alice, carrier):
     prompt = agents.save_prompt(
         owner=owner, prompt=None, name="Greeter", text="Hi", note="", author=None
     )
-    agent = agents.save_agent(VoiceAgent(owner=owner, name="Reception", phone=phone))
+    given = {"owner": owner, "phone": phone, "instructions": "Be kind."}
+    agent = agents.save_agent(VoiceAgent(name="Reception", **given))
+    texting_agent = agents.save_agent(MessageAgent(name="Desk", **given))
     key, _secret = services.issue_api_key(
         owner=owner, user=alice.user, name="Zapier", scopes=["read"]
     )
@@ -271,12 +310,13 @@ def world(alice, carrier):
     membership = Membership.objects.get(user=bob.user)
     log_in = AccessToken.unscoped.get(kind="login")
     unwanted = do_not_contact.add(owner=owner, number="+12025550198")
-    gone = agents.save_agent(VoiceAgent(owner=owner, name="Gone"))
+    gone = agents.save_agent(VoiceAgent(name="Gone", **given))
     agents.delete_agent(gone)
     ids = {
         "prompts": prompt.pk,
         "voice-agents": agent.pk,
         "agents": agent.pk,
+        "message-agents": texting_agent.pk,
         "carrier-accounts": account.pk,
         "numbers": phone.pk,
         "phones": phone.pk,
@@ -289,7 +329,7 @@ def world(alice, carrier):
         "do-not-contact": unwanted.pk,
         "deleted": gone.pk,
     }
-    return World(alice, other, ids, agent, bob)
+    return World(alice, other, ids, agent, texting_agent, bob)
 
 
 @pytest.mark.parametrize("write", ENTRIES)

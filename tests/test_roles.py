@@ -33,12 +33,14 @@ ONES_OWN = {
 PREVIEWS = {
     "prompts/preview": "a text that is being written",
     "voice-agents/variables": "a form that is being filled in",
+    "message-agents/variables": "a form that is being filled in",
     "api/prompts/<>/preview": "a prompt with values",
 }
 # Pages that hold nothing but a form to make something.
 FORMS_TO_MAKE = {
     "prompts/new",
     "voice-agents/new",
+    "message-agents/new",
     "numbers/new",
     "carrier-accounts/new",
     "calls/new",

@@ -8,7 +8,7 @@ from accounts import api as accounts
 from accounts import api_audit as audit
 from accounts import api_deleted as deleted
 from accounts import api_teams as teams
-from agents.api import prompts, voice_agents
+from agents.api import message_agents, prompts, voice_agents
 from hooks import api as hooks
 from telephony.api import calls, carrier, do_not_contact
 from voiceops.api_errors import UnknownAddress
@@ -49,6 +49,16 @@ canonical = [
     path("deleted", deleted.DeletedListView.as_view()),
     path("deleted/<uuid:pk>/restore", deleted.RestoreView.as_view()),
     path("agents", include(agents)),
+    path("message-agents", message_agents.MessageAgentListView.as_view()),
+    path("message-agents/<uuid:agent_id>", message_agents.MessageAgentView.as_view()),
+    path(
+        "message-agents/<uuid:agent_id>/activate",
+        message_agents.ActivateMessageAgentView.as_view(),
+    ),
+    path(
+        "message-agents/<uuid:agent_id>/deactivate",
+        message_agents.DeactivateMessageAgentView.as_view(),
+    ),
     path("prompts", prompts.PromptListView.as_view()),
     path("prompts/<uuid:prompt_id>", prompts.PromptView.as_view()),
     path("prompts/<uuid:prompt_id>/versions", prompts.PromptVersionListView.as_view()),

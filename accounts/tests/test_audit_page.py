@@ -59,7 +59,8 @@ def names(answer):
 
 
 def test_page_says_in_plain_words_what_happened(alice):
-    made = alice.api("POST", "/api/agents", {"name": "Reception"}).json()
+    agent = {"name": "Reception", "instructions": "Be brief."}
+    made = alice.api("POST", "/api/agents", agent).json()
     alice.client.patch(
         f"/api/agents/{made['id']}",
         {"name": "Sales", "direction": "outgoing", "dtmf_detection": False},
@@ -291,7 +292,9 @@ def test_file_has_every_filtered_row_whatever_page_is_shown(alice, monkeypatch):
 
 
 def test_api_tells_an_entry_whole(alice, client):
-    agent = VoiceAgent.unscoped.create(owner=alice.workspace, name="Reception")
+    agent = VoiceAgent.unscoped.create(
+        owner=alice.workspace, name="Reception", instructions="Be kind."
+    )
     key, secret = issue_api_key(
         owner=alice.workspace,
         user=alice.user,

@@ -1,8 +1,12 @@
+from agents.models.agents import Agent
+from agents.models.message_agents import MessageAgent
 from agents.models.prompts import Prompt, PromptVersion
 from agents.models.tools import Tool, ToolQuerySet
 from agents.models.voice_agents import VoiceAgent, VoiceAgentQuerySet
 
 __all__ = [
+    "Agent",
+    "MessageAgent",
     "Prompt",
     "PromptVersion",
     "Tool",

@@ -4,16 +4,10 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from accounts.tenancy import SoftDeleteModel, SoftDeleteQuerySet, closed_manager
+from accounts.tenancy import SoftDeleteQuerySet, closed_manager
 from agents.extraction import check_schema
-from agents.limits import (
-    check_days,
-    check_language,
-    check_phrases,
-    check_variables,
-)
-from agents.models.prompts import Prompt, PromptVersion
-from agents.prompts import MAX_PROMPT_CHARACTERS
+from agents.limits import check_days, check_language, check_phrases
+from agents.models.agents import Agent
 
 
 class VoiceAgentQuerySet(SoftDeleteQuerySet):
@@ -30,7 +24,7 @@ class VoiceAgentQuerySet(SoftDeleteQuerySet):
         )
 
 
-class VoiceAgent(SoftDeleteModel):
+class VoiceAgent(Agent):
     """Who answers (or places) calls on a number, and how it talks."""
 
     audited_as = "voice_agent", _("voice agent")
@@ -62,19 +56,9 @@ class VoiceAgent(SoftDeleteModel):
     ANSWERING = (Direction.INCOMING, Direction.BOTH)
     PLACING = (Direction.OUTGOING, Direction.BOTH)
 
-    name = models.CharField(_("name"), max_length=100)
-    phone = models.ForeignKey(
-        "telephony.Phone",
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="voice_agents",
-        verbose_name=_("phone number"),
-    )
     direction = models.CharField(
         _("direction"), max_length=10, choices=Direction, default=Direction.INCOMING
     )
-    is_active = models.BooleanField(_("active"), default=False)
 
     greeting_mode = models.CharField(
         _("who speaks first"),
@@ -89,53 +73,6 @@ class VoiceAgent(SoftDeleteModel):
         default="Hello, this is an automated assistant. How can I help you?",
         help_text=_("The first thing that the caller hears. Say that it is an AI."),
     )
-    prompt = models.ForeignKey(
-        Prompt,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="voice_agents",
-        verbose_name=_("prompt"),
-    )
-    prompt_version = models.ForeignKey(
-        PromptVersion,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="pinned_agents",
-        verbose_name=_("version of the prompt"),
-    )
-    instructions = models.TextField(
-        _("instructions"),
-        max_length=MAX_PROMPT_CHARACTERS,
-        blank=True,
-        help_text=_("Used when no prompt is chosen."),
-    )
-    variables = models.JSONField(
-        _("variables"),
-        default=dict,
-        blank=True,
-        validators=[check_variables],
-        help_text=_("Values for the placeholders of prompt and greeting."),
-    )
-
-    model = models.CharField(
-        _("model"),
-        max_length=100,
-        blank=True,
-        help_text=_("Empty: the installation's default model."),
-    )
-    temperature = models.FloatField(
-        _("temperature"),
-        default=0.4,
-        validators=[MinValueValidator(0), MaxValueValidator(2)],
-    )
-    max_tokens = models.PositiveIntegerField(
-        _("longest reply, in tokens"),
-        default=300,
-        validators=[MinValueValidator(16), MaxValueValidator(4000)],
-    )
-
     language = models.CharField(
         _("language"),
         max_length=20,
@@ -227,14 +164,10 @@ class VoiceAgent(SoftDeleteModel):
     objects = closed_manager(VoiceAgentQuerySet)
     unscoped = models.Manager.from_queryset(VoiceAgentQuerySet)()
 
-    class Meta(SoftDeleteModel.Meta):
+    class Meta(Agent.Meta):
+        default_related_name = "voice_agents"
         constraints = [
-            models.UniqueConstraint(
-                fields=["owner", "name"],
-                condition=Q(deleted_at=None),
-                name="one_voice_agent_a_name",
-                violation_error_message=_("You already have an agent of this name."),
-            ),
+            *Agent.Meta.constraints,
             models.UniqueConstraint(
                 fields=["phone"],
                 condition=Q(
@@ -254,47 +187,19 @@ class VoiceAgent(SoftDeleteModel):
                 name="one_placing_agent_a_phone",
             ),
             models.CheckConstraint(
-                condition=Q(is_active=False) | Q(phone__isnull=False),
-                name="an_active_agent_has_a_phone",
-                violation_error_message=_("Choose a phone number first."),
-            ),
-            models.CheckConstraint(
-                condition=Q(prompt_version=None) | Q(prompt__isnull=False),
-                name="a_pinned_agent_has_a_prompt",
-                violation_error_message=_("Choose the prompt of this version too."),
-            ),
-            models.CheckConstraint(
                 condition=Q(window_start=None, window_end=None)
                 | Q(window_start__isnull=False, window_end__isnull=False),
                 name="an_agents_window_has_both_ends",
                 violation_error_message=_("Say from when and until when."),
             ),
         ]
-        indexes = [models.Index(fields=["owner", "-id"])]
-
-    def __str__(self):
-        return self.name
 
     def get_absolute_url(self):
         return reverse("agents:agent_detail", args=[self.pk])
 
-    @property
-    def prompt_text(self) -> str:
-        """The instructions before placeholders are filled in."""
-        if self.prompt_version_id:
-            return self.prompt_version.text
-        return self.prompt.text if self.prompt_id else self.instructions
-
-    @property
-    def version_in_use(self) -> int | None:
-        """The number of the version that it talks by; None without a prompt."""
-        if self.prompt_version_id:
-            return self.prompt_version.number
-        return self.prompt.version if self.prompt_id else None
-
-    @property
-    def versions_behind(self) -> int:
-        """How many versions of its prompt are newer than the one it is pinned to."""
-        if not self.prompt_version_id:
-            return 0
-        return self.prompt.version - self.prompt_version.number
+    def rivals(self):
+        same_calls = Q()
+        for directions in (self.ANSWERING, self.PLACING):
+            if self.direction in directions:
+                same_calls |= Q(direction__in=directions)
+        return super().rivals().filter(same_calls)

@@ -17,6 +17,7 @@ from agents.services.prompts import (
 from agents.services.refusals import (
     AgentsWouldChange,
     Gone,
+    InstructionsMissing,
     NameTaken,
     PhoneBusy,
     PhoneMissing,
@@ -29,6 +30,7 @@ from agents.services.refusals import (
 __all__ = [
     "AgentsWouldChange",
     "Gone",
+    "InstructionsMissing",
     "NameTaken",
     "PhoneBusy",
     "PhoneMissing",

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 
-from django.db import models, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.audit import Action
 from accounts.models import User, Workspace
-from agents.models import Prompt, PromptVersion, VoiceAgent
+from agents.models import Agent, MessageAgent, Prompt, PromptVersion, VoiceAgent
 from agents.services.refusals import AgentsWouldChange, PromptChanged, PromptInUse
 from agents.services.rows import locked, save_named
 
@@ -64,7 +64,7 @@ def save_prompt(
 
 def _refuse_unseen(prompt: Prompt, agents_seen: Collection[str]) -> None:
     # Who begins to follow the prompt waits for its lock: nobody slips in behind this.
-    followers = list(agents_following(prompt))
+    followers = agents_following(prompt)
     if {str(agent.pk) for agent in followers} - set(agents_seen):
         raise AgentsWouldChange(followers)
 
@@ -94,20 +94,22 @@ def delete_prompt(prompt: Prompt) -> None:
     """Put the prompt away; its versions stay. Raises PromptInUse and Gone."""
     with transaction.atomic():
         held = locked(Prompt, prompt.pk)
-        users = list(agents_using(held))
+        users = agents_using(held)
         if users:
             raise PromptInUse(users)
         held.put_away()
         audit.record(Action.DELETED, held)
 
 
-def agents_using(prompt: Prompt) -> models.QuerySet[VoiceAgent]:
-    """The voice agents of `prompt`, pinned or not: the active ones first, by name."""
-    agents = VoiceAgent.objects.for_owner(prompt.owner_id).filter(prompt=prompt)
-    related = agents.select_related("phone", "prompt", "prompt_version")
-    return related.order_by("-is_active", "name")
+def agents_using(prompt: Prompt) -> list[Agent]:
+    """The agents of `prompt`, pinned or not: the active ones first, by name."""
+    found: list[Agent] = []
+    for kind in (VoiceAgent, MessageAgent):
+        agents = kind.objects.for_owner(prompt.owner_id).filter(prompt=prompt)
+        found += agents.select_related("phone", "prompt", "prompt_version")
+    return sorted(found, key=lambda agent: (not agent.is_active, agent.name))
 
 
-def agents_following(prompt: Prompt) -> models.QuerySet[VoiceAgent]:
+def agents_following(prompt: Prompt) -> list[Agent]:
     """Those of `agents_using` that change with the prompt."""
-    return agents_using(prompt).filter(prompt_version=None)
+    return [agent for agent in agents_using(prompt) if agent.prompt_version_id is None]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
 
-from agents.models import VoiceAgent
+from agents.models import Agent
 
 
 class Refused(Exception):
@@ -36,21 +36,21 @@ class PromptChanged(Refused):
 class AgentsWouldChange(Refused):
     """`agents` follow the prompt and would talk differently at once."""
 
-    def __init__(self, agents: Iterable[VoiceAgent]) -> None:
+    def __init__(self, agents: Iterable[Agent]) -> None:
         self.agents = list(agents)
         super().__init__(
-            _("These voice agents would change too: %(names)s")
+            _("These agents would change too: %(names)s")
             % {"names": _names(self.agents)}
         )
 
 
 class PromptInUse(Refused):
-    """Voice agents follow the prompt or are pinned to a version; they are `agents`."""
+    """Agents follow the prompt or are pinned to a version; they are `agents`."""
 
-    def __init__(self, agents: Iterable[VoiceAgent]) -> None:
+    def __init__(self, agents: Iterable[Agent]) -> None:
         self.agents = list(agents)
         super().__init__(
-            _("These voice agents use it: %(names)s") % {"names": _names(self.agents)}
+            _("These agents use it: %(names)s") % {"names": _names(self.agents)}
         )
 
 
@@ -61,6 +61,13 @@ class VersionOfAnotherPrompt(Refused):
         super().__init__(_("Choose a version of this agent's prompt, or its newest."))
 
 
+class InstructionsMissing(Refused):
+    field = "instructions"
+
+    def __init__(self) -> None:
+        super().__init__(_("Choose a prompt or write instructions."))
+
+
 class PhoneMissing(Refused):
     field = "phone"
 
@@ -69,11 +76,11 @@ class PhoneMissing(Refused):
 
 
 class PhoneBusy(Refused):
-    """`agent` is active on the same phone for the same kind of calls."""
+    """`agent` is active on the same phone and does the same there."""
 
     field = "phone"
 
-    def __init__(self, agent: VoiceAgent) -> None:
+    def __init__(self, agent: Agent) -> None:
         self.agent = agent
         super().__init__(
             _(
@@ -92,5 +99,5 @@ class Gone(Refused):
         super().__init__(_("It was changed or deleted in the meantime."))
 
 
-def _names(agents: Iterable[VoiceAgent]) -> str:
+def _names(agents: Iterable[Agent]) -> str:
     return ", ".join(agent.name for agent in agents)

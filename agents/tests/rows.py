@@ -3,7 +3,7 @@
 from django.apps import apps
 
 from agents import services
-from agents.models import VoiceAgent
+from agents.models import MessageAgent, VoiceAgent
 
 ACCOUNT_SID = "AC" + "0" * 32
 
@@ -22,6 +22,13 @@ def make_phone(owner, number="+15005550001"):
 def make_agent(owner, name="Reception", **fields):
     fields = {"instructions": "Be brief.", **fields}
     agent = VoiceAgent(owner=owner, name=name, **fields)
+    agent.save()
+    return agent
+
+
+def make_message_agent(owner, name="Desk", **fields):
+    fields = {"instructions": "Be brief.", **fields}
+    agent = MessageAgent(owner=owner, name=name, **fields)
     agent.save()
     return agent
 

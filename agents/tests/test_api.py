@@ -26,7 +26,8 @@ def make_phone(tenant, number="+14155550100"):
 
 
 def make_agent(tenant, **fields):
-    answer = tenant.api("POST", "/api/agents", {"name": "Reception"} | fields)
+    body = {"name": "Reception", "instructions": "Be brief."} | fields
+    answer = tenant.api("POST", "/api/agents", body)
     assert answer.status_code == 201, answer.content
     return answer.json()
 
@@ -107,7 +108,7 @@ def test_put_replaces_and_patch_changes(alice):
     path = f"/api/agents/{agent['id']}"
 
     patched = alice.api("PATCH", path, {"hints": "Dr. Lee"}).json()
-    put = alice.api("PUT", path, {"name": "Desk"}).json()
+    put = alice.api("PUT", path, {"name": "Desk", "instructions": "New."}).json()
 
     assert (patched["hints"], patched["max_duration_s"]) == ("Dr. Lee", 900)
     assert (put["name"], put["hints"], put["max_duration_s"]) == ("Desk", "", 600)
@@ -177,7 +178,8 @@ def test_a_foreign_id_is_worded_as_an_unknown_one(field, alice, mallory):
     ],
 )
 def test_an_agent_with_a_wrong_field_is_refused_beside_it(field, value, alice):
-    answer = alice.api("POST", "/api/agents", {"name": "Reception", field: value})
+    body = {"name": "Reception", "instructions": "Be brief.", field: value}
+    answer = alice.api("POST", "/api/agents", body)
 
     assert answer.status_code == 400
     assert [name.split(".")[0] for name in answer.json()["errors"]] == [field]
@@ -313,7 +315,8 @@ def test_replacing_an_active_agent_without_saying_so_deactivates_it(alice):
     phone = make_phone(alice)
     agent = make_agent(alice, phone_id=str(phone.pk), is_active=True)
 
-    put = alice.api("PUT", f"/api/agents/{agent['id']}", {"name": "Desk"})
+    body = {"name": "Desk", "instructions": "New."}
+    put = alice.api("PUT", f"/api/agents/{agent['id']}", body)
 
     assert put.status_code == 200
     assert (put.json()["is_active"], put.json()["phone_id"]) == (False, None)

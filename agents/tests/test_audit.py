@@ -32,12 +32,18 @@ def told(owner):
 
 
 def test_agent_is_made_and_changed(alice):
-    made = alice.api("POST", "/api/agents", {"name": "Reception"}).json()
+    made = alice.api(
+        "POST", "/api/agents", {"name": "Reception", "instructions": "Be brief."}
+    ).json()
     alice.api("PATCH", f"/api/agents/{made['id']}", {"name": "Sales"})
     alice.api("PATCH", f"/api/agents/{made['id']}", {"name": "Sales"})
 
     assert told(alice.workspace) == [
-        ("created", "Reception", {"name": [None, "Reception"]}),
+        (
+            "created",
+            "Reception",
+            {"name": [None, "Reception"], "instructions": [None, "Be brief."]},
+        ),
         ("changed", "Sales", {"name": ["Reception", "Sales"]}),
     ]
 

@@ -252,7 +252,10 @@ def test_prompt_save_asks_before_agents_change(alice):
     assert asked.status_code == 200
     assert asked.content.decode().lstrip().startswith("<form")
     assert "2 agents will talk by this text at once" in words
-    assert "Sales Active +15005550001 Idle Inactive No number" in words
+    assert (
+        "Sales Active Voice agent · +15005550001 Idle Inactive Voice agent · No number"
+        in words
+    )
     assert "Pinned stays as it is: pinned to version 1" in words
     assert "Removed: We open at nine ." in words
     assert Prompt.unscoped.get().version == 1
@@ -371,7 +374,7 @@ def test_prompt_restore_tells_of_what_was_not_seen(alice):
     change(prompt, "We open at eleven.")
     unseen_text = follow(alice.client, path, seen)
 
-    assert "not restored. These voice agents would change too: Sales" in unseen_agent
+    assert "not restored. These agents would change too: Sales" in unseen_agent
     assert "not restored. Somebody else saved version 3" in unseen_text
     assert alice.client.post(path, {}).status_code == 400
     assert Prompt.unscoped.get().version == 3
@@ -401,7 +404,7 @@ def test_prompt_delete_names_the_agents_that_use_it(alice):
 
     words = follow(alice.client, f"{prompt.get_absolute_url()}/delete")
 
-    assert "was not deleted. These voice agents use it: Sales" in words
+    assert "was not deleted. These agents use it: Sales" in words
     assert Prompt.objects.for_owner(alice.workspace).exists()
 
 

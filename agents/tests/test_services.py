@@ -186,7 +186,7 @@ def test_delete_prompt_that_agents_use_is_refused(alice):
     with pytest.raises(services.PromptInUse) as refusal:
         services.delete_prompt(prompt)
 
-    assert str(refusal.value) == "These voice agents use it: Reception, Sales"
+    assert str(refusal.value) == "These agents use it: Reception, Sales"
     assert list(Prompt.objects.for_owner(alice.workspace)) == [prompt]
 
 
@@ -427,7 +427,11 @@ def test_save_agent_active_without_a_phone_is_refused(alice):
 
 
 def test_save_agent_on_a_phone_deleted_meanwhile_is_refused(alice):
-    agent = VoiceAgent(owner=alice.workspace, phone=make_phone(alice.workspace))
+    agent = VoiceAgent(
+        owner=alice.workspace,
+        phone=make_phone(alice.workspace),
+        instructions="Be brief.",
+    )
     type(agent.phone).unscoped.update(deleted_at=timezone.now())
 
     with pytest.raises(services.Gone) as refusal:
@@ -439,7 +443,7 @@ def test_save_agent_on_a_phone_deleted_meanwhile_is_refused(alice):
 
 def test_save_agent_under_a_taken_name_is_refused(alice):
     make_agent(alice.workspace)
-    agent = VoiceAgent(owner=alice.workspace, name="Reception")
+    agent = VoiceAgent(owner=alice.workspace, name="Reception", instructions="x")
 
     with pytest.raises(services.NameTaken):
         services.save_agent(agent)

@@ -30,14 +30,19 @@ VERSIONS_SHOWN = 50
 @login_required
 @require_safe
 def prompt_list(request):
-    in_use = Count("voice_agents", filter=Q(voice_agents__deleted_at=None))
-    prompts = Prompt.objects.for_owner(request.workspace).annotate(agents=in_use)
+    prompts = Prompt.objects.for_owner(request.workspace).annotate(
+        agents=_living("voice_agents") + _living("message_agents")
+    )
     page = Paginator(prompts.order_by("-id"), PER_PAGE)
     return render(
         request,
         "agents/prompt_list.html",
         {"page": page.get_page(request.GET.get("page"))},
     )
+
+
+def _living(agents):
+    return Count(agents, filter=Q(**{f"{agents}__deleted_at": None}), distinct=True)
 
 
 @login_required
@@ -148,8 +153,8 @@ def prompt_version(request, pk, number):
     context = {
         "prompt": prompt,
         "version": version,
-        "pinned": agents.filter(prompt_version=version),
-        "followers": services.agents_following(prompt),
+        "pinned": [agent for agent in agents if agent.prompt_version == version],
+        "followers": [agent for agent in agents if agent.prompt_version is None],
     }
     return render(request, "agents/prompt_version.html", context)
 

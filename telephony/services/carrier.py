@@ -18,7 +18,7 @@ from accounts import audit, deleted
 from accounts.audit import Action
 from accounts.models import Workspace
 from agents import services as agents
-from agents.models import VoiceAgent
+from agents.models import MessageAgent, VoiceAgent
 from telephony import twilio
 from telephony.models import CarrierAccount, Phone
 
@@ -319,8 +319,9 @@ def remove_phone(phone: Phone) -> None:
         if not locked.is_deleted:
             locked.put_away()
             audit.record(Action.DELETED, locked)
-        for agent in VoiceAgent.unscoped.filter(phone=locked, is_active=True):
-            agents.deactivate(agent)
+        for kind in (VoiceAgent, MessageAgent):
+            for agent in kind.unscoped.filter(phone=locked, is_active=True):
+                agents.deactivate(agent)
     try:
         twilio.clear_number(
             phone.carrier_account, phone.carrier_sid, token=phone.webhook_token

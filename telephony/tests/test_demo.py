@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Membership, User, Workspace
-from agents.models import Prompt, PromptVersion, VoiceAgent
+from agents.models import MessageAgent, Prompt, PromptVersion, VoiceAgent
 from telephony import samples
 from telephony.models import Call, CallEvent, CarrierAccount, Phone, Turn
 from telephony.tests.carriers import UNREACHABLE
@@ -26,6 +26,7 @@ COUNTED = (
     Prompt,
     PromptVersion,
     VoiceAgent,
+    MessageAgent,
     CarrierAccount,
     Phone,
     Call,
@@ -73,6 +74,7 @@ def test_demo_makes_everything_but_the_number_without_a_simulator(capsys):
         "Prompt": 2,
         "PromptVersion": 2,
         "VoiceAgent": 2,
+        "MessageAgent": 1,
         "CarrierAccount": 0,
         "Phone": 0,
         "Call": samples.COUNT,

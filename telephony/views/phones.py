@@ -12,7 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
 from accounts.undo import offer_undo
-from agents.models import VoiceAgent
+from agents.models import MessageAgent, VoiceAgent
 from telephony.forms.carrier import ChooseAccountForm, PhoneForm, RegisterPhoneForm
 from telephony.models import Call, CarrierAccount, Phone
 from telephony.services import carrier
@@ -173,7 +173,10 @@ def _detail(request, phone, partial, *, form, findings=None):
             "phone": phone,
             "form": form,
             "findings": findings,
-            "agents": VoiceAgent.objects.for_owner(owner).filter(phone=phone),
+            "agents": [
+                *VoiceAgent.objects.for_owner(owner).filter(phone=phone),
+                *MessageAgent.objects.for_owner(owner).filter(phone=phone),
+            ],
             "can_call": VoiceAgent.objects.for_owner(owner)
             .placing()
             .filter(phone=phone)

@@ -43,6 +43,7 @@ MODELS = {
     "calls": "call",
     "carrier-accounts": "carrieraccount",
     "invitations": "invitation",
+    "message-agents": "messageagent",
     "phones": "phone",
     "prompts": "prompt",
     "sessions": "accesstoken",

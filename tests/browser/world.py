@@ -16,7 +16,7 @@ from accounts.audit import Action
 from accounts.models import Invitation, Membership, User
 from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
-from agents.models import Prompt, PromptVersion, VoiceAgent
+from agents.models import MessageAgent, Prompt, PromptVersion, VoiceAgent
 from hooks.models import Attempt, Delivery, Endpoint
 from telephony.models import AfterCall, Call, CallEvent, Turn
 from telephony.services import dialling
@@ -160,6 +160,18 @@ def _add_agents(world: World) -> None:
             "type": "object",
             "properties": {"days": {"type": "array", "items": {"type": "string"}}},
         },
+    )
+    world.rows["texting agent"] = MessageAgent.unscoped.create(
+        owner=owner,
+        name="Front desk by text",
+        prompt=prompt,
+        variables={"business": "Harbour Dental"},
+        handoff_phrases=["talk to a person"],
+        business_hours={
+            "timezone": "Asia/Kathmandu",
+            "days": {"mon": [["08:00", "12:00"], ["13:00", "24:00"]]},
+        },
+        away_message="{{ business }} is closed.",
     )
 
 

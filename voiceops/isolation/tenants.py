@@ -26,7 +26,7 @@ from accounts.models import (
     Workspace,
 )
 from accounts.tenancy import OwnedModel
-from agents.models import PromptVersion, Tool, VoiceAgent
+from agents.models import MessageAgent, PromptVersion, Tool, VoiceAgent
 from hooks.models import Delivery, Endpoint
 from telephony.models import (
     AfterCall,
@@ -196,6 +196,7 @@ def _special(model) -> dict:
             "url": f"https://{DOMAIN}/",
             "sealed_headers": json.dumps({"Authorization": secrets.token_hex(16)}),
         },
+        MessageAgent: {"is_active": True, "model": ""},
         TestLine: {
             "account_sid": f"AC{hexadecimal}",
             "auth_token": secrets.token_hex(16),

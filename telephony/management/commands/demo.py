@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, User, Workspace
 from agents import services as agents
-from agents.models import VoiceAgent
+from agents.models import MessageAgent, VoiceAgent
 from telephony import samples
 from telephony.models import Call, CallEvent, CarrierAccount, Phone, Turn
 from telephony.services import carrier
@@ -46,6 +46,27 @@ You are the after-hours assistant of Brightside Dental. Answer in one or two sho
 Opening hours: we are open Monday to Friday from 8 am to 6 pm, and on Saturday from 9 am to 1 pm.
 Emergencies: for pain that cannot wait, call the emergency dental service at +1 415 555 0111.
 """  # noqa: E501
+TEXTING_TEXT = """\
+You answer the texts to Brightside Dental, a dental practice in San Francisco.
+Never give medical advice and never promise an appointment; take a note for the team.
+
+Opening hours: we are open Monday to Friday from 8 am to 6 pm, and on Saturday from 9 am to 1 pm.
+Address: we are at 480 Valencia Street, San Francisco, near 16th Street station.
+Prices: a check-up with cleaning costs 120 dollars, for children 80 dollars.
+To book or move an appointment, write your name and the day you would like, and the team will write back.
+You can cancel an appointment free of charge until 24 hours before.
+"""  # noqa: E501
+AWAY_MESSAGE = (
+    "Thank you for your text. Brightside Dental is closed now; we write back when we "
+    "are open. For pain that cannot wait, call +1 415 555 0111."
+)
+OPEN = {
+    "timezone": ZONE,
+    "days": {
+        **dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), [["08:00", "18:00"]]),
+        "sat": [["09:00", "13:00"]],
+    },
+}
 
 
 class Command(BaseCommand):
@@ -99,6 +120,7 @@ def make_workspace() -> Workspace:
     )
     reception, after_hours = make_agents(workspace, user)
     make_past_calls(reception, after_hours)
+    make_message_agent(workspace)
     return workspace
 
 
@@ -141,6 +163,18 @@ def make_agents(workspace: Workspace, user: User) -> tuple[VoiceAgent, VoiceAgen
         end_call_phrases=["goodbye"],
     )
     return agents.save_agent(reception), agents.save_agent(after_hours)
+
+
+def make_message_agent(workspace: Workspace) -> MessageAgent:
+    agent = MessageAgent(
+        owner=workspace,
+        name="Front desk by text",
+        instructions=TEXTING_TEXT,
+        handoff_phrases=["talk to a person", "real person"],
+        business_hours=OPEN,
+        away_message=AWAY_MESSAGE,
+    )
+    return agents.save_agent(agent)
 
 
 def make_past_calls(reception: VoiceAgent, after_hours: VoiceAgent) -> None:
