@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 from rest_framework import status
 from rest_framework.exceptions import (
     APIException,
@@ -133,6 +134,26 @@ class NewestFirst(CursorPagination):
         """Raise ValueError for what is no position in this list."""
         UUID(position)
 
+    def paginate_queryset(self, queryset, request, view=None):
+        """A view may have a `search` (`voiceops.paging`) for what no index finds."""
+        self.stop, search = None, getattr(view, "search", None)
+        if search is not None:
+            cursor = self.decode_cursor(request) or Cursor(0, False, None)
+            self.is_backwards, ordered = cursor.reverse, _from(cursor, queryset)
+            self.stop = search.stop(ordered)
+            queryset = search.look_through(ordered, self.stop)
+        return super().paginate_queryset(queryset, request, view)
+
+    def get_next_link(self):
+        if self.has_next or self.stop is None or self.is_backwards:
+            return super().get_next_link()
+        return self.encode_cursor(Cursor(0, False, str(self.stop)))
+
+    def get_previous_link(self):
+        if self.has_previous or self.stop is None or not self.is_backwards:
+            return super().get_previous_link()
+        return self.encode_cursor(Cursor(0, True, str(self.stop)))
+
     def get_schema_operation_parameters(self, view):
         size = {"type": "integer", "minimum": 1, "maximum": self.max_page_size}
         return [
@@ -161,6 +182,15 @@ class NewestFirst(CursorPagination):
                 "previous": {**link, "example": None},
             },
         }
+
+
+def _from(cursor: Cursor, rows: QuerySet) -> QuerySet:
+    """The rows from that place on, in the direction in which it is read."""
+    if cursor.reverse:
+        return rows.filter(pk__gt=cursor.position).order_by("pk")
+    if cursor.position is not None:
+        rows = rows.filter(pk__lt=cursor.position)
+    return rows.order_by("-pk")
 
 
 class Throttle(BaseThrottle):

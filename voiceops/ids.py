@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 from uuid_utils.compat import uuid7 as _uuid7
 
@@ -26,3 +26,8 @@ def earliest_uuid7(at: datetime) -> uuid.UUID:
     """
     milliseconds = int(at.timestamp() * 1000)
     return uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)
+
+
+def made_at(uuid7: uuid.UUID) -> datetime:
+    """The millisecond in which that UUID version 7 was made."""
+    return datetime.fromtimestamp((uuid7.int >> 80) / 1000, tz=UTC)

@@ -1,7 +1,11 @@
 """Pages of a list that is newest first, found by key: the last page costs no more
 than the first, and rows that arrive meanwhile shift nothing.
+
+What no index finds is searched for in a bounded number of rows a page, and the page
+says how far it has looked.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,12 +14,37 @@ from django.db.models import QuerySet
 
 
 @dataclass(frozen=True)
+class Search:
+    """`narrow` keeps the wanted rows; it is given no more than `window` of them."""
+
+    narrow: Callable[[QuerySet], QuerySet]
+    window: int
+
+    def stop(self, ordered: QuerySet) -> UUID | None:
+        """The last row of the window; None where no row is beyond it."""
+        last = self.window - 1
+        found = list(ordered.values_list("pk", flat=True)[last : last + 2])
+        return found[0] if len(found) == 2 else None
+
+    def look_through(self, ordered: QuerySet, stop: UUID | None) -> QuerySet:
+        """The wanted rows up to `stop`."""
+        if stop is not None:
+            lookup = "pk__gte" if ordered.query.order_by == ("-pk",) else "pk__lte"
+            ordered = ordered.filter(**{lookup: stop})
+        return self.narrow(ordered)
+
+
+@dataclass(frozen=True)
 class Page:
-    """`newer` is the next page's `after`, `older` its `before`; None: no such page."""
+    """`newer` is the next page's `after`, `older` its `before`; None: no such page.
+
+    `stopped_at`: rows beyond this one have not been searched yet.
+    """
 
     rows: list[Any]
     newer: UUID | str | None = None
     older: UUID | str | None = None
+    stopped_at: UUID | None = None
 
 
 def newest_first(
@@ -24,25 +53,26 @@ def newest_first(
     size: int,
     before: UUID | None = None,
     after: UUID | None = None,
+    search: Search | None = None,
 ) -> Page:
     """Up to `size` rows older than `before`, or the nearest newer than `after`."""
     if after is not None:
-        found = list(rows.filter(pk__gt=after).order_by("pk")[: size + 1])
-        shown = found[:size][::-1]
-        return _page(shown, has_newer=len(found) > size, has_older=True)
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows.order_by("-pk")[: size + 1])
-    return _page(
-        found[:size], has_newer=before is not None, has_older=len(found) > size
-    )
-
-
-def _page(rows: list[Any], *, has_newer: bool, has_older: bool) -> Page:
-    if not rows:
-        return Page(rows)
-    return Page(
-        rows,
-        newer=rows[0].pk if has_newer else None,
-        older=rows[-1].pk if has_older else None,
-    )
+        ordered = rows.filter(pk__gt=after).order_by("pk")
+    elif before is not None:
+        ordered = rows.filter(pk__lt=before).order_by("-pk")
+    else:
+        ordered = rows.order_by("-pk")
+    stop = search.stop(ordered) if search else None
+    if search:
+        ordered = search.look_through(ordered, stop)
+    found = list(ordered[: size + 1])
+    if len(found) > size:
+        found.pop()
+        onwards, stop = found[-1].pk, None
+    else:
+        onwards = stop
+    if after is not None:
+        rows = found[::-1]
+        return Page(rows, onwards, older=rows[-1].pk if rows else None, stopped_at=stop)
+    newer = found[0].pk if found and before is not None else None
+    return Page(found, newer, older=onwards, stopped_at=stop)

@@ -1,18 +1,29 @@
 """`make bench`, or `make bench ARGS=webhook` for one of them."""
 
+import subprocess
 import sys
 
-from scripts.bench import turns, webhook
+from scripts.bench import lists, turns, webhook
 
-BENCHMARKS = {"webhook": webhook.run, "turns": turns.run}
+BENCHMARKS = {
+    "webhook": webhook.run,
+    "turns": turns.run,
+    "lists-sqlite": lists.run_on_sqlite,
+    "lists-postgres": lists.run_on_postgres,
+}
+OVER_BUDGET = 1
 
 
-def main() -> None:
+def main() -> int:
     names = sys.argv[1:] or list(BENCHMARKS)
-    over = [name for name in names if not BENCHMARKS[name]()]
-    if over:
-        print("Over budget:", ", ".join(over))
+    if len(names) == 1:
+        return 0 if BENCHMARKS[names[0]]() else OVER_BUDGET
+    # Each in a process of its own: Django is set up once in one, for one database.
+    commands = {name: [sys.executable, "-m", "scripts.bench", name] for name in names}
+    over = [name for name in names if subprocess.run(commands[name]).returncode]
+    print("Over budget:", ", ".join(over) or "nothing")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import Http404
 from django.utils.timezone import now
 from django_filters import rest_framework as filters
+from django_filters.utils import translate_validation
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.permissions import SAFE_METHODS
@@ -23,7 +24,7 @@ from agents.outcomes import Outcome
 from telephony import twilio
 from telephony.api import examples
 from telephony.models import AfterCall, Call, CallEvent, Phone, Turn
-from telephony.services import after_call, placing
+from telephony.services import after_call, history, placing
 from telephony.services.carrier import InvalidNumber, e164
 from voiceops.api import CarrierProblem, Conflict
 from voiceops.api_schema import shown_as
@@ -53,6 +54,23 @@ class CallFilter(filters.FilterSet):
     class Meta:
         model = Call
         fields: list[str] = []
+
+    def by_index(self, calls):
+        """The fewest calls that an index finds and that have all the wanted ones."""
+        wanted = self.form.cleaned_data
+        until = wanted["to"] and wanted["to"] + timedelta(days=1)
+        return calls.by_index(
+            agent=wanted["agent_id"],
+            phone=wanted["phone_id"],
+            since=wanted["from"] and _midnight(wanted["from"]),
+            until=until and _midnight(until),
+        )
+
+    @property
+    def search(self):
+        wanted = self.form.cleaned_data.items()
+        asked = {name.removesuffix("_id") for name, value in wanted if value}
+        return history.search_for(asked, self.filter_queryset)
 
     def with_number(self, calls, name, number):
         digits = re.sub(r"\D", "", number)
@@ -252,7 +270,27 @@ class CallListView(PlacesCalls, OwnedView, generics.ListAPIView):
     def get_queryset(self):
         return super().get_queryset().select_related("after_call")
 
-    @extend_schema(operation_id="call_list", summary="List calls")
+    def filter_queryset(self, queryset):
+        """What an index finds; the rest is a `search`, which the pages carry out."""
+        filterset = self.filterset_class(
+            self.request.query_params, queryset, request=self.request
+        )
+        if not filterset.is_valid():
+            raise translate_validation(filterset.errors)
+        self.search = filterset.search
+        return filterset.by_index(queryset)
+
+    @extend_schema(
+        operation_id="call_list",
+        summary="List calls",
+        description=(
+            "With other filters than one of `agent_id` and `phone_id`, a page looks"
+            f" through {history.SEARCHED_CALLS:,} calls (with `q` through"
+            f" {history.SEARCHED_TRANSCRIPTS:,} transcripts) and no further: it may"
+            " have fewer rows than `page_size`, or none, and a `next` that leads on."
+            " The list has ended when `next` is null."
+        ),
+    )
     def get(self, request, *args, **kwargs):
         return super().get(request, *args, **kwargs)
 

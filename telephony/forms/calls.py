@@ -3,19 +3,47 @@ from datetime import timedelta
 
 from django import forms
 from django.db.models import F
+from django.forms.models import ModelChoiceIterator
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import VoiceAgent
 from telephony.models import Call, Phone
+from telephony.services import history
 from voiceops.filters import FilterForm, any_of, midnight
+from voiceops.paging import newest_first
 
 # Calls outlive who answered them and where: both can still be chosen, at the end.
 NOT_DELETED_FIRST = (F("deleted_at").asc(nulls_first=True), "-pk")
 KINDS = [("real", _("Real calls")), ("test", _("Test calls"))]
 
 
+class LoadedChoices(ModelChoiceIterator):
+    def __iter__(self):
+        yield "", self.field.empty_label
+        yield from map(self.choice, self.field.rows.values())
+
+
 class HistoryChoiceField(forms.ModelChoiceField):
-    """A choice among rows of which some are deleted, and says which."""
+    """A choice among rows of which some are deleted, and says which.
+
+    The rows are loaded once, to offer them and to find the chosen one.
+    """
+
+    iterator = LoadedChoices
+
+    @cached_property
+    def rows(self):
+        return {row.pk: row for row in self.queryset}
+
+    def to_python(self, value):
+        if value in self.empty_values:
+            return None
+        row = self.rows.get(self.queryset.model._meta.pk.to_python(value))
+        if row is None:
+            message = self.error_messages["invalid_choice"]
+            raise forms.ValidationError(message, "invalid_choice", {"value": value})
+        return row
 
     def label_from_instance(self, row):
         if row.is_deleted:
@@ -84,6 +112,22 @@ class CallFilterForm(FilterForm):
             raise forms.ValidationError(_("Type some digits of the number."))
         return digits
 
+    def page_of(self, calls, size):
+        """A page of the calls that match; `before` and `after` say which."""
+        wanted = self.cleaned_data
+        first, last = self._days()
+        indexed = calls.by_index(
+            agent=wanted["agent"], phone=wanted["phone"], since=first, until=last
+        )
+        asked = {name for name, value in wanted.items() if value}
+        return newest_first(
+            indexed,
+            size=size,
+            before=wanted["before"],
+            after=wanted["after"],
+            search=history.search_for(asked - {*self.POSITION}, self.apply),
+        )
+
     def apply(self, calls):
         """The calls that match; days are days of the current time zone."""
         wanted = self.cleaned_data
@@ -96,11 +140,17 @@ class CallFilterForm(FilterForm):
             calls = calls.with_number(digits)
         if wanted["q"]:
             calls = calls.saying(wanted["q"])
-        return self._apply_days(calls)
-
-    def _apply_days(self, calls):
-        if first := self.cleaned_data["first_day"]:
-            calls = calls.started_from(midnight(first))
-        if last := self.cleaned_data["last_day"]:
-            calls = calls.started_before(midnight(last + timedelta(days=1)))
+        first, last = self._days()
+        if first:
+            calls = calls.started_from(first)
+        if last:
+            calls = calls.started_before(last)
         return calls
+
+    def _days(self):
+        """The moments between which the call has started; None: no limit."""
+        first, last = self.cleaned_data["first_day"], self.cleaned_data["last_day"]
+        return (
+            midnight(first) if first else None,
+            midnight(last + timedelta(days=1)) if last else None,
+        )

@@ -1,7 +1,7 @@
 """Reading calls back: what pages show beside a call's own columns."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -9,6 +9,23 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from accounts.models import Workspace
 from telephony.models import Call, Turn
 from telephony.transcripts import typical_ms
+from voiceops.paging import Search
+
+# So many calls are looked through for a page of those that no index finds: a few
+# milliseconds' work, however many calls there are and however few are wanted.
+SEARCHED_CALLS = 10_000
+SEARCHED_TRANSCRIPTS = 1_000
+FOUND_BY_INDEX = [set(), {"agent"}, {"phone"}]
+
+
+def search_for(
+    asked: set[str], narrow: Callable[[QuerySet], QuerySet]
+) -> Search | None:
+    """How to find calls by the filters `asked`; None: `CallQuerySet.by_index` can."""
+    if asked in FOUND_BY_INDEX:
+        return None
+    window = SEARCHED_TRANSCRIPTS if "q" in asked else SEARCHED_CALLS
+    return Search(narrow, window)
 
 
 def typical_replies(owner: Workspace, calls: Iterable[Call]) -> dict[UUID, int | None]:
@@ -32,8 +49,7 @@ def note_typical_replies(owner: Workspace, calls: list[Call]) -> list[Call]:
 
 def live_calls(owner: Workspace) -> QuerySet[Call]:
     """The calls now in progress, newest first."""
-    # in_progress() says the same; ended_at is what the index of open calls knows.
-    calls = Call.objects.for_owner(owner).in_progress().filter(ended_at=None)
+    calls = Call.objects.for_owner(owner).in_progress()
     return calls.select_related("agent", "phone").order_by("-pk")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from agents.models import VoiceAgent
 from telephony.models import Call, CallEvent, Turn
+from telephony.services import history
 from voiceops.ids import earliest_uuid7
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,33 @@ def test_calls_are_filtered_by_each_field(alice):
         "q=invoice",
     ):
         assert listed(alice, f"?{query}") == [str(wanted.pk)], query
+
+
+def test_a_search_leads_on_to_where_it_has_not_looked(alice, monkeypatch):
+    """Both ways, by pages that may be empty."""
+    monkeypatch.setattr(history, "SEARCHED_CALLS", 3)
+    calls = [make_call(alice, status=Call.Status.COMPLETED) for _ in range(8)]
+    Call.unscoped.filter(pk__in=[calls[0].pk, calls[7].pk]).update(status="busy")
+
+    older = pages_from(alice, "/api/calls?status=busy", "next")
+    newer = pages_from(alice, older[-1]["previous"], "previous")
+
+    newest, oldest = [str(calls[7].pk)], [str(calls[0].pk)]
+    assert [ids_of(answer) for answer in older] == [newest, [], oldest]
+    assert [ids_of(answer) for answer in newer] == [[], [], newest]
+
+
+def pages_from(tenant, url, direction):
+    """The answers from that address on, until no link leads further."""
+    answers = []
+    while url:
+        answers.append(tenant.api("GET", url).json())
+        url = answers[-1][direction]
+    return answers
+
+
+def ids_of(answer):
+    return [call["id"] for call in answer["results"]]
 
 
 def test_calls_are_filtered_by_an_agent_that_is_gone(alice):

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from telephony.end_reasons import WHAT_TO_DO
 from telephony.models import Call, CallEvent
+from telephony.services import history
 from telephony.tests.calls import (
     make_agent,
     make_call,
@@ -294,6 +295,85 @@ def test_htmx_gets_the_errors_beside_the_fields_and_they_go_again(alice):
     assert f"{note}</div>" in right
 
 
+# -- A search that no index serves -----------------------------------------------------
+
+
+@pytest.fixture
+def narrow_window(monkeypatch):
+    monkeypatch.setattr(history, "SEARCHED_CALLS", 5)
+    monkeypatch.setattr(history, "SEARCHED_TRANSCRIPTS", 2)
+
+
+def days_of_calls(owner, count, **of_the_oldest):
+    """A call a day, the newest first; the oldest is unlike the others."""
+    noon = datetime(2026, 3, 20, 12, tzinfo=UTC)
+    calls = [make_call(owner, noon - timedelta(days=n)) for n in range(count - 1)]
+    oldest = make_call(owner, noon - timedelta(days=count - 1), **of_the_oldest)
+    return [*calls, oldest]
+
+
+def test_search_goes_on_where_it_stopped(alice, narrow_window):
+    *_, oldest = days_of_calls(alice.workspace, 12, status="busy")
+
+    pages = [alice.client.get(f"{LIST}?status=busy")]
+    while further := re.search(r'<a href="([^"]*before=[^"]*)"', text_of(pages[-1])):
+        pages.append(alice.client.get(further[1]))
+
+    assert [listed(page) for page in pages] == [[], [], ids(oldest)]
+    assert "Searched back to 16 Mar 2026" in text_of(pages[0])
+    assert "Searched back to 11 Mar 2026" in text_of(pages[1])
+    assert "Searched back" not in text_of(pages[2])
+    assert all("Search further" in text_of(page) for page in pages[:2])
+
+
+def test_search_of_transcripts_tells_what_it_found_and_how_far_it_looked(
+    alice, narrow_window
+):
+    newest, *_, oldest = days_of_calls(alice.workspace, 4)
+    for call in (newest, oldest):
+        make_turn(call, 1, "Do you do whitening?")
+
+    first = alice.client.get(f"{LIST}?q=whitening")
+    second = alice.client.get(link(first, "next"))
+
+    assert (listed(first), listed(second)) == (ids(newest), ids(oldest))
+    assert "Searched back to 19 Mar 2026" in text_of(first)
+
+
+def test_search_to_newer_calls_goes_on_too(alice, narrow_window):
+    *calls, oldest = days_of_calls(alice.workspace, 9, status="busy")
+    newest = make_call(alice.workspace, status="busy")
+
+    near = alice.client.get(f"{LIST}?status=busy&after={oldest.pk}")
+    far = alice.client.get(f"{LIST}?status=busy&after={calls[3].pk}")
+
+    assert (listed(near), listed(far)) == ([], ids(newest))
+    assert "Newer calls may match" in text_of(near)
+    assert f"after={calls[3].pk}" in text_of(near)
+
+
+def test_full_page_of_a_search_goes_on_behind_its_last_call(alice, monkeypatch):
+    monkeypatch.setattr(history, "SEARCHED_CALLS", PER_PAGE + 1)
+    calls = days_of_calls(alice.workspace, PER_PAGE + 3)
+
+    first = alice.client.get(f"{LIST}?status=completed")
+    second = alice.client.get(link(first, "next"))
+
+    assert listed(first) == ids(*calls[:PER_PAGE])
+    assert listed(second) == ids(*calls[PER_PAGE:])
+    assert "Searched back" not in text_of(first)
+
+
+@pytest.mark.parametrize("chosen", ["agent", "phone"])
+def test_what_an_index_finds_is_never_cut_short(chosen, alice, narrow_window):
+    row = {"agent": make_agent, "phone": make_phone}[chosen](alice.workspace)
+    *_, oldest = days_of_calls(alice.workspace, 12, **{chosen: row})
+
+    page = alice.client.get(LIST, {chosen: row.pk})
+
+    assert listed(page) == ids(oldest)
+
+
 def test_list_without_any_call_says_what_to_do(alice):
     assert "No calls yet" in text_of(alice.client.get(LIST))
 
@@ -446,7 +526,7 @@ def test_live_lists_open_calls_with_their_last_words(alice, mallory):
     assert listed(page) == ids(ringing, call)
     assert "2 calls in progress" in text_of(page)
     assert "A &lt;b&gt;question&lt;/b&gt;" in page.content.decode()
-    assert "1:05" in text_of(page)
+    assert re.search(r"\b1:(0[5-9]|[1-5]\d)\b", text_of(page))  # since its start
 
 
 def test_live_costs_the_same_however_many_calls_there_are(

@@ -19,7 +19,7 @@ from telephony.models import Call, CallEvent, Turn
 from telephony.services import after_call, history
 from telephony.transcripts import timeline, typical_ms
 from voiceops.htmx import full_or_partial, go_to
-from voiceops.paging import newest_first
+from voiceops.ids import made_at
 
 PER_PAGE = 50
 CALLS_OF_AN_AGENT = 5
@@ -40,14 +40,14 @@ def call_list(request):
         response = render(request, template, {"form": form}, status=422)
         return with_address(request, response, form)
     calls = Call.objects.for_owner(request.workspace).select_related("agent")
-    page = newest_first(
-        form.apply(calls),
-        size=PER_PAGE,
-        before=form.cleaned_data["before"],
-        after=form.cleaned_data["after"],
-    )
+    page = form.page_of(calls, PER_PAGE)
     history.note_typical_replies(request.workspace, page.rows)
-    context = {"form": form, "page": page, **links(form, page)}
+    context = {
+        "form": form,
+        "page": page,
+        "searched_until": searched_until(form, page),
+        **links(form, page),
+    }
     return with_address(request, render(request, template, context), form)
 
 
@@ -56,6 +56,12 @@ def with_address(request, response, form):
     if request.htmx:
         response["HX-Push-Url"] = address(form.query())
     return response
+
+
+def searched_until(form, page):
+    """When the oldest call was made that a search has reached, if it stopped there."""
+    is_going_back = not form.cleaned_data["after"]
+    return made_at(page.stopped_at) if page.stopped_at and is_going_back else None
 
 
 def links(form, page):

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from telephony.services import history
 from tests.browser.conftest import THEMES, WIDTHS
 from tests.browser.recording import picture
 from tests.browser.soundness import problems, problems_of_the_theme
@@ -28,6 +29,21 @@ def test_page_is_sound_in_every_theme_and_width(desk, visit):
 
     assert "\n".join(found) == ""
     assert answered == {visit.status}
+
+
+@pytest.mark.parametrize("status", ["canceled", "completed"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_page_of_a_search_that_stopped_is_sound(desk, width, status, monkeypatch):
+    monkeypatch.setattr(history, "SEARCHED_CALLS", 3)
+    found = []
+    for theme, judge in JUDGES.items():
+        page = desk.page("alice", width, theme)
+        page.goto(f"/calls?status={status}")
+        expect(page.get_by_role("main")).to_contain_text("Searched back to")
+        found += judge(page)
+        picture(page, f"calls-{status}-{width}-{theme}")
+
+    assert found == []
 
 
 def test_every_route_is_visited_or_has_a_reason_not_to_be(world):
