@@ -5,21 +5,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0004_audit_log'),
-        ('agents', '0006_calling_window'),
-        ('telephony', '0005_outgoing_calls'),
+        ("accounts", "0004_audit_log"),
+        ("agents", "0006_calling_window"),
+        ("telephony", "0005_outgoing_calls"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='call',
-            index=models.Index(condition=models.Q(('ended_at', None)), fields=['owner', '-id'], name='calls_of_an_owner_not_ended'),
+            model_name="call",
+            index=models.Index(
+                condition=models.Q(("ended_at", None)),
+                fields=["owner", "-id"],
+                name="calls_of_an_owner_not_ended",
+            ),
         ),
         migrations.AddIndex(
-            model_name='call',
-            index=models.Index(condition=models.Q(('is_test', True)), fields=['owner'], name='test_calls'),
+            model_name="call",
+            index=models.Index(
+                condition=models.Q(("is_test", True)),
+                fields=["owner"],
+                name="test_calls",
+            ),
         ),
     ]
