@@ -6,8 +6,9 @@ JSON; `Authorization: Bearer SIMULATOR_KEY`. Errors are `{"error": "why"}`.
   `201 {sid, auth_token, numbers}`
 - `POST /control/accounts/{sid}/faults`: see `simulator.faults` → `204`
 - `POST /control/calls` `{to, from, script? | typed?, ring_s?}` → `201 {sid, token}`;
-  with `{account_sid, auth_token, voice_url, status_callback?}` besides, `to` need not
-  be a number of ours: a *test line*, the same engine with this address and secret
+  with `{account_sid, auth_token, voice_url, voice_fallback_url?, status_callback?}`
+  besides, `to` need not be a number of ours: a *test line*, the same engine with this
+  address and secret
 - `GET /control/calls/{sid}` → the call with all its events
 - `PUT /control/callees/{number}` `{answer?, ring_s?, script? | typed?}` → `204`: how
   this number behaves when it is called or dialled; `answer` is answer, busy, no-answer
@@ -129,7 +130,7 @@ async def create_call(request: Request) -> Response:
 
 def _test_line(given: dict) -> dict:
     """A row as of `numbers`, made up from the request."""
-    for name in (*LINE_FIELDS, "status_callback"):
+    for name in (*LINE_FIELDS, "voice_fallback_url", "status_callback"):
         if not isinstance(given.get(name, ""), str):
             raise BadRequest(f"{name} must be a string")
     if not re.fullmatch("AC[0-9a-f]{32}", given.get("account_sid", "")):
@@ -143,7 +144,7 @@ def _test_line(given: dict) -> dict:
         "phone_number": given["to"],
         "voice_url": given["voice_url"],
         "voice_method": "POST",
-        "voice_fallback_url": "",
+        "voice_fallback_url": given.get("voice_fallback_url") or "",
         "voice_fallback_method": "POST",
         "status_callback": given.get("status_callback") or "",
         "status_callback_method": "POST",

@@ -27,6 +27,7 @@ from agents.dialogue import (
     TimeUp,
     Turn,
 )
+from agents.tools import Toolbox
 from telephony import session, words
 from telephony.models import Call
 from telephony.services import calls
@@ -78,6 +79,22 @@ def open_call(call: Call) -> Answer:
         return Listen("", after=0)
     calls.add_turn(call, Turn(1, "agent", greeting, at_ms=0))
     return Listen(greeting, after=1)
+
+
+def take_up(call: Call, *, at: datetime) -> tuple[Answer, int]:
+    """Go on after an answer of ours was lost; also, after which turn to ask again.
+
+    What may not have been heard is said once more; a reply that was being made is
+    waited for.
+    """
+    turns = calls.stored_turns(call)
+    if not turns:
+        return open_call(call), 0
+    latest = turns[-1]
+    if latest.speaker == "agent":
+        return Listen(latest.text, after=latest.number), latest.number
+    after = latest.number - 1
+    return _answer_again(call, turns, after=after, at=at), after
 
 
 def take_turn(call: Call, heard: Heard, *, after: int, at: datetime) -> Answer:
@@ -166,7 +183,7 @@ class _Exchange:
     def _reply(self, question: AskModel) -> list[Command]:
         """Let the dialogue have the whole reply at once, or the failure."""
         asked_at = monotonic()
-        request = session.request_of(self._agent, question, session.NoTools())
+        request = session.request_of(self._agent, question, Toolbox([]))
         provider = session.provider_of(self._agent)
         try:
             text = llm.run(llm.collect(provider, request, REPLY_DEADLINE_S))

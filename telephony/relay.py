@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from functools import partial
 
 from django.utils.timezone import now
@@ -43,15 +44,16 @@ from agents.dialogue import (
     ToolAsked,
     ToolCall,
     TransferCall,
+    Turn,
     UseTool,
 )
+from agents.tools import Toolbox
 from telephony import frames, session
 from telephony.addresses import relay_url
 from telephony.allowance import Allowance
 from telephony.diary import Diary
 from telephony.models import Call
 from telephony.services import calls
-from telephony.session import Toolbox
 from telephony.signatures import HEADER, is_signed_handshake
 from telephony.words import speakable
 from voiceops.threads import in_thread
@@ -87,11 +89,23 @@ async def answer(websocket: WebSocket) -> None:
         await websocket.close()  # not accepted yet: the client gets 403
         return
     await websocket.accept()
-    await LiveSession(websocket, *opened).run()
+    await LiveSession(websocket, opened).run()
 
 
-def _open(token: str, signature: str) -> tuple[Call, Settings, Toolbox] | None:
-    """All that is read of the database before the conversation."""
+@dataclass(frozen=True)
+class Opening:
+    """All that is read of the database before the conversation.
+
+    There are `turns` where a session of the call was lost before.
+    """
+
+    call: Call
+    settings: Settings
+    toolbox: Toolbox
+    turns: list[Turn]
+
+
+def _open(token: str, signature: str) -> Opening | None:
     if not calls.TOKEN.fullmatch(token):
         return None
     is_signed = partial(is_signed_handshake, relay_url(token), signature)
@@ -99,23 +113,23 @@ def _open(token: str, signature: str) -> tuple[Call, Settings, Toolbox] | None:
     if call is None:
         return None
     toolbox = session.toolbox_of(call)
-    return call, session.settings_of(call, at=now(), toolbox=toolbox), toolbox
+    settings = session.settings_of(call, at=now(), toolbox=toolbox)
+    turns = calls.stored_turns(call) if call.times_resumed else []
+    return Opening(call, settings, toolbox, turns)
 
 
 class LiveSession:
     """One call's conversation, from its first frame to its last written word."""
 
-    def __init__(
-        self, websocket: WebSocket, call: Call, settings: Settings, toolbox: Toolbox
-    ) -> None:
+    def __init__(self, websocket: WebSocket, opening: Opening) -> None:
         self._websocket = websocket
-        self._call = call
-        self._agent = call.agent
-        self._dialogue = Dialogue(settings)
-        self._provider = session.provider_of(call.agent)
-        self._toolbox = toolbox
+        self._call = opening.call
+        self._agent = opening.call.agent
+        self._dialogue = Dialogue(opening.settings, opening.turns)
+        self._provider = session.provider_of(self._agent)
+        self._toolbox = opening.toolbox
         self._loop = asyncio.get_running_loop()
-        self._diary = Diary(call.pk)
+        self._diary = Diary(self._call.pk)
         self._outgoing: asyncio.Queue[str | EndCall | TransferCall] = asyncio.Queue()
         self._model: asyncio.Task | None = None
         self._reply = 0  # what the model was asked last
@@ -164,13 +178,18 @@ class LiveSession:
         return first == frames.Setup(self._call.sid, self._call.account_sid)
 
     def _begin(self) -> None:
-        self._opened_at = self._heard_at = self._spoken_until = self._loop.time()
-        self._call.answered_at = now()
-        self._diary.add(calls.begin_session, self._call, self._call.answered_at)
-        if not self._dialogue.settings.caller_speaks_first:
+        began = now()
+        self._call.answered_at = self._call.answered_at or began  # unless resumed
+        talked_s = (began - self._call.answered_at).total_seconds()
+        self._heard_at = self._spoken_until = self._loop.time()
+        self._opened_at = self._loop.time() - talked_s
+        self._diary.add(calls.begin_session, self._call, began)
+        is_greeted = self._dialogue.turns or self._dialogue.settings.caller_speaks_first
+        if not is_greeted:
             self._count_speech(self._dialogue.settings.greeting)
-        self._feed(CallOpened, at_ms=0)
-        self._set_timer("time up", self._agent.max_duration_s, self._feed, TimeUp)
+        self._feed(CallOpened)
+        left_s = self._agent.max_duration_s - talked_s
+        self._set_timer("time up", left_s, self._feed, TimeUp)
 
     def _finish(self, code: int | None) -> None:
         """The socket is gone, with this close code: record what is left to say."""
@@ -179,7 +198,7 @@ class LiveSession:
         for timer in self._timers.values():
             timer.cancel()
         if hung_up:
-            self._diary.add(self._call.note_end_reason, Call.EndReason.CALLER_HUNG_UP)
+            self._diary.add(calls.note_caller_left, self._call)
         if self._ill_formed:
             logger.warning("call %s: %d ill-formed", self._call.pk, self._ill_formed)
 
@@ -254,12 +273,9 @@ class LiveSession:
 
     # the dialogue
 
-    def _feed(
-        self, event: Callable[..., Event], at_ms: int | None = None, **facts
-    ) -> None:
+    def _feed(self, event: Callable[..., Event], **facts) -> None:
         """Tell the dialogue and do what it says: all at once, nothing is awaited."""
-        if at_ms is None:
-            at_ms = max(0, int((self._loop.time() - self._opened_at) * 1000))
+        at_ms = max(0, int((self._loop.time() - self._opened_at) * 1000))
         for command in self._dialogue.receive(event(at_ms=at_ms, **facts)):
             self._obey(command)
         self._watch_silence()

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
@@ -14,6 +14,7 @@ from django.utils.translation import override
 from agents import dialogue, llm
 from agents.models import PromptVersion, VoiceAgent
 from agents.prompts import placeholders, render, with_preamble
+from agents.tools import Toolbox
 from telephony import words
 from telephony.models import Call
 from telephony.transcripts import other_party
@@ -29,43 +30,9 @@ OUT_OF_ORDER = "It is out of order."
 logger = logging.getLogger(__name__)
 
 
-class Outcome(Protocol):
-    """What became of one use of a tool; `text` is what the model is shown."""
-
-    @property
-    def status(self) -> str: ...
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def elapsed_ms(self) -> int: ...
-
-
-class Toolbox(Protocol):
-    """An agent's tools for one call."""
-
-    @property
-    def schemas(self) -> tuple[dict[str, Any], ...]: ...
-
-    def meanwhile(self, name: str) -> str: ...
-
-    async def run(self, name: str, arguments: str) -> Outcome: ...
-
-
-class NoTools:
-    schemas = ()
-
-    def meanwhile(self, name: str) -> str:
-        return ""
-
-    async def run(self, name: str, arguments: str) -> Outcome:
-        raise LookupError(name)
-
-
 def toolbox_of(call: Call) -> Toolbox:
     """The tools of the call's agent, read once."""
-    return NoTools()
+    return Toolbox.of(call.agent, {})
 
 
 def settings_of(

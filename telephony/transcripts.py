@@ -30,6 +30,7 @@ SESSION_WORDS = {
     "session-ended": _lazy("Live session ended by us"),
     "session-completed": _lazy("Live session ended by the caller"),
     "session-failed": _lazy("Live session failed"),
+    "fallback": _lazy("The carrier got no answer and asked elsewhere"),
 }
 
 

@@ -104,6 +104,7 @@ class CarrierNumber:
     takes_calls: bool
     voice_url: str
     voice_method: str
+    voice_fallback_url: str
     status_callback: str
     status_callback_method: str
     # A TwiML app or a trunk: where there is one, the addresses above are ignored.
@@ -149,10 +150,16 @@ def find_number(account: "CarrierAccount", number: str) -> CarrierNumber | None:
 
 
 def point_number(
-    account: "CarrierAccount", carrier_sid: str, *, voice_url: str, status_callback: str
+    account: "CarrierAccount",
+    carrier_sid: str,
+    *,
+    voice_url: str,
+    fallback_url: str,
+    status_callback: str,
 ) -> None:
     """Send the number's calls to `voice_url`. Repeating is safe.
 
+    `fallback_url` is asked where an answer of ours was none, then or later in a call.
     A TwiML app or trunk would go first, so the number is taken off it. Addresses for
     messages are left as they are.
     """
@@ -161,6 +168,8 @@ def point_number(
     changes = {
         "voice_url": voice_url,
         "voice_method": "POST",
+        "voice_fallback_url": fallback_url,
+        "voice_fallback_method": "POST",
         "status_callback": status_callback,
         "status_callback_method": "POST",
     }
@@ -183,7 +192,7 @@ def clear_number(account: "CarrierAccount", carrier_sid: str, *, token: str) -> 
         return
     ours = [
         name
-        for name in ("voice_url", "status_callback")
+        for name in ("voice_url", "voice_fallback_url", "status_callback")
         if token in (getattr(found, name) or "")
     ]
     if ours:
@@ -196,6 +205,7 @@ def create_call(
     to_number: str,
     from_number: str,
     answer_url: str,
+    fallback_url: str,
     status_url: str,
     ring_for_s: int,
     longest_s: int,
@@ -210,6 +220,8 @@ def create_call(
             from_=from_number,
             url=answer_url,
             method="POST",
+            fallback_url=fallback_url,
+            fallback_method="POST",
             status_callback=status_url,
             status_callback_method="POST",
             status_callback_event=CALL_EVENTS,
@@ -266,6 +278,7 @@ def _number(row) -> CarrierNumber:
         takes_calls=(row.capabilities or {}).get("voice", True),
         voice_url=row.voice_url or "",
         voice_method=row.voice_method or "POST",
+        voice_fallback_url=row.voice_fallback_url or "",
         status_callback=row.status_callback or "",
         status_callback_method=row.status_callback_method or "POST",
         handled_by=row.trunk_sid or row.voice_application_sid or "",

@@ -19,6 +19,7 @@ from telephony import announcements, gather, session, twiml, words
 from telephony.addresses import relay_url, webhook_url
 from telephony.forms.webhooks import (
     CALL_SID,
+    FallbackForm,
     GatherForm,
     RelayEndedForm,
     StatusForm,
@@ -93,6 +94,10 @@ def document(text):
 @signed_by_twilio(signed_line)
 def voice(request, line):
     """A call comes in: who answers, and how. Asked twice, it answers the same."""
+    return _answering(request, line)
+
+
+def _answering(request, line):
     form = VoiceForm(request.POST)
     if not form.is_valid():
         logger.warning("a call with fields that make no sense: %s", list(form.errors))
@@ -115,12 +120,59 @@ def _opening(call):
         return twiml.hang_up(str(REFUSALS.get(call.end_reason, words.NOBODY_ANSWERS)))
     if call.transport == VoiceAgent.Transport.GATHER:
         return _gathering(call, gather.open_call(call))
+    return _connecting(call, session.greeting_of(call, at=call.started_at))
+
+
+def _connecting(call, greeting):
+    action = webhook_url("relay_ended", call.pk, session=call.times_resumed)
     return twiml.connect(
         call.agent,
         relay_url=relay_url(call.relay_token),
-        action_url=webhook_url("relay_ended", call.pk),
-        greeting=session.greeting_of(call, at=call.started_at),
+        action_url=action,
+        greeting=greeting,
     )
+
+
+def _reconnecting(call):
+    """The call goes on in another session; who was greeted is not greeted again."""
+    if calls.has_transcript(call):
+        return _connecting(call, "")
+    return _opening(call)
+
+
+@csrf_exempt
+@require_POST
+@always_speaks
+@signed_by_twilio(signed_line)
+def fallback(request, line):
+    """The carrier got no sense out of another address of ours: take the call up where
+    it stands, perhaps in another process than the one that failed."""
+    form = FallbackForm(request.POST)
+    if not form.is_valid():
+        return document(twiml.hang_up(words.apology()))
+    given = form.cleaned_data
+    call = calls.with_signer().filter(owner=line.owner_id, sid=given["CallSid"]).first()
+    if call is None:
+        return _answering(request, line)
+    return document(_taken_up(call, given["ErrorCode"]))
+
+
+def _taken_up(call, error_code):
+    calls.record_event(call, status="fallback", at=now(), detail=error_code)
+    if call.agent is None:
+        return _opening(call)
+    if call.has_ended or call.end_reason:
+        return twiml.hang_up()
+    if call.transport == VoiceAgent.Transport.GATHER:
+        answer, after = gather.take_up(call, at=now())
+        if isinstance(answer, gather.Wait):
+            return twiml.wait(webhook_url("gather", call.pk, after=after))
+        return _gathering(call, answer)
+    was_connected = call.relay_connected_at is not None
+    if was_connected and not calls.resume_session(call, session=call.times_resumed):
+        calls.note_session_lost(call)
+        return twiml.hang_up(words.apology())
+    return _reconnecting(call)
 
 
 @csrf_exempt
@@ -134,6 +186,21 @@ def answered(request, call):
         return document(twiml.hang_up())
     calls.record_answer(call, at=now())
     return document(_opening(call))
+
+
+@csrf_exempt
+@require_POST
+@always_speaks
+@signed_by_twilio(signed_call)
+@about_this_call
+def call_fallback(request, call):
+    """The same for a call that we placed."""
+    form = FallbackForm(request.POST)
+    if not form.is_valid() or call.agent is None:
+        return document(twiml.hang_up(words.apology()))
+    if not call.has_ended:
+        calls.record_answer(call, at=now())
+    return document(_taken_up(call, form.cleaned_data["ErrorCode"]))
 
 
 @csrf_exempt
@@ -185,22 +252,26 @@ def _gathering(call, answer):
 @about_this_call
 def relay_ended(request, call):
     """The live session is over: by us, by the caller, or because it broke."""
-    form = RelayEndedForm(request.POST)
+    form = RelayEndedForm({**request.POST.dict(), **request.GET.dict()})
     if not form.is_valid():
         return document(twiml.hang_up())
     given = form.cleaned_data
-    calls.record_session_end(
+    had_ended = call.has_ended or call.end_reason not in ("", *calls.GUESSED)
+    goes_on = calls.record_session_end(
         call,
         session_status=given["SessionStatus"],
         call_status=given["CallStatus"],
         error_code=given["ErrorCode"],
         duration_s=given["CallDuration"],
+        session=given["session"] or 0,
         at=now(),
     )
+    if goes_on:
+        return document(_reconnecting(call))
     if given["SessionStatus"] == "completed":
         return document(twiml.nothing())
-    failed = given["SessionStatus"] == "failed"
-    return document(twiml.hang_up(words.apology() if failed else ""))
+    is_abrupt = given["SessionStatus"] == "failed" and not had_ended
+    return document(twiml.hang_up(words.apology() if is_abrupt else ""))
 
 
 @csrf_exempt

@@ -312,3 +312,35 @@ def test_refusing_action_falls_back(carrier, app, account):
     state = carrier.ended(carrier.call(account["number"])["sid"])
 
     assert said(state) == ["Plan B."]
+
+
+def test_lost_session_goes_on_by_the_fallback_when_the_action_is_dead(
+    carrier, app, account
+):
+    app.answers["/voice"] = connect(app, welcomeGreeting="Welcome.")
+    app.answers["/after"] = Response(status_code=502)
+    app.answers["/fallback"] = connect(app, action="")
+
+    async def lose_the_first(session):
+        if len(app.handshakes) == 1:
+            await session.receive("prompt")
+            await session.socket.close(1011)
+        else:
+            await echo(session)
+
+    app.session = lose_the_first
+    script = [
+        {"say": "one"},
+        {"say": "two"},
+        {"wait_for": "agent_done"},
+        {"hang_up": True},
+    ]
+
+    state = carrier.ended(carrier.call(account["number"], script)["sid"])
+
+    (fields,) = app.forms("/fallback")
+    assert (fields["ErrorCode"], fields["CallStatus"]) == ("11200", "in-progress")
+    assert fields["ErrorUrl"].endswith("/after")
+    assert prompts(app) == ["one", "two"]
+    assert "".join(said(state)) == "Welcome.You said two "
+    assert state["end_reason"] == "caller_hung_up"

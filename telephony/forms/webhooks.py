@@ -53,6 +53,13 @@ class VoiceForm(forms.Form):
     To = CarrierText(cut_to=100)
 
 
+class FallbackForm(forms.Form):
+    """Something of ours went wrong in a call: the carrier's code for it."""
+
+    CallSid = forms.RegexField(CALL_SID)
+    ErrorCode = CarrierText(cut_to=10)
+
+
 class GatherForm(forms.Form):
     """What the caller said or pressed, or neither; `after` and `silent_s` are ours."""
 
@@ -73,9 +80,13 @@ class StatusForm(forms.Form):
 
 
 class RelayEndedForm(forms.Form):
-    """A live session is over; what became of the call is in `CallStatus`."""
+    """A live session is over; what became of the call is in `CallStatus`.
+
+    `session`, which of the call's it was, is ours.
+    """
 
     SessionStatus = CarrierText(cut_to=20)
     ErrorCode = CarrierText(cut_to=10)
     CallStatus = CarrierText(cut_to=12)
     CallDuration = _count()
+    session = _count()

@@ -19,6 +19,7 @@ from agents.models import VoiceAgent
 from telephony import announcements, session
 from telephony.models import Call, CallEvent, CallQuerySet, Phone, TestLine, Turn
 from telephony.services import after_call
+from voiceops.ids import opaque_token
 
 Status, Reason = Call.Status, Call.EndReason
 
@@ -27,6 +28,7 @@ SESSION_ERRORS = {
     "64102": (Reason.CONNECTION_FAILED, "the carrier could not connect"),
     "64105": (Reason.CONNECTION_LOST, "the connection broke off"),
 }
+MAX_RESUMES = 3  # a call's sessions after the first; then we say sorry and hang up
 # Concluded from how a call ended, not told by anybody: they give way to what is told.
 OF_OUTGOING = {
     Status.BUSY: Reason.BUSY,
@@ -230,14 +232,69 @@ def end_unplaced(
 def begin_session(call: Call, at: datetime) -> None:
     """The session has begun, at `at`: the call is answered."""
     call.advance(Status.IN_PROGRESS, at=at)
-    record_event(call, status="session-started", at=at)
+    _record_session(call, "started", at=at, session=call.times_resumed)
     announcements.started(call)
 
 
+def _record_session(
+    call: Call, status: str, *, at: datetime, session: int, detail: str = ""
+) -> None:
+    """What happened to a call's session of this number: each is told once.
+
+    Negative sequences are ours, so that none is taken for the carrier's.
+    """
+    record_event(
+        call, status=f"session-{status}", at=at, sequence=-1 - session, detail=detail
+    )
+
+
+def resume_session(call: Call, *, session: int) -> bool:
+    """Give the call another live session, for number `session` was lost.
+
+    False if that is no use: the call is over or about to be, or it was tried often
+    enough. A loss that is told twice is one: the answer is the same.
+    """
+    if call.transport != VoiceAgent.Transport.STREAM or call.agent is None:
+        return False
+    has_begun = call.relay_connected_at or has_transcript(call)
+    if session < (MAX_RESUMES if has_begun else 1):
+        lost = Call.unscoped.filter(
+            pk=call.pk,
+            times_resumed=session,
+            status__in=Call.OPEN,
+            end_reason__in=("", *GUESSED),
+        )
+        lost.update(
+            times_resumed=session + 1,
+            relay_token=opaque_token(),
+            relay_connected_at=None,
+            end_reason="",
+            updated_at=now(),
+        )
+    call.refresh_from_db(
+        fields=["times_resumed", "relay_token", "end_reason", "status"]
+    )
+    return call.times_resumed > session and not (call.end_reason or call.has_ended)
+
+
+def note_caller_left(call: Call) -> None:
+    """The socket was closed as if the caller had hung up.
+
+    A proxy that restarts closes it like that too: then the session was resumed, or
+    will be.
+    """
+    rows = Call.unscoped.filter(pk=call.pk, times_resumed=call.times_resumed)
+    rows.filter(end_reason="").update(end_reason=Reason.CALLER_HUNG_UP)
+
+
 def record_turn(call: Call, turn: dialogue.Turn) -> None:
-    """Write a turn, or what became of it: an interruption shortens it later."""
+    """Write a turn, or what became of it: an interruption shortens it later.
+
+    A session that was lost has no say any more in what the next one has written.
+    """
     if not add_turn(call, turn):
         turns = Turn.unscoped.filter(call=call, number=turn.number)
+        turns = turns.filter(call__times_resumed=call.times_resumed)
         turns.update(**_fields_of(call, turn), updated_at=now())
 
 
@@ -263,6 +320,10 @@ def _fields_of(call: Call, turn: dialogue.Turn) -> dict:
         "interrupted": turn.interrupted,
         "tool": asdict(turn.tool) if turn.tool else None,
     }
+
+
+def has_transcript(call: Call) -> bool:
+    return Turn.unscoped.filter(call=call).exists()
 
 
 def stored_turns(call: Call) -> list[dialogue.Turn]:
@@ -336,7 +397,8 @@ def follow_status(
 def _guess(call: Call, status: str) -> str:
     """Why a call has probably ended like this, if nobody tells."""
     if status == Status.COMPLETED:
-        return Reason.CALLER_HUNG_UP
+        was_lost = call.times_resumed and call.relay_connected_at is None
+        return Reason.CONNECTION_LOST if was_lost else Reason.CALLER_HUNG_UP
     if call.direction == Call.Direction.OUTGOING:
         return OF_OUTGOING[status]
     return Reason.CARRIER_ENDED
@@ -349,16 +411,27 @@ def record_session_end(
     call_status: str,
     error_code: str,
     duration_s: int | None,
+    session: int,
     at: datetime,
-) -> None:
-    """The carrier left the live session: why, and what it says of the call."""
+) -> bool:
+    """The carrier left the live session: why, and what it says of the call.
+
+    True if the call is to go on in another session.
+    """
     reason, meaning = SESSION_ERRORS.get(error_code, (Reason.CONNECTION_LOST, ""))
     detail = f"{error_code}: {meaning}" if meaning else error_code
-    record_event(call, status=f"session-{session_status}", at=at, detail=detail)
+    _record_session(call, session_status, at=at, session=session, detail=detail)
     if session_status == "failed":
+        if call_status in Call.OPEN and resume_session(call, session=session):
+            return True
         note_told_reason(call, reason, detail)
     if call_status in Status.values:
         follow_status(call, status=call_status, at=at, duration_s=duration_s)
+    return False
+
+
+def note_session_lost(call: Call) -> None:
+    note_told_reason(call, Reason.CONNECTION_LOST, "")
 
 
 def note_told_reason(call: Call, reason: str, detail: str) -> None:

@@ -147,6 +147,11 @@ def voice_url(phone: Phone) -> str:
     return _public(reverse("webhooks:voice", args=[phone.webhook_token]))
 
 
+def fallback_url(phone: Phone) -> str:
+    """Where the carrier asks when an answer of ours was none."""
+    return _public(reverse("webhooks:fallback", args=[phone.webhook_token]))
+
+
 def status_callback(phone: Phone) -> str:
     """Where the carrier tells that a call to this number has ended."""
     return _public(reverse("webhooks:phone_status", args=[phone.webhook_token]))
@@ -282,6 +287,7 @@ def point_phone(phone: Phone) -> None:
         phone.carrier_account,
         phone.carrier_sid,
         voice_url=voice_url(phone),
+        fallback_url=fallback_url(phone),
         status_callback=status_callback(phone),
     )
 

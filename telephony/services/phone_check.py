@@ -98,7 +98,8 @@ def _number_findings(phone: Phone, held: twilio.CarrierNumber | None) -> list[Fi
                 _("Register a number that can take calls."),
             )
         )
-    return [*findings, _voice(phone, held), _status(phone, held)]
+    checks = (_voice, _fallback, _status)
+    return [*findings, *(check(phone, held) for check in checks)]
 
 
 def _voice(phone: Phone, held: twilio.CarrierNumber) -> Finding:
@@ -116,6 +117,16 @@ def _voice(phone: Phone, held: twilio.CarrierNumber) -> Finding:
         _("Incoming calls are sent elsewhere: %(where)s")
         % {"where": _where(phone, held.voice_url, held.voice_method)},
         _("Choose “Point it here again”."),
+    )
+
+
+def _fallback(phone: Phone, held: twilio.CarrierNumber) -> Finding:
+    if held.voice_fallback_url == carrier.fallback_url(phone):
+        return Finding(True, _("If an answer gets lost, the call is taken up again."))
+    return Finding(
+        False,
+        _("If an answer gets lost, the carrier does not know where to ask again."),
+        _("Choose “Point it here again”; until then such a call ends."),
     )
 
 

@@ -154,6 +154,7 @@ def _ask(call: Call) -> bool:
             to_number=call.to_number,
             from_number=call.from_number,
             answer_url=webhook_url("answered", call.pk),
+            fallback_url=webhook_url("call_fallback", call.pk),
             status_url=webhook_url("call_status", call.pk),
             ring_for_s=RING_FOR_S,
             longest_s=call.agent.max_duration_s + GRACE_S,

@@ -6,8 +6,11 @@ as it is at that moment.
 """
 
 import logging
+import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
+from time import monotonic
 
 from django.db.models import Exists, OuterRef
 
@@ -25,21 +28,67 @@ ASK_AFTER_S = 60
 RINGING_LIMIT_S = 120
 GRACE_S = 60  # beyond the agent's longest call time
 ASK_FOR_S = 3600  # so long a carrier that does not answer is asked again
+ROUND_S = 20  # of asking; the next round comes within half a minute
+ACCOUNTS_AT_ONCE = 8
 
 logger = logging.getLogger(__name__)
 
 
 def settle(at: datetime) -> int:
     """Settle what can be settled; how many calls were looked at."""
-    unanswering: set = set()  # accounts: one refusal is enough for this round
-    looked_at = 0
-    for call in _silent_calls(at):
+    looked_at, to_end = 0, []
+    for call, told in _told_of(list(_silent_calls(at))):
         looked_at += 1
         try:
-            _settle(call, at, unanswering)
+            if _settle(call, told, at):
+                to_end.append(call)
         except Exception:  # the other calls have a right to be settled too
             logger.exception("call %s: not settled", call.pk)
+    with ThreadPoolExecutor(ACCOUNTS_AT_ONCE) as pool:
+        list(pool.map(_end, to_end))
     return looked_at
+
+
+Told = twilio.CarrierCall | twilio.CarrierError | None
+
+
+def _told_of(silent: list[Call]) -> Iterator[tuple[Call, Told]]:
+    """What the carrier says of each call; None for a test line, which nobody can tell.
+
+    Accounts are asked side by side and for so long only: a carrier that does not
+    answer keeps nobody else's calls waiting. Who is left out comes next time, for the
+    order is drawn by lot.
+    """
+    yield from ((call, None) for call in silent if call.carrier_account is None)
+    accounts: dict = {}
+    for call in silent:
+        if call.carrier_account is not None:
+            accounts.setdefault(call.carrier_account_id, []).append(call)
+    until = monotonic() + ROUND_S
+    with ThreadPoolExecutor(ACCOUNTS_AT_ONCE) as pool:
+        drawn = random.sample(list(accounts.values()), len(accounts))
+        asked = [pool.submit(_ask, calls, until) for calls in drawn]
+        for answers in as_completed(asked):
+            try:
+                yield from answers.result()
+            except Exception:  # the other accounts' calls are to be settled too
+                logger.exception("an account's calls were not asked about")
+
+
+def _ask(calls: list[Call], until: float) -> list[tuple[Call, Told]]:
+    """Ask about an account's calls; the first refusal stands for all of the rest."""
+    answers: list[tuple[Call, Told]] = []
+    for place, call in enumerate(calls):
+        if monotonic() > until:
+            break
+        try:
+            answers.append((call, twilio.fetch_call(call.carrier_account, call.sid)))
+        except twilio.NotFound as gone:
+            answers.append((call, gone))
+        except twilio.CarrierError as error:
+            logger.warning("call %s: the carrier cannot be asked: %s", call.pk, error)
+            return [*answers, *((left, error) for left in calls[place:])]
+    return answers
 
 
 def _silent_calls(at: datetime) -> Iterator[Call]:
@@ -76,42 +125,38 @@ def _is_overdue(call: Call, at: datetime) -> bool:
     return talking.total_seconds() > _longest_s(call)
 
 
-def _settle(call: Call, at: datetime, unanswering: set) -> None:
-    account = call.carrier_account
-    if account is None:  # a test line: nobody can be asked
-        return _give_up(call, at)
-    if account.pk in unanswering and _silent_s(call, at) < ASK_FOR_S:
-        return None
-    try:
-        told = twilio.fetch_call(account, call.sid)
-        _follow(call, told, at)
-    except twilio.NotFound:
+def _settle(call: Call, told: Told, at: datetime) -> bool:
+    """Write down what was told; True if the carrier must end the call now."""
+    if isinstance(told, twilio.CarrierCall):
+        return _follow(call, told, at)
+    is_gone = told is None or isinstance(told, twilio.NotFound)
+    if is_gone or _silent_s(call, at) >= ASK_FOR_S:
         _give_up(call, at)
-    except twilio.CarrierError as error:
-        unanswering.add(account.pk)
-        logger.warning("call %s: the carrier cannot be asked: %s", call.pk, error)
-        if _silent_s(call, at) >= ASK_FOR_S:
-            _give_up(call, at)
+    return False
 
 
-def _follow(call: Call, told: twilio.CarrierCall, at: datetime) -> None:
+def _follow(call: Call, told: twilio.CarrierCall, at: datetime) -> bool:
     if told.status not in Call.OPEN:
         duration_s = told.duration_s
         if call.relay_connected_at:  # its session would have told why it ended
             call.note_end_reason(Call.EndReason.CONNECTION_LOST)
         record_status(call, status=told.status, at=at, duration_s=duration_s)
-        return
+        return False
     was_answered = told.status == Call.Status.IN_PROGRESS and call.status != told.status
     if _is_overdue(call, at) and not was_answered:
-        return _end(call)
+        call.note_end_reason(_why(call))
+        return True
     # It goes on: asked again when it has been silent as long once more.
     follow_status(call, status=told.status, at=at)
+    return False
 
 
 def _end(call: Call) -> None:
     """Hang up at the carrier; its callback or the next round settles the call."""
-    call.note_end_reason(_why(call))
-    twilio.end_call(call.carrier_account, call.sid)
+    try:
+        twilio.end_call(call.carrier_account, call.sid)
+    except twilio.CarrierError as error:
+        logger.warning("call %s: not ended: %s", call.pk, error)
 
 
 def _why(call: Call) -> str:

@@ -70,6 +70,7 @@ def _ask_simulator(line: TestLine) -> SimulatedCall:
                 "account_sid": line.account_sid,
                 "auth_token": line.auth_token,
                 "voice_url": base + reverse("webhooks:voice", args=[token]),
+                "voice_fallback_url": base + reverse("webhooks:fallback", args=[token]),
                 "status_callback": base
                 + reverse("webhooks:phone_status", args=[token]),
                 "typed": True,

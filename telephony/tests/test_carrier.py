@@ -341,10 +341,11 @@ def test_check_phone_where_all_is_well(phone, public_address):
     findings = check_phone(phone)
 
     assert [finding.ok for finding in findings] == [True] * len(findings)
-    assert [finding.title for finding in findings][:5] == [
+    assert [finding.title for finding in findings][:6] == [
         "The carrier accepts the account's credentials.",
         "The number is on the carrier account.",
         "Incoming calls are sent here.",
+        "If an answer gets lost, the call is taken up again.",
         "The end of calls is reported here.",
         f"The carrier is told to come to {public_address}.",
     ]
@@ -383,11 +384,13 @@ def test_check_phone_finds_calls_that_are_sent_elsewhere(
         phone.number,
         VoiceUrl="https://elsewhere.example/",
         VoiceMethod="GET",
+        VoiceFallbackUrl="",
         StatusCallback="",
     )
 
-    assert problems(phone)[:2] == [
+    assert problems(phone)[:3] == [
         "Incoming calls are sent elsewhere: https://elsewhere.example/ (GET)",
+        "If an answer gets lost, the carrier does not know where to ask again.",
         "The end of calls is reported elsewhere: nowhere",
     ]
 

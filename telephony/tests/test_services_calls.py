@@ -149,14 +149,16 @@ def test_record_event_twice_is_one_event(call):
 
 def test_session_end_reported_twice_keeps_the_first_reason(call):
     for code in ("64102", "64105"):
-        calls.record_session_end(
+        goes_on = calls.record_session_end(
             call,
             session_status="failed",
             call_status="in-progress",
             error_code=code,
             duration_s=None,
+            session=calls.MAX_RESUMES,
             at=timezone.now(),
         )
+        assert not goes_on
 
     assert ended(call) == ("in-progress", "connection_failed")
 

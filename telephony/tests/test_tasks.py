@@ -193,6 +193,28 @@ def test_test_call_is_settled_by_the_clock(number):
     assert ended(call) == ("failed", "never_reported")
 
 
+def test_account_that_is_slow_keeps_nobody_waiting(carrier, number, monkeypatch):
+    monkeypatch.setattr(silent_calls, "ROUND_S", 0.3)
+    slow = carrier.open_account(count=1)
+    account = CarrierAccount.unscoped.create(
+        owner=number.phone.owner,
+        label="slow",
+        account_sid=slow.sid,
+        auth_token=slow.auth_token,
+    )
+    carrier.fail(slow, "delay", delay_s=0.5, count=4)
+    stuck = [
+        silent_call(number, for_s=900, sid=f"CA{n:032}", carrier_account=account)
+        for n in range(1, 5)
+    ]
+    call = silent_call(number, for_s=700)
+
+    tasks.settle_silent_calls()
+
+    assert ended(call) == ("failed", "never_reported")
+    assert [ended(call)[0] for call in stuck] == ["failed", *["in-progress"] * 3]
+
+
 def test_one_call_that_cannot_be_settled_does_not_stop_the_others(number):
     broken = CarrierAccount.unscoped.create(
         owner=number.phone.owner, label="b", account_sid="AC" + 32 * "1", auth_token=""

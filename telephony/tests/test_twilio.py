@@ -98,16 +98,21 @@ def test_point_number_leaves_messages_alone(carrier, login, account):
         account,
         sid,
         voice_url="https://we.example/voice",
+        fallback_url="https://we.example/fallback",
         status_callback="https://we.example/status",
     )
 
     shown = carrier.number(login, number)
     assert {
         name: shown[name]
-        for name in ("voice_url", "voice_method", "status_callback", "sms_url")
+        for name in (
+            *("voice_url", "voice_method", "voice_fallback_url"),
+            *("status_callback", "sms_url"),
+        )
     } == {
         "voice_url": "https://we.example/voice",
         "voice_method": "POST",
+        "voice_fallback_url": "https://we.example/fallback",
         "status_callback": "https://we.example/status",
         "sms_url": "https://elsewhere.example/sms",
     }
@@ -119,6 +124,7 @@ def test_clear_number_empties_only_our_addresses(carrier, login, account):
         login,
         number,
         VoiceUrl="https://we.example/voice/our-token",
+        VoiceFallbackUrl="https://we.example/fallback/our-token",
         StatusCallback="https://elsewhere.example/status",
     )
     sid = twilio.find_number(account, number).sid
@@ -126,7 +132,7 @@ def test_clear_number_empties_only_our_addresses(carrier, login, account):
     twilio.clear_number(account, sid, token="our-token")
 
     shown = carrier.number(login, number)
-    assert not shown["voice_url"]
+    assert not (shown["voice_url"] or shown["voice_fallback_url"])
     assert shown["status_callback"] == "https://elsewhere.example/status"
 
 
@@ -137,7 +143,11 @@ def test_clear_number_that_left_the_account_has_nothing_to_do(account):
 def test_point_number_that_left_the_account_is_not_found(account):
     with pytest.raises(twilio.NotFound):
         twilio.point_number(
-            account, "PN" + "0" * 32, voice_url="https://a.b", status_callback=""
+            account,
+            "PN" + "0" * 32,
+            voice_url="https://a.b",
+            fallback_url="",
+            status_callback="",
         )
 
 
@@ -264,13 +274,19 @@ def test_number_is_taken_off_its_trunk_when_pointed_here(account, settings):
         settings.TWILIO_API_BASE_URL = f"http://127.0.0.1:{server.server_port}"
 
         twilio.point_number(
-            account, "PN1", voice_url="https://a.b/v", status_callback="https://a.b/s"
+            account,
+            "PN1",
+            voice_url="https://a.b/v",
+            fallback_url="https://a.b/f",
+            status_callback="https://a.b/s",
         )
 
         server.shutdown()
     assert server.form == {
         "VoiceUrl": "https://a.b/v",
         "VoiceMethod": "POST",
+        "VoiceFallbackUrl": "https://a.b/f",
+        "VoiceFallbackMethod": "POST",
         "StatusCallback": "https://a.b/s",
         "StatusCallbackMethod": "POST",
         "TrunkSid": "",
