@@ -7,8 +7,11 @@ rules are, by services; what `hidden` names is never sent to a browser.
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
+from accounts.purge_admin import purge
+from accounts.tenancy import SoftDeleteModel
 
 MOST_COUNTED = 10_000
 
@@ -51,6 +54,14 @@ class OwnedAdmin(_Unscoped, admin.ModelAdmin):
     def save_model(self, request, obj, form, change):
         with audit.changing(obj):
             super().save_model(request, obj, form, change)
+
+    def get_actions(self, request):
+        """With purging, where rows are deleted softly and the operator may delete."""
+        actions = super().get_actions(request)
+        may_delete = super(_Unscoped, self).has_delete_permission(request)
+        if may_delete and issubclass(self.model, SoftDeleteModel):
+            actions["purge"] = (purge, "purge", _("Purge the deleted ones for ever"))
+        return actions
 
     def get_fields(self, request, obj=None):
         names = [field.name for field in self.model._meta.concrete_fields]

@@ -13,6 +13,7 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import may
+from accounts.undo import offer_undo
 from hooks import services
 from hooks.forms import DeliveryFilterForm, EndpointForm
 from hooks.models import Delivery, Endpoint
@@ -148,8 +149,9 @@ def endpoint_disable(request, pk):
 @require_POST
 @can_manage
 def endpoint_delete(request, pk):
-    services.delete_endpoint(_endpoint(request, pk))
-    messages.success(request, _("The webhook is deleted."))
+    endpoint = _endpoint(request, pk)
+    services.delete_endpoint(endpoint)
+    offer_undo(request, endpoint, _("The webhook is deleted."))
     return go_to(request, reverse("hooks:endpoint_list"))
 
 

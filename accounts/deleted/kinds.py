@@ -37,17 +37,11 @@ class Kind:
     @property
     def key(self) -> str:
         """Its name in the API, as in the audit log."""
-        return self._called[0]
+        return self.model.audited_as[0]
 
     @property
     def title(self) -> str:
-        return capfirst(str(self._called[1]))
-
-    @property
-    def _called(self) -> tuple[str, str]:
-        own = self.model._meta
-        known = own.verbose_name.replace(" ", "_"), own.verbose_name
-        return getattr(self.model, "audited_as", known)
+        return capfirst(str(self.model.audited_as[1]))
 
     @cached_property
     def name_field(self) -> str:

@@ -106,9 +106,8 @@ def bring_back(row: SoftDeleteModel, **changes: object) -> SoftDeleteModel:
         except IntegrityError:  # somebody was faster, and is stored now
             _refuse_collision(locked, kind)
             raise
-        if hasattr(locked, "audited_as"):
-            changed = audit.differences(before, locked)
-            audit.record(audit.Action.RESTORED, locked, changes=changed)
+        changed = audit.differences(before, locked)
+        audit.record(audit.Action.RESTORED, locked, changes=changed)
     return locked
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import may
+from accounts.undo import offer_undo
 from telephony.forms.dialling import (
     DoNotContactFilterForm,
     DoNotContactForm,
@@ -99,9 +100,8 @@ def do_not_contact_delete(request, pk):
     form = RemovalForm(request.POST or None)
     if form.is_valid():
         do_not_contact.remove(row, by=request.user, **form.cleaned_data)
-        messages.success(
-            request, _("%(number)s is off the list.") % {"number": row.number}
-        )
+        text = _("%(number)s is off the list.") % {"number": row.number}
+        offer_undo(request, row, text)
         return redirect("telephony:do_not_contact_list")
     return render(
         request,

@@ -76,3 +76,33 @@ def test_what_is_needed_first_is_one_click_away(visitor, world, width, theme):
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     assert refused == []
     assert not Prompt.unscoped.get(pk=prompt.pk).is_deleted
+
+
+def test_operator_reads_what_goes_before_it_is_purged(visitor, world):
+    owner = world.builder.workspace
+    gone = VoiceAgent.unscoped.create(owner=owner, name="Purged by hand")
+    kept = Prompt.unscoped.create(owner=owner, name="Purged by hand")
+    VoiceAgent.unscoped.create(owner=owner, name="Follows it", prompt=kept)
+    for row in (gone, kept):
+        row.put_away()
+    page = visitor("operator")
+    told = []
+    for model in ("voiceagent", "prompt"):
+        page.goto(f"/admin/agents/{model}/?q=Purged by hand")
+        page.locator("#action-toggle").check()
+        page.get_by_label("Action:").select_option("purge")
+        page.get_by_role("button", name="Run the selected action").or_(
+            page.get_by_role("button", name="Go", exact=True)
+        ).first.click()
+        expect(
+            page.get_by_role("heading", name="Purge what was deleted")
+        ).to_be_visible()
+        told += problems(page)
+        picture(page, f"purge-{model}")
+        if model == "voiceagent":
+            page.get_by_role("button", name="Purge 1 for ever").click()
+            expect(page.get_by_text("1 is purged.")).to_be_visible()
+
+    expect(page.get_by_text("needed by: voice agent (1)")).to_be_visible()
+    assert told == []
+    assert not VoiceAgent.unscoped.filter(pk=gone.pk).exists()

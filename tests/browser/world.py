@@ -307,25 +307,24 @@ def _add_outgoing_calls(world: World) -> None:
 def _make_call(world: World, status: str, **fields) -> Call:
     start = timezone.now() - timedelta(hours=2)
     phone = world.rows["phone"]
-    return Call.unscoped.create(
-        owner=world.alice.workspace,
-        phone=phone,
-        agent=world.rows["idle agent"],
-        carrier_account=phone.carrier_account,
-        direction=Call.Direction.INCOMING,
-        status=status,
-        from_number="" if status == Status.NO_ANSWER else "+16285550123",
-        to_number=phone.number,
-        transport="stream",
-        prompt_version=2,
-        model_label="Built-in demo responder",
-        is_demo=True,
-        started_at=start,
-        answered_at=start + timedelta(seconds=2),
-        ended_at=start + timedelta(seconds=95),
-        duration_s=93,
-        **fields,
-    )
+    usual = {
+        "phone": phone,
+        "agent": world.rows["idle agent"],
+        "carrier_account": phone.carrier_account,
+        "direction": Call.Direction.INCOMING,
+        "status": status,
+        "from_number": "" if status == Status.NO_ANSWER else "+16285550123",
+        "to_number": phone.number,
+        "transport": "stream",
+        "prompt_version": 2,
+        "model_label": "Built-in demo responder",
+        "is_demo": True,
+        "started_at": start,
+        "answered_at": start + timedelta(seconds=2),
+        "ended_at": start + timedelta(seconds=95),
+        "duration_s": 93,
+    }
+    return Call.unscoped.create(owner=world.alice.workspace, **usual | fields)
 
 
 def _add_turns(call: Call) -> None:

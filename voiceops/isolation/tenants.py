@@ -212,7 +212,7 @@ def _special(model) -> dict:
             "last_event_at": now + NEVER_SILENT,
             "test_line": None,
         },
-        Turn: {"speaker": Turn.Speaker.CALLER},
+        Turn: {"speaker": Turn.Speaker.CALLER, "tool": None},
         # Disabled: nothing is sent, whoever asks for a test.
         Endpoint: {"is_enabled": False, "url": f"https://{hexadecimal}.{DOMAIN}/"},
         Delivery: {"payload": "{}"},
