@@ -15,6 +15,8 @@ from agents import services as agents
 from agents.models import MessageAgent, Prompt, VoiceAgent
 from agents.tests.test_message_agent_pages import form_data as texting_form_data
 from agents.tests.test_pages import form_data
+from hooks import services as hooks
+from hooks.models import Endpoint
 from telephony.models import CarrierAccount
 from telephony.services import carrier as carriers
 from telephony.services import do_not_contact
@@ -29,6 +31,17 @@ NO_ENTRY = {
     "POST message-agents/variables": "shows what a form would need",
     "POST message-agents/<>/test": "a conversation that is nowhere kept",
     "POST voice-agents/<>/test": "a test call; it is in the list of calls",
+    "POST calls/new": "a call, and it says who placed it",
+    "POST api/calls": "a call, and it says who placed it",
+    "POST calls/<>/hang-up": "the call says who ended it",
+    "POST api/calls/<>/hangup": "the call says who ended it",
+    "POST calls/<>/settle": "the call says who settled it, and why",
+    "POST settings/webhooks/<>/test": "a delivery; it is in the webhook's list",
+    "POST api/webhooks/<>/test": "a delivery; it is in the webhook's list",
+    "POST settings/webhooks/<>/replay-dead": "deliveries that are tried again",
+    "POST api/webhooks/<>/replay-dead": "deliveries that are tried again",
+    "POST settings/webhooks/<>/deliveries/<>/replay": "a delivery tried again",
+    "POST api/webhooks/<>/deliveries/<>/replay": "a delivery tried again",
     "POST calls/<>/analyze": "the same analysis of a call again; it is on its page",
     "POST api/calls/<>/analyze": "the same analysis of a call again",
     "POST settings/profile": "one's own name and time zone",
@@ -101,6 +114,9 @@ class World:
         agents.activate(self.agent)
         agents.activate(self.texting_agent)
 
+    def disable(self):
+        hooks.disable(Endpoint.unscoped.get())
+
     def free(self):
         """Take the number off its account."""
         carriers.remove_phone(self.agent.phone)
@@ -121,6 +137,11 @@ class World:
 
 
 AGENT = {"name": "Other", "instructions": "Be brief."}
+WEBHOOK = {
+    "url": "https://hooks.example.com/in",
+    "description": "The CRM",
+    "events": ["call.ended"],
+}
 PROMPT = {"name": "Other", "text": "Other", "version": 1, "seen": []}
 # Verb and route: what is sent, what is done before, the entry that it leaves.
 ENTRIES = {
@@ -175,6 +196,21 @@ ENTRIES = {
     "POST numbers/<>": ({"label": "Other"}, None, "changed phone"),
     "POST numbers/<>/point": ({}, None, "pointed phone"),
     "POST numbers/<>/delete": ({}, None, "deleted phone"),
+    "POST settings/webhooks/new": (WEBHOOK, None, "created webhook"),
+    "POST settings/webhooks/<>": (WEBHOOK, None, "changed webhook"),
+    "POST settings/webhooks/<>/rotate-secret": ({}, None, "changed webhook"),
+    "POST settings/webhooks/<>/disable": ({}, None, "deactivated webhook"),
+    "POST settings/webhooks/<>/enable": (
+        {},
+        World.disable,
+        "activated webhook",
+    ),
+    "POST settings/webhooks/<>/delete": ({}, None, "deleted webhook"),
+    "POST api/webhooks": (WEBHOOK, None, "created webhook"),
+    "PUT api/webhooks/<>": (WEBHOOK, None, "changed webhook"),
+    "PATCH api/webhooks/<>": (WEBHOOK, None, "changed webhook"),
+    "DELETE api/webhooks/<>": ({}, None, "deleted webhook"),
+    "POST api/webhooks/<>/rotate-secret": ({}, None, "changed webhook"),
     "POST do-not-contact/new": (
         {"number": "+12025550199", "reason": "Asked"},
         None,
@@ -310,6 +346,7 @@ def world(alice, carrier):
     membership = Membership.objects.get(user=bob.user)
     log_in = AccessToken.unscoped.get(kind="login")
     unwanted = do_not_contact.add(owner=owner, number="+12025550198")
+    hook = Endpoint.unscoped.create(owner=owner, url="https://hooks.example.com/")
     gone = agents.save_agent(VoiceAgent(name="Gone", **given))
     agents.delete_agent(gone)
     ids = {
@@ -327,6 +364,8 @@ def world(alice, carrier):
         "invitations": invitation.pk,
         "auth/sessions": log_in.pk,
         "do-not-contact": unwanted.pk,
+        "settings/webhooks": hook.pk,
+        "webhooks": hook.pk,
         "deleted": gone.pk,
     }
     return World(alice, other, ids, agent, texting_agent, bob)
