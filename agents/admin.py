@@ -1,7 +1,14 @@
 from django.contrib import admin
 
 from accounts.tenancy_admin import OwnedAdmin, OwnedInline
-from agents.models import MessageAgent, Prompt, PromptVersion, Tool, VoiceAgent
+from agents.models import (
+    MessageAgent,
+    ModelPrice,
+    Prompt,
+    PromptVersion,
+    Tool,
+    VoiceAgent,
+)
 
 PUT_AWAY = ("deleted_at", admin.EmptyFieldListFilter)
 
@@ -54,3 +61,16 @@ class MessageAgentAdmin(OwnedAdmin):
     list_select_related = ["owner", "phone"]
     search_fields = ["name", "phone__number", "owner__name"]
     changeable = ("max_tokens", "history_limit")
+
+
+@admin.register(ModelPrice)
+class ModelPriceAdmin(admin.ModelAdmin):
+    list_display = [
+        "model",
+        "host",
+        "input_per_million",
+        "output_per_million",
+        "currency",
+        "as_of",
+    ]
+    search_fields = ["model", "host"]

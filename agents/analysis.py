@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from agents import demo_analysis
 from agents.extraction import Schema, problem_of
-from agents.llm import ModelFailed, Provider, Request, collect
+from agents.llm import Meter, ModelFailed, Provider, Request, collect
 from agents.outcomes import MEANINGS, Outcome
 
 DEADLINE_S = 45  # for one answer; nobody is waiting on the line
@@ -59,18 +59,23 @@ class _Unfit(Exception):
     """An answer that is not what was asked for; `str()` tells the model why."""
 
 
-async def analyze(provider: Provider, spoken: Sequence[Spoken], wish: Wish) -> Findings:
-    """Ask the model, and once more with what was wrong. Raises `AnalysisFailed`."""
+async def analyze(
+    provider: Provider, spoken: Sequence[Spoken], wish: Wish, meter: Meter
+) -> Findings:
+    """Ask the model, and once more with what was wrong. Raises `AnalysisFailed`.
+
+    `meter` counts what it takes, failures included.
+    """
     if provider.is_demo:
         return _demo_findings(spoken, wish)
     messages = [*_question(spoken, wish)]
     try:
-        answer = await _ask(provider, messages)
+        answer = await _ask(provider, messages, meter)
         try:
             return _findings(answer, wish)
         except _Unfit as unfit:
             messages += _objection(answer, str(unfit))
-        return _findings(await _ask(provider, messages), wish)
+        return _findings(await _ask(provider, messages, meter), wish)
     except ModelFailed as failed:
         raise AnalysisFailed(str(failed), is_final=False) from failed
     except _Unfit as unfit:
@@ -78,9 +83,15 @@ async def analyze(provider: Provider, spoken: Sequence[Spoken], wish: Wish) -> F
         raise AnalysisFailed(why % unfit, is_final=True) from unfit
 
 
-async def _ask(provider: Provider, messages: list[dict[str, str]]) -> str:
-    request = Request(messages=tuple(messages), temperature=0, max_tokens=MAX_TOKENS)
-    return await collect(provider, request, DEADLINE_S)
+async def _ask(provider: Provider, messages: list[dict[str, str]], meter: Meter) -> str:
+    request = Request(
+        messages=tuple(messages), temperature=0, max_tokens=MAX_TOKENS, meter=meter
+    )
+    answer = await collect(provider, request, DEADLINE_S)
+    if meter.told < meter.asked:
+        asked = sum(len(message["content"]) for message in messages)
+        meter.estimate(asked, len(answer))
+    return answer
 
 
 # -- The question ----------------------------------------------------------------------

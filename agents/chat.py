@@ -16,6 +16,33 @@ class ToolCall:
     arguments: str
 
 
+CHARACTERS_PER_TOKEN = 4  # of English, roughly
+
+
+@dataclass
+class Meter:
+    """Counts the tokens of requests: `told` of the answers `asked` for were counted."""
+
+    asked: int = 0
+    told: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    is_estimate: bool = False
+
+    def count(self, input_tokens: int, output_tokens: int) -> None:
+        self.told += 1
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+
+    def estimate(self, input_characters: int, output_characters: int) -> None:
+        """Count an answer of which the provider told nothing."""
+        self.is_estimate = True
+        self.count(
+            input_characters // CHARACTERS_PER_TOKEN,
+            output_characters // CHARACTERS_PER_TOKEN,
+        )
+
+
 PLAIN = {
     "unreachable": "The model provider could not be reached.",
     "rate_limited": "The model provider refused more requests for now.",

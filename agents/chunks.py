@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.chat import ModelFailed, ToolCall
+from agents.chat import Meter, ModelFailed, ToolCall
 
 MAX_LINE_BYTES = 1_000_000
 MAX_TOOL_CALLS = 16  # in one answer
@@ -42,6 +42,22 @@ def read_chunk(data: bytes) -> tuple[str, str | None, list[Any]]:
     if not (isinstance(text, str) and isinstance(parts, list)):
         raise ModelFailed("malformed")
     return text, finish, parts
+
+
+def read_usage(data: bytes, meter: Meter) -> None:
+    """Count what the chunk says of tokens: by the protocol one without choices does.
+
+    The text of every other chunk is not parsed for it a second time.
+    """
+    if b'"choices":[]' not in data and b'"choices": []' not in data:
+        return
+    try:
+        usage = json.loads(data)["usage"]
+        tokens = usage["prompt_tokens"], usage["completion_tokens"]
+    except (ValueError, LookupError, TypeError):
+        return
+    if all(isinstance(count, int) and count >= 0 for count in tokens):
+        meter.count(*tokens)
 
 
 @dataclass

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,8 +23,8 @@ import openai
 from django.conf import settings
 from openai.resources.chat.completions import AsyncCompletions
 
-from agents.chat import PLAIN, Message, ModelFailed, ToolCall
-from agents.chunks import EventData, ToolCallParts, read_chunk
+from agents.chat import PLAIN, Message, Meter, ModelFailed, ToolCall
+from agents.chunks import EventData, ToolCallParts, read_chunk, read_usage
 from agents.demo import DemoResponder
 
 CONNECT_TIMEOUT_S = 3
@@ -42,6 +42,7 @@ NO_KEY = "none"  # local servers want no key, but the SDK wants a word
 __all__ = [
     "PLAIN",
     "Message",
+    "Meter",
     "ModelFailed",
     "OpenAIProvider",
     "Provider",
@@ -52,6 +53,10 @@ __all__ = [
     "configured_provider",
     "run",
 ]
+
+UNKNOWN_PARAMETER = {400, 422}
+# Endpoints that refused to be asked how many tokens an answer took.
+_without_usage: set[str] = set()
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +77,7 @@ class Request:
     max_tokens: int | None = None
     tools: tuple[dict[str, Any], ...] = ()
     may_use_tools: bool = True
+    meter: Meter | None = field(default=None, compare=False, repr=False)
 
 
 Piece = str | ToolCall
@@ -145,7 +151,7 @@ class OpenAIProvider:
         total_deadline = loop.time() + TOTAL_TIMEOUT_S
         deadline = loop.time() + FIRST_TOKEN_TIMEOUT_S
         async with self._answer(request, deadline) as response:
-            pieces = _read(response)
+            pieces = _read(response, request.meter or Meter())
             async with aclosing(pieces):
                 while True:
                     try:
@@ -186,21 +192,29 @@ class OpenAIProvider:
 
     async def _send(self, request: Request) -> Any:
         completions = AsyncCompletions(_client(self.base_url, self._api_key))
+        wants_usage = request.meter is not None and self.base_url not in _without_usage
         try:
             opening = completions.with_streaming_response.create(
-                stream=True, **self._parameters(request)
+                stream=True, **self._parameters(request, wants_usage)
             )
-            return await opening.__aenter__()
+            response = await opening.__aenter__()
+            if request.meter is not None:
+                request.meter.asked += 1
+            return response
         except openai.APIStatusError as error:
             status = error.status_code
+            if wants_usage and status in UNKNOWN_PARAMETER:
+                _without_usage.add(self.base_url)  # perhaps that is what it refused
+                return await self._send(request)
             raise ModelFailed(_reason(status), status=status) from None
         except openai.APIConnectionError:
             raise ModelFailed("unreachable") from None
         except openai.OpenAIError:
             raise ModelFailed("malformed") from None
 
-    def _parameters(self, request: Request) -> dict[str, Any]:
+    def _parameters(self, request: Request, wants_usage: bool) -> dict[str, Any]:
         given = {
+            "stream_options": {"include_usage": True} if wants_usage else None,
             "temperature": request.temperature,
             "max_tokens": request.max_tokens,
             "tools": list(request.tools) or None,
@@ -225,7 +239,7 @@ def _is_blank(piece: Piece) -> bool:
     return isinstance(piece, str) and piece.isspace()
 
 
-async def _read(response: Any) -> AsyncGenerator[Piece, None]:
+async def _read(response: Any, meter: Meter) -> AsyncGenerator[Piece, None]:
     """What a stream of chat completion chunks says, its tool calls last.
 
     An empty piece is a sign of life: a part of a tool call. Raises `ModelFailed`:
@@ -244,6 +258,7 @@ async def _read(response: Any) -> AsyncGenerator[Piece, None]:
                 return
             is_stream = True
             text, ended, parts = read_chunk(data)
+            read_usage(data, meter)
             finish = ended or finish
             if text:
                 yield text

@@ -1,6 +1,9 @@
 """REST answers in Twilio's shapes: resources as JSON, dates, pages, errors."""
 
+import math
+import time
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import format_datetime
 from urllib.parse import urlencode
 
@@ -8,6 +11,8 @@ from starlette.responses import JSONResponse
 
 from simulator.call import API_VERSION
 
+PRICE_AFTER_S = 2
+PRICE_A_MINUTE = Decimal("0.0085")
 MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 1000, 50
 MESSAGES = {
     20003: (401, "Authenticate"),
@@ -106,13 +111,22 @@ def call_json(call: dict) -> dict:
         "caller_name": None,
         "forwarded_from": None,
         "group_sid": None,
-        "price": None,
+        "price": _price(call),
         "price_unit": "USD",
         "queue_time": "0",
         "trunk_sid": "",
         "subresource_uris": {},
         "uri": _uri(call, "Calls"),
     }
+
+
+def _price(call: dict) -> str | None:
+    """Of begun minutes, known some time after the end; None if nobody answered."""
+    is_known = call["ended_at"] and time.time() - call["ended_at"] > PRICE_AFTER_S
+    if not is_known or not call["started_at"]:
+        return None
+    minutes = max(1, math.ceil(call["duration_s"] / 60))
+    return f"-{PRICE_A_MINUTE * minutes:.5f}"
 
 
 def message_json(message: dict) -> dict:

@@ -4,6 +4,7 @@ from accounts.tenancy_admin import OwnedAdmin, OwnedInline
 from telephony.models import (
     AfterCall,
     Call,
+    CallCost,
     CallEvent,
     CallingRules,
     CarrierAccount,
@@ -101,3 +102,10 @@ class DoNotContactAdmin(OwnedAdmin):
     list_display = ["number", "source", "owner", "created_at", "deleted_at"]
     list_filter = ["owner", "source", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["number", "reason", "owner__name"]
+
+
+@admin.register(CallCost)
+class CallCostAdmin(OwnedAdmin):
+    list_display = ["call_id", "part", "amount", "currency", "is_estimate", "owner"]
+    list_filter = ["owner", "part", "is_estimate"]
+    search_fields = ["call__sid", "model_label"]

@@ -30,7 +30,7 @@ from agents.dialogue import (
 from agents.tools import Toolbox
 from telephony import session, words
 from telephony.models import Call
-from telephony.services import calls
+from telephony.services import calls, costs
 
 REPLY_DEADLINE_S = 9  # the carrier waits 15 s for the whole answer
 GIVE_UP_AFTER_S = REPLY_DEADLINE_S + 6  # whoever was making the reply is gone
@@ -183,7 +183,8 @@ class _Exchange:
     def _reply(self, question: AskModel) -> list[Command]:
         """Let the dialogue have the whole reply at once, or the failure."""
         asked_at = monotonic()
-        request = session.request_of(self._agent, question, Toolbox([]))
+        meter = llm.Meter()
+        request = session.request_of(self._agent, question, Toolbox([]), meter)
         provider = session.provider_of(self._agent)
         try:
             text = llm.run(llm.collect(provider, request, REPLY_DEADLINE_S))
@@ -191,6 +192,8 @@ class _Exchange:
             self._failure = str(failed)
             event = ReplyFailed(question.reply, failed.reason, self._now_ms)
             return self._dialogue.receive(event)
+        finally:
+            costs.record_usage(self._call, meter)
         at_ms = self._now_ms + int((monotonic() - asked_at) * 1000)
         token = ReplyToken(question.reply, words.speakable(text), at_ms)
         finished = ReplyFinished(question.reply, at_ms)

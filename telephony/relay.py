@@ -53,7 +53,7 @@ from telephony.addresses import relay_url
 from telephony.allowance import Allowance
 from telephony.diary import Diary
 from telephony.models import Call
-from telephony.services import calls
+from telephony.services import calls, costs
 from telephony.signatures import HEADER, is_signed_handshake
 from telephony.words import speakable
 from voiceops.threads import in_thread
@@ -134,6 +134,7 @@ class LiveSession:
         self._model: asyncio.Task | None = None
         self._reply = 0  # what the model was asked last
         self._tools: dict[int, asyncio.Task] = {}  # at work, by their turns
+        self._meter = llm.Meter()
         self._failure = ""  # the model's last one, in words
         self._ill_formed = 0
         self._allowance = Allowance(
@@ -199,6 +200,7 @@ class LiveSession:
             timer.cancel()
         if hung_up:
             self._diary.add(calls.note_caller_left, self._call)
+        self._diary.add(costs.record_usage, self._call, self._meter)
         if self._ill_formed:
             logger.warning("call %s: %d ill-formed", self._call.pk, self._ill_formed)
 
@@ -311,7 +313,7 @@ class LiveSession:
         if previous is not None:
             await asyncio.wait([previous])
         reply = question.reply
-        request = session.request_of(self._agent, question, self._toolbox)
+        request = session.request_of(self._agent, question, self._toolbox, self._meter)
         try:
             async with aclosing(self._provider.stream(request)) as pieces:
                 async for piece in pieces:

@@ -92,7 +92,10 @@ def provider_of(agent: VoiceAgent) -> llm.Provider:
 
 
 def request_of(
-    agent: VoiceAgent, question: dialogue.AskModel, toolbox: Toolbox
+    agent: VoiceAgent,
+    question: dialogue.AskModel,
+    toolbox: Toolbox,
+    meter: llm.Meter | None = None,
 ) -> llm.Request:
     return llm.Request(
         messages=question.messages,
@@ -101,6 +104,7 @@ def request_of(
         max_tokens=agent.max_tokens,
         tools=toolbox.schemas,
         may_use_tools=question.may_use_tools,
+        meter=meter,
     )
 
 

@@ -8,6 +8,7 @@ The exceptions are named after what we know when they are raised. `Unreachable`,
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
@@ -119,6 +120,8 @@ class CarrierCall:
     created_at: datetime
     status: str
     duration_s: int | None
+    price: Decimal | None  # None until the carrier has worked it out
+    price_unit: str
 
 
 def client_for(account_sid: str, auth_token: str) -> Api:
@@ -267,7 +270,18 @@ def _call(row) -> CarrierCall:
         created_at=row.date_created,
         status=str(row.status),
         duration_s=int(row.duration) if row.duration else None,
+        price=price_in(row.price),
+        price_unit=str(row.price_unit or ""),
     )
+
+
+def price_in(text: str | None) -> Decimal | None:
+    """What is to be paid: the carrier writes it as a negative number, or not yet."""
+    try:
+        amount = Decimal(text or "")
+    except InvalidOperation:
+        return None
+    return abs(amount) if amount.is_finite() else None
 
 
 def _number(row) -> CarrierNumber:

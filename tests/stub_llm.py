@@ -70,6 +70,7 @@ class Plan:
     replies: tuple[Reply, ...] = ()  # for script; the last one is repeated
     analyses: tuple[str, ...] = (FIXED_ANALYSIS,)  # of calls; likewise
     faults: tuple[str | None, ...] = ()
+    usage: bool = False  # tell the tokens to whoever asks for them
     first_token_ms: float = 0
     tokens_per_second: float = 0  # 0 is as fast as the socket takes them
     stall_s: float = 60
@@ -143,7 +144,9 @@ def application(stub: StubLLM) -> Starlette:
             await asyncio.sleep(plan.stall_s)
         if fault == "not-a-stream":
             return Response("<h1>Welcome to nginx</h1>", media_type="text/html")
-        chunks = counted(stream(reply, fault, plan))
+        is_asked = (body.get("stream_options") or {}).get("include_usage")
+        usage = [usage_chunk(body, reply)] if plan.usage and is_asked else []
+        chunks = counted(stream(reply, fault, plan, usage))
         return StreamingResponse(chunks, media_type="text/event-stream")
 
     async def counted(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -186,7 +189,9 @@ def application(stub: StubLLM) -> Starlette:
     )
 
 
-async def stream(reply: Reply, fault: str | None, plan: Plan) -> AsyncIterator[bytes]:
+async def stream(
+    reply: Reply, fault: str | None, plan: Plan, usage: list[bytes]
+) -> AsyncIterator[bytes]:
     if fault in {"empty", "blank"}:
         reply = "" if fault == "empty" else "  "
     yield chunk({"role": "assistant", "content": ""})
@@ -212,6 +217,8 @@ async def stream(reply: Reply, fault: str | None, plan: Plan) -> AsyncIterator[b
             await asyncio.sleep(1 / plan.tokens_per_second)
         yield chunk({"content": token})
     yield chunk({}, finish="stop")
+    for last in usage:
+        yield last
     yield b"data: [DONE]\n\n"
 
 
@@ -234,6 +241,14 @@ def tool_parts(reply: list[dict[str, Any]], fault: str | None) -> Iterator[bytes
             yield chunk({"tool_calls": [part]})
     yield chunk({}, finish="tool_calls")
     yield b"data: [DONE]\n\n"
+
+
+def usage_chunk(body: dict[str, Any], reply: Reply) -> bytes:
+    """As OpenAI ends a stream when it is asked to: no choices, but the tokens."""
+    asked = sum(len(str(message.get("content"))) for message in body["messages"])
+    usage = {"prompt_tokens": asked // 4, "completion_tokens": len(str(reply)) // 4}
+    data = {"object": "chat.completion.chunk", "choices": [], "usage": usage}
+    return b"data: " + json.dumps(data).encode() + b"\n\n"
 
 
 def tokens(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 from agents.models.agents import Agent
 from agents.models.message_agents import MessageAgent
+from agents.models.prices import ModelPrice
 from agents.models.prompts import Prompt, PromptVersion
 from agents.models.tools import Tool, ToolQuerySet
 from agents.models.voice_agents import VoiceAgent, VoiceAgentQuerySet
@@ -7,6 +8,7 @@ from agents.models.voice_agents import VoiceAgent, VoiceAgentQuerySet
 __all__ = [
     "Agent",
     "MessageAgent",
+    "ModelPrice",
     "Prompt",
     "PromptVersion",
     "Tool",

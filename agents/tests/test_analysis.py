@@ -28,7 +28,7 @@ def provider(stub_llm):
 
 
 def analyze(provider, spoken=SPOKEN, wish=WISH):
-    return llm.run(analysis.analyze(provider, spoken, wish))
+    return llm.run(analysis.analyze(provider, spoken, wish, llm.Meter()))
 
 
 def answers(stub_llm, *given, **plan):

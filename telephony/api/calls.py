@@ -23,7 +23,7 @@ from agents.models import VoiceAgent
 from agents.outcomes import Outcome
 from telephony import twilio
 from telephony.api import examples
-from telephony.models import AfterCall, Call, CallEvent, Phone, Turn
+from telephony.models import AfterCall, Call, CallCost, CallEvent, Phone, Turn
 from telephony.services import after_call, history, placing
 from telephony.services.carrier import InvalidNumber, e164
 from voiceops.api import CarrierProblem, Conflict
@@ -119,6 +119,20 @@ class TurnSerializer(serializers.ModelSerializer):
         fields = ["number", "speaker", "text", "at", "reply_ms", "interrupted", "tool"]
 
 
+class CallCostSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = CallCost
+        fields = [
+            "part",
+            "amount",
+            "currency",
+            "is_estimate",
+            "input_tokens",
+            "output_tokens",
+        ]
+        extra_kwargs = {"amount": {"help_text": "null where it is unknown."}}
+
+
 class CallEventSerializer(serializers.ModelSerializer):
     sequence = serializers.SerializerMethodField()
 
@@ -198,6 +212,8 @@ class CallSerializer(serializers.ModelSerializer):
             "outcome",
             "summary",
             "extracted",
+            "cost",
+            "currency",
             "created_at",
             "updated_at",
         ]
@@ -205,11 +221,16 @@ class CallSerializer(serializers.ModelSerializer):
 
 @shown_as(answer=examples.CALL_DETAIL)
 class CallDetailSerializer(CallSerializer):
+    costs = serializers.SerializerMethodField()
     turns = serializers.SerializerMethodField()
     events = serializers.SerializerMethodField()
 
     class Meta(CallSerializer.Meta):
-        fields = [*CallSerializer.Meta.fields, "turns", "events"]
+        fields = [*CallSerializer.Meta.fields, "costs", "turns", "events"]
+
+    def get_costs(self, call) -> CallCostSerializer(many=True):
+        costs = call.costs.for_owner(call.owner_id)
+        return CallCostSerializer(costs, many=True).data
 
     def get_turns(self, call) -> TurnSerializer(many=True):
         turns = call.turns.for_owner(call.owner_id)

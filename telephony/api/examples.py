@@ -60,8 +60,28 @@ CALL = {
     "outcome": "resolved",
     "summary": "The caller asked about Saturday and was told the opening hours.",
     "extracted": {"name": "Amara Okafor", "is_patient": True},
+    "cost": "0.018200",
+    "currency": "USD",
 } | TIMES
 CALL_DETAIL = CALL | {
+    "costs": [
+        {
+            "part": "carrier",
+            "amount": "0.017000",
+            "currency": "USD",
+            "is_estimate": False,
+            "input_tokens": None,
+            "output_tokens": None,
+        },
+        {
+            "part": "model",
+            "amount": "0.001200",
+            "currency": "USD",
+            "is_estimate": True,
+            "input_tokens": 6800,
+            "output_tokens": 300,
+        },
+    ],
     "turns": [
         {
             "number": 1,

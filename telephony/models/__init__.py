@@ -9,12 +9,14 @@ from telephony.models.calls import (
     TestLine,
     Turn,
 )
+from telephony.models.costs import CallCost
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
 
 __all__ = [
     "ID_MARGIN",
     "AfterCall",
     "Call",
+    "CallCost",
     "CallEvent",
     "CallQuerySet",
     "CallingRules",

@@ -263,6 +263,9 @@ class Call(OwnedModel):
     end_reason = models.CharField(max_length=30, choices=EndReason, blank=True)
     end_detail = models.CharField(max_length=200, blank=True)
     last_event_at = models.DateTimeField(default=timezone.now)
+    # The sum of what is known of its `costs`.
+    cost = models.DecimalField(max_digits=12, decimal_places=6, null=True)
+    currency = models.CharField(max_length=3, blank=True)
 
     # The live session's address: good for one connection.
     relay_token = models.CharField(max_length=40, unique=True, default=opaque_token)
@@ -510,6 +513,7 @@ class AfterCall(OwnedModel):
     class Step(models.TextChoices):
         SETTLING = "settling", _("Waiting for the last reports")
         ANALYZING = "analyzing", _("Being analyzed")
+        PRICING = "pricing", _("Waiting for the carrier's price")
         DONE = "done", _("Done")
 
     class Analysis(models.TextChoices):

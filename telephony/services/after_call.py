@@ -1,4 +1,4 @@
-"""What follows the end of a call: its facts settle, then it is analyzed.
+"""What follows the end of a call: its facts settle, it is analyzed, it is priced.
 
 Every step is a row's (`AfterCall`), worked on by whichever worker has claimed it; the
 task that is started with the row is only a hint, for beat rings the bell too. A worker
@@ -16,7 +16,8 @@ from django.utils.timezone import now
 from agents import analysis, llm
 from agents.outcomes import Outcome
 from telephony import announcements, session, tasks
-from telephony.models import AfterCall, Call, CallEvent, Turn
+from telephony.models import AfterCall, Call, CallCost, CallEvent, Turn
+from telephony.services import costs
 from voiceops import claims
 from voiceops.pump import Pump
 from voiceops.threads import in_thread
@@ -29,6 +30,8 @@ QUIET_S = 5
 LATEST_S = 60
 LOOK_AGAIN_S = 2
 RETRY_AFTER_S = (15, 60, 300)  # when the model could not be asked
+# A price appears at the carrier some time after the call; it is asked for a day.
+PRICE_AFTER_S = (10, 60, 300, 900, 3_600, 10_800, 21_600, 43_200)
 LEASE_S = 180  # more than two answers of a model take
 AT_ONCE = 32
 AT_ONCE_OF_AN_OWNER = 8
@@ -96,22 +99,35 @@ async def _follow_up(row: AfterCall) -> None:
     question = await in_thread(_prepare, row)
     if question is None:
         return
+    meter = llm.Meter()
     try:
         findings = await analysis.analyze(
-            question.provider, question.spoken, question.wish
+            question.provider, question.spoken, question.wish, meter
         )
     except analysis.AnalysisFailed as failed:
+        await in_thread(_record_usage, row, question.provider, meter)
         await in_thread(_note_failure, row, failed)
     else:
+        await in_thread(_record_usage, row, question.provider, meter)
         await in_thread(_note_findings, row, findings)
 
 
 pump = Pump(claim=_claim, work=_follow_up, at_once=AT_ONCE, run=llm.run)
 
 
+def _record_usage(row: AfterCall, provider: llm.Provider, meter: llm.Meter) -> None:
+    part = CallCost.Part.ANALYSIS
+    costs.record_usage(row.call, meter, label=provider.label, part=part)
+
+
 def _prepare(row: AfterCall) -> _Question | None:
     """Do what needs no model; the question if one is to be asked."""
-    call = Call.unscoped.select_related("agent").get(pk=row.call_id)
+    calls = Call.unscoped.select_related(
+        "agent__prompt", "agent__prompt_version", "carrier_account"
+    )
+    call = row.call = calls.get(pk=row.call_id)
+    if row.step == Step.PRICING:
+        return _work_out_cost(row, call)
     if row.step == Step.SETTLING:
         if not is_settled(call, at=now()):
             soon = now() + timedelta(seconds=LOOK_AGAIN_S)
@@ -202,10 +218,25 @@ def _conclude(row: AfterCall, **result) -> None:
     with transaction.atomic():
         if claims.finish(
             row,
-            step=Step.DONE,
-            next_try_at=None,
+            step=Step.PRICING,
+            attempts=0,
+            next_try_at=row.analyzed_at,
             analyzed_at=row.analyzed_at,
             updated_at=row.analyzed_at,
             **{"error": "", **result},
         ):
             announcements.analyzed(row)
+
+
+# -- The cost --------------------------------------------------------------------------
+
+
+def _work_out_cost(row: AfterCall, call: Call) -> None:
+    """Price what is known, and ask the carrier again later for what is not."""
+    if costs.work_out(call) or row.attempts >= len(PRICE_AFTER_S):
+        claims.finish(row, step=Step.DONE, next_try_at=None, updated_at=now())
+        return
+    wait = timedelta(seconds=PRICE_AFTER_S[row.attempts])
+    claims.finish(
+        row, attempts=row.attempts + 1, next_try_at=now() + wait, updated_at=now()
+    )

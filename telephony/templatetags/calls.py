@@ -84,3 +84,11 @@ def _words_of(value):
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)
+
+
+@register.filter
+def money(amount, currency):
+    """0.0112 USD: as exact as it is, but no zeros that say nothing."""
+    if amount is None:
+        return "–"
+    return f"{amount.normalize() + 0:f} {currency}"

@@ -102,6 +102,7 @@ def call_detail(request, pk):
         "settling": SettleForm(),
         "is_final": is_final,
         "after_call": after,
+        "costs": call.costs.for_owner(request.workspace),
         "deliveries": Delivery.objects.for_owner(request.workspace)
         .filter(call=call)
         .select_related("endpoint")

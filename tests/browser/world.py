@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 
 from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
@@ -18,7 +19,7 @@ from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
 from agents.models import MessageAgent, Prompt, PromptVersion, VoiceAgent
 from hooks.models import Attempt, Delivery, Endpoint
-from telephony.models import AfterCall, Call, CallEvent, Turn
+from telephony.models import AfterCall, Call, CallCost, CallEvent, Turn
 from telephony.services import dialling
 from tests.people import PASSWORD, Tenant, make_tenant
 from tests.walls import furnish
@@ -353,8 +354,26 @@ def _add_events(call: Call) -> None:
         )
 
 
+def _add_costs(call: Call) -> None:
+    for part, amount, is_estimate in (
+        ("carrier", Decimal("0.017"), False),
+        ("model", Decimal("0.001234"), True),
+        ("analysis", None, False),
+    ):
+        CallCost.unscoped.create(
+            owner=call.owner,
+            call=call,
+            part=part,
+            amount=amount,
+            currency="USD" if amount else "",
+            is_estimate=is_estimate,
+        )
+    Call.unscoped.filter(pk=call.pk).update(cost=Decimal("0.018234"), currency="USD")
+
+
 def _add_webhooks(world: World) -> None:
     owner, call = world.alice.workspace, world.calls["finished"]
+    _add_costs(call)
     endpoint = Endpoint.unscoped.create(
         owner=owner, url="https://crm.example.com/voiceops", description="The CRM"
     )

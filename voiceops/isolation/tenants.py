@@ -31,6 +31,7 @@ from hooks.models import Delivery, Endpoint
 from telephony.models import (
     AfterCall,
     Call,
+    CallCost,
     CarrierAccount,
     DoNotContact,
     Phone,
@@ -211,7 +212,9 @@ def _special(model) -> dict:
             "from_number": "+999",
             "last_event_at": now + NEVER_SILENT,
             "test_line": None,
+            "cost": None,
         },
+        CallCost: {"amount": 1},
         Turn: {"speaker": Turn.Speaker.CALLER, "tool": None},
         # Disabled: nothing is sent, whoever asks for a test.
         Endpoint: {"is_enabled": False, "url": f"https://{hexadecimal}.{DOMAIN}/"},

@@ -1,0 +1,32 @@
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.tenancy import OwnedModel
+from telephony.models.calls import Call
+
+
+class CallCost(OwnedModel):
+    """One part of what a call costs; `amount` is None while or where it is unknown."""
+
+    class Part(models.TextChoices):
+        CARRIER = "carrier", _("Carrier")
+        MODEL = "model", _("Conversation")
+        ANALYSIS = "analysis", _("Analysis")
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="costs")
+    part = models.CharField(max_length=10, choices=Part)
+    amount = models.DecimalField(max_digits=12, decimal_places=6, null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    is_estimate = models.BooleanField(default=False)
+    model_label = models.CharField(max_length=200, blank=True)
+    input_tokens = models.PositiveBigIntegerField(null=True)
+    output_tokens = models.PositiveBigIntegerField(null=True)
+
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["call", "part"], name="one_cost_a_part")
+        ]
+        ordering = ["pk"]
+
+    def __str__(self):
+        return f"{self.call_id} {self.part}"
