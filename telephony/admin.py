@@ -11,6 +11,7 @@ from telephony.models import (
     DialledDay,
     DoNotContact,
     Phone,
+    ScheduledCall,
     TestLine,
     Turn,
 )
@@ -57,7 +58,7 @@ class CallEventInline(OwnedInline):
 @admin.register(Call)
 class CallAdmin(OwnedAdmin):
     list_display = ["id", "direction", "status", "end_reason", "started_at", "owner"]
-    list_filter = ["owner", "status", "direction", "end_reason", "is_test"]
+    list_filter = ["owner", "status", "placement", "end_reason", "is_test"]
     search_fields = ["sid", "from_number", "to_number", "owner__name"]
     hidden = ("relay_token",)
     inlines = [TurnInline, CallEventInline]
@@ -109,3 +110,11 @@ class CallCostAdmin(OwnedAdmin):
     list_display = ["call_id", "part", "amount", "currency", "is_estimate", "owner"]
     list_filter = ["owner", "part", "is_estimate"]
     search_fields = ["call__sid", "model_label"]
+
+
+@admin.register(ScheduledCall)
+class ScheduledCallAdmin(OwnedAdmin):
+    list_display = ["to_number", "status", "next_attempt_at", "attempts_made", "owner"]
+    list_filter = ["owner", "status"]
+    search_fields = ["to_number", "owner__name"]
+    hidden = ("lease_token",)

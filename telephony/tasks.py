@@ -1,5 +1,7 @@
 """Work of telephony that nobody waits for."""
 
+from uuid import UUID
+
 from celery import shared_task
 from django.utils.timezone import now
 
@@ -45,3 +47,19 @@ def look_for_lost_calls():
     from telephony.services import lost_calls  # leaf, as above
 
     lost_calls.look(now())
+
+
+@shared_task(ignore_result=True)
+def dial_due_calls():
+    """Claim what is due and have it dialled. Safe to run twice at once."""
+    from telephony.services import due_calls  # leaf, as above
+
+    due_calls.tick(now())
+
+
+@shared_task(ignore_result=True)
+def dial_batch(token):
+    """Dial the rows of one lease. A second delivery finds none left."""
+    from telephony.services import due_calls  # leaf, as above
+
+    due_calls.dial_batch(UUID(token))

@@ -9,6 +9,7 @@ from telephony.views import (
     do_not_contact,
     outgoing,
     phones,
+    scheduled,
     testing,
 )
 
@@ -64,6 +65,30 @@ TESTING = [
     path("voice-agents/<uuid:pk>/test", testing.agent_test, name="agent_test"),
 ]
 
+SCHEDULED_CALLS = [
+    path("scheduled-calls", scheduled.scheduled_call_list, name="scheduled_call_list"),
+    path(
+        "scheduled-calls/new",
+        scheduled.scheduled_call_create,
+        name="scheduled_call_create",
+    ),
+    path(
+        "scheduled-calls/<uuid:pk>",
+        scheduled.scheduled_call_detail,
+        name="scheduled_call_detail",
+    ),
+    path(
+        "scheduled-calls/<uuid:pk>/change",
+        scheduled.scheduled_call_change,
+        name="scheduled_call_change",
+    ),
+    path(
+        "scheduled-calls/<uuid:pk>/cancel",
+        scheduled.scheduled_call_cancel,
+        name="scheduled_call_cancel",
+    ),
+]
+
 DIALLING = [
     path(
         "do-not-contact", do_not_contact.do_not_contact_list, name="do_not_contact_list"
@@ -86,4 +111,11 @@ DIALLING = [
     ),
 ]
 
-urlpatterns = [*CARRIER_ACCOUNTS, *PHONES, *CALLS, *TESTING, *DIALLING]
+urlpatterns = [
+    *CARRIER_ACCOUNTS,
+    *PHONES,
+    *CALLS,
+    *TESTING,
+    *SCHEDULED_CALLS,
+    *DIALLING,
+]

@@ -45,6 +45,8 @@ FORMS_TO_MAKE = {
     "carrier-accounts/new",
     "calls/new",
     "settings/webhooks/new",
+    "scheduled-calls/new",
+    "scheduled-calls/<>/change",
     "do-not-contact/new",
     "do-not-contact/<>/delete",
 }

@@ -10,7 +10,7 @@ from accounts import api_deleted as deleted
 from accounts import api_teams as teams
 from agents.api import message_agents, prompts, voice_agents
 from hooks import api as hooks
-from telephony.api import calls, carrier, do_not_contact
+from telephony.api import calls, carrier, do_not_contact, scheduled
 from voiceops.api_errors import UnknownAddress
 
 auth = [
@@ -73,6 +73,8 @@ canonical = [
     path("calls/<str:call_sid>", calls.CallView.as_view()),
     path("calls/<str:call_sid>/hangup", calls.CallHangUpView.as_view()),
     path("calls/<str:call_sid>/analyze", calls.CallAnalyzeView.as_view()),
+    path("scheduled-calls", scheduled.ScheduledCallListView.as_view()),
+    path("scheduled-calls/<uuid:call_id>", scheduled.ScheduledCallView.as_view()),
     path("do-not-contact", do_not_contact.DoNotContactListView.as_view()),
     path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),
     path("webhooks", include(webhooks)),

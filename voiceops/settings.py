@@ -237,6 +237,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "dial-due-calls": {
+        "task": "telephony.tasks.dial_due_calls",
+        "schedule": 3,
+        "options": {"expires": 3},
+    },
     "place-waiting-calls": {
         "task": "telephony.tasks.place_waiting_calls",
         "schedule": 3,
@@ -370,6 +375,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "ScheduledCallStatus": "telephony.models.ScheduledCall.Status",
         "CallDirection": "telephony.models.Call.Direction",
         "AgentDirection": "agents.models.VoiceAgent.Direction",
         "CallStatus": "telephony.models.Call.Status",

@@ -135,3 +135,27 @@ NEW_CALL = {
     "to": "+16285550123",
     "variables": {"patient_name": "Ada"},
 }
+
+NEW_SCHEDULED_CALL = {
+    "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    "to": "+16285550123",
+    "scheduled_for": "2030-03-04T17:00:00Z",
+    "variables": {"patient_name": "Ada"},
+    "max_attempts": 2,
+}
+SCHEDULED_CALL = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0e",
+    **NEW_SCHEDULED_CALL,
+    "timezone": "",
+    "retry_delay_s": None,
+    "retry_on_voicemail": False,
+    "max_late_s": 14400,
+    "window_start": None,
+    "window_end": None,
+    "window_days": [],
+    "status": "pending",
+    "detail": "",
+    "attempts_made": 0,
+    "next_attempt_at": "2030-03-04T17:00:00Z",
+} | TIMES
+SCHEDULED_CALL_DETAIL = SCHEDULED_CALL | {"attempts": []}

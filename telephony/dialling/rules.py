@@ -147,6 +147,15 @@ def decide_number(facts: Facts) -> Decision:
     return Decision(facts.at, tuple(_of_number(facts, parsed)))
 
 
+def opening(facts: Facts) -> Finding:
+    """Whether it is time for calls there, and when it will be."""
+    parsed = numbers.parse(facts.number)
+    if parsed is None:
+        bad = _("No telephone can have this number. Write it with its country code.")
+        return Finding("number", Verdict.FAILED, bad)
+    return _window(facts, parsed)
+
+
 def _findings(facts: Facts) -> Iterator[Finding]:
     parsed = numbers.parse(facts.number)
     yield from _of_number(facts, parsed)

@@ -9,24 +9,18 @@ from agents.prompts import FILLED_IN_BY_CALLS, placeholders
 from telephony.forms.dialling import NumberField
 
 
-class CallForm(forms.Form):
-    """Whom to call and by whom; each placeholder of the agent's texts has an input."""
+class AgentVariables:
+    """A form with a choice of agents, and an input for each placeholder."""
 
-    agent = forms.ModelChoiceField(
-        label=_("Agent"), queryset=VoiceAgent.objects.all(), empty_label=None
-    )
-    number = NumberField(label=_("Number to call"))
-
-    def __init__(self, data, *, owner, initial=None):
-        super().__init__(data, initial=initial)
+    def offer_agents(self):
         field = self.fields["agent"]
-        agents = field.queryset.for_owner(owner).placing().order_by("name")
+        agents = field.queryset.for_owner(self.owner).placing().order_by("name")
         field.queryset = agents.select_related(
             "owner", "phone__carrier_account", "prompt", "prompt_version"
         )
-        self._add_variables()
+        field.empty_label = None
 
-    def _add_variables(self):
+    def add_variables(self, given):
         agent = self.chosen_agent
         if agent is None:
             return
@@ -34,7 +28,7 @@ class CallForm(forms.Form):
         names = [n for n in placeholders(texts) if n not in FILLED_IN_BY_CALLS]
         for name in names[:MAX_VARIABLES]:
             usual = agent.variables.get(name, "")
-            field = variable_field(name, usual)
+            field = variable_field(name, given.get(name, usual))
             field.required = not usual
             self.fields[VARIABLE + name] = field
 
@@ -43,7 +37,7 @@ class CallForm(forms.Form):
         """The agent that was chosen, else the first; None where there is none."""
         field = self.fields["agent"]
         try:
-            return field.clean(self["agent"].value()) or field.queryset.first()
+            return field.clean(self["agent"].value())
         except ValidationError:
             return None if self.is_bound else field.queryset.first()
 
@@ -61,6 +55,19 @@ class CallForm(forms.Form):
             if name.startswith(VARIABLE)
         }
         return {n: value for n, value in given.items() if value != usual.get(n, "")}
+
+
+class CallForm(AgentVariables, forms.Form):
+    """Whom to call now, and by whom."""
+
+    agent = forms.ModelChoiceField(label=_("Agent"), queryset=VoiceAgent.objects.all())
+    number = NumberField(label=_("Number to call"))
+
+    def __init__(self, data, *, owner, initial=None):
+        super().__init__(data, initial=initial)
+        self.owner = owner
+        self.offer_agents()
+        self.add_variables({})
 
 
 class SettleForm(forms.Form):

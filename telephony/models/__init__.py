@@ -11,6 +11,7 @@ from telephony.models.calls import (
 )
 from telephony.models.costs import CallCost
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
+from telephony.models.scheduled import ScheduledCall
 
 __all__ = [
     "ID_MARGIN",
@@ -24,6 +25,7 @@ __all__ = [
     "DialledDay",
     "DoNotContact",
     "Phone",
+    "ScheduledCall",
     "TestLine",
     "Turn",
 ]

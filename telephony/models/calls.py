@@ -119,6 +119,8 @@ class TestLine(OwnedModel):
         return f"Test line of {self.agent_id}"
 
 
+# Shorter than a lease: whoever slept through it does not dial any more.
+DECISION_HOLDS = timedelta(seconds=50)
 # A call's id is made when its row is, its start is the carrier's word: give or take.
 ID_MARGIN = timedelta(days=1)
 
@@ -246,6 +248,10 @@ class Call(OwnedModel):
     is_demo = models.BooleanField(default=False)  # the demo responder spoke
 
     # Of a call that goes out.
+    scheduled_call = models.ForeignKey(
+        "telephony.ScheduledCall", models.PROTECT, null=True, related_name="calls"
+    )
+    attempt = models.PositiveSmallIntegerField(null=True)  # of the scheduled call
     placement = models.CharField(max_length=10, choices=Placement, blank=True)
     variables = models.JSONField(default=dict, blank=True)
     decision = models.JSONField(null=True)  # what the calling rules said
@@ -279,7 +285,10 @@ class Call(OwnedModel):
         constraints = [
             # With the owner: a tenant who signs its own webhooks cannot take the SID
             # of another's call.
-            models.UniqueConstraint(fields=["owner", "sid"], name="one_call_a_sid")
+            models.UniqueConstraint(fields=["owner", "sid"], name="one_call_a_sid"),
+            models.UniqueConstraint(
+                fields=["scheduled_call", "attempt"], name="one_call_an_attempt"
+            ),
         ]
         indexes = [
             models.Index(fields=["owner", "-id"]),
@@ -346,9 +355,14 @@ class Call(OwnedModel):
     # -- On its way to the carrier: each step holds for the row as it is now ----------
 
     def begin_asking(self, at: datetime) -> bool:
-        """The one step after which the carrier may be asked; False: somebody else."""
+        """The one step after which the carrier may be asked; False: somebody else.
+
+        What the rules said too long ago does not count any more.
+        """
+        fresh = Q(last_event_at__gt=at - DECISION_HOLDS)
         return self._step(
             [self.Placement.OPENED],
+            fresh,
             placement=self.Placement.ASKED,
             asked_at=at,
             last_event_at=at,
@@ -422,9 +436,9 @@ class Call(OwnedModel):
             look_at=None,
         )
 
-    def _step(self, placements: list[str], **changes) -> bool:
+    def _step(self, placements: list[str], *also: Q, **changes) -> bool:
         standing = Call.unscoped.filter(
-            pk=self.pk, sid=None, ended_at=None, placement__in=placements
+            *also, pk=self.pk, sid=None, ended_at=None, placement__in=placements
         )
         won = standing.update(**changes, updated_at=timezone.now())
         if won:

@@ -18,7 +18,7 @@ from agents import dialogue
 from agents.models import VoiceAgent
 from telephony import announcements, session
 from telephony.models import Call, CallEvent, CallQuerySet, Phone, TestLine, Turn
-from telephony.services import after_call
+from telephony.services import after_call, scheduled
 from voiceops.ids import opaque_token
 
 Status, Reason = Call.Status, Call.EndReason
@@ -392,6 +392,8 @@ def follow_status(
         if duration_s is not None:
             rows.filter(duration_s=None).update(duration_s=duration_s)
     rows.update(last_event_at=Greatest(F("last_event_at"), at))
+    if call.scheduled_call_id is not None:
+        scheduled.follow(call)
 
 
 def _guess(call: Call, status: str) -> str:

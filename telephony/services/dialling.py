@@ -66,14 +66,25 @@ def save_rules(rules: CallingRules) -> None:
 
 
 def decide_call(
-    agent: VoiceAgent, number: str, at: datetime, wishes: Wishes = NO_WISHES
+    agent: VoiceAgent,
+    number: str,
+    at: datetime,
+    wishes: Wishes = NO_WISHES,
+    besides: Call | None = None,
 ) -> Decision:
-    """Whether `agent` may call `number` at `at`, by what is known now."""
-    return decide(facts_of(agent, number, at, wishes))
+    """Whether `agent` may call `number` at `at`, by what is known now.
+
+    `besides` is this very call, where it holds a line already.
+    """
+    return decide(facts_of(agent, number, at, wishes, besides))
 
 
 def facts_of(
-    agent: VoiceAgent, number: str, at: datetime, wishes: Wishes = NO_WISHES
+    agent: VoiceAgent,
+    number: str,
+    at: datetime,
+    wishes: Wishes = NO_WISHES,
+    besides: Call | None = None,
 ) -> Facts:
     owner = agent.owner
     rules = rules_of(owner)
@@ -90,7 +101,7 @@ def facts_of(
         suppression=listed and Suppression(listed.created_at, listed.reason),
         today=today,
         this_month=this_month,
-        lines_in_use=lines_in_use(account) if account else 0,
+        lines_in_use=lines_in_use(account, besides) if account else 0,
         lines=lines_of(account) if account else 1,
         window=window,
         window_of=window_of,
@@ -157,9 +168,10 @@ def day_of(owner: Workspace, at: datetime) -> date:
     return at.astimezone(ZoneInfo(owner.timezone)).date()
 
 
-def lines_in_use(account: CarrierAccount) -> int:
+def lines_in_use(account: CarrierAccount, besides: Call | None = None) -> int:
     """How many calls the account has open, in and out."""
-    return Call.unscoped.in_progress().filter(carrier_account=account).count()
+    calls = Call.unscoped.in_progress().filter(carrier_account=account)
+    return calls.exclude(pk=besides.pk).count() if besides else calls.count()
 
 
 def lines_of(account: CarrierAccount) -> int:

@@ -12,11 +12,11 @@ from django.utils.translation import ngettext
 from accounts import audit
 from accounts.audit import Action
 from accounts.models import User, Workspace
-from telephony.models import DoNotContact
+from telephony.models import DoNotContact, ScheduledCall
 from telephony.services.carrier import InvalidNumber, e164
 
 MOST_LINES = 10_000
-MOST_REFUSED_SHOWN = 200
+BLOCKED_AT_ONCE = 500
 HEADINGS = {"number", "phone", "phone number", "to"}
 REASON_CHARACTERS = 200
 
@@ -72,6 +72,7 @@ def add(
     try:
         with audit.changing(row):
             row.save(force_insert=True)
+            _block(owner, [row.number])
     except IntegrityError:
         known = find(owner, row.number)
         if known is None:  # it was no doublet
@@ -130,6 +131,9 @@ def _save(owner: Workspace, rows: dict[str, DoNotContact], report: Report) -> No
         new = [row for number, row in rows.items() if number not in known]
         # Whoever adds the same number at this moment is not in our way.
         DoNotContact.unscoped.bulk_create(new, batch_size=500, ignore_conflicts=True)
+        for start in range(0, len(new), BLOCKED_AT_ONCE):
+            some = new[start : start + BLOCKED_AT_ONCE]
+            _block(owner, [row.number for row in some])
         if new:  # a list is one deed; each number says itself who added it
             told = {"do_not_contact": [None, _added(len(new))]}
             audit.record(Action.CHANGED, owner, changes=told)
@@ -140,6 +144,19 @@ def _added(count: int) -> str:
     return ngettext(
         "%(count)d number was added", "%(count)d numbers were added", count
     ) % {"count": count}
+
+
+def _block(owner: Workspace, numbers: list[str]) -> None:
+    """What is scheduled to these numbers is not dialled any more."""
+    pending = ScheduledCall.unscoped.filter(
+        owner=owner, to_number__in=numbers, status=ScheduledCall.Status.PENDING
+    )
+    pending.update(
+        status=ScheduledCall.Status.BLOCKED,
+        detail=_("The number was put on the do-not-contact list."),
+        next_attempt_at=None,
+        updated_at=timezone.now(),
+    )
 
 
 def remove(row: DoNotContact, *, by: User, reason: str = "") -> bool:

@@ -11,7 +11,6 @@ import logging
 import random
 import time
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.db import transaction
 from django.utils.timezone import now
@@ -22,9 +21,8 @@ from agents.models import VoiceAgent
 from telephony import tasks, twilio
 from telephony.addresses import webhook_url
 from telephony.dialling.rules import Decision
-from telephony.models import Call, DialledDay
-from telephony.services import calls, dialling, pacing
-from telephony.services.dialling import NO_WISHES, Wishes
+from telephony.models import Call, DialledDay, ScheduledCall
+from telephony.services import calls, dialling, pacing, scheduled
 
 Placement, Reason, Status = Call.Placement, Call.EndReason, Call.Status
 
@@ -56,20 +54,17 @@ def call_now(
         agent=agent, number=number, variables=variables, by=by, at=at
     )
     if decision.is_allowed:
-        # The clock finds what a broker that is away does not hear of.
-        task = partial(tasks.place_call.apply_async, [str(call.pk)], retry=False)
-        transaction.on_commit(task, robust=True)
+        transaction.on_commit(lambda: _ring_the_bell(call), robust=True)
     return call
 
 
+def _ring_the_bell(call: Call) -> None:
+    """Have it placed soon; what a broker that is away does not hear, the clock does."""
+    tasks.place_call.apply_async([str(call.pk)], retry=False)
+
+
 def open_call(
-    *,
-    agent: VoiceAgent,
-    number: str,
-    variables: dict,
-    at: datetime,
-    by: User | None = None,
-    wishes: Wishes = NO_WISHES,
+    *, agent: VoiceAgent, number: str, variables: dict, at: datetime, by: User | None
 ) -> tuple[Call, Decision]:
     """Write a call down before anybody is asked for it, and what the rules say of it.
 
@@ -78,21 +73,74 @@ def open_call(
     """
     with transaction.atomic():
         day = _locked_day(agent, at)
-        decision = dialling.decide_call(agent, number, at, wishes)
-        call = Call(
-            **_of_agent(agent, decision),
+        decision = dialling.decide_call(agent, number, at)
+        call = _write(
+            day,
+            decision,
+            agent=agent,
             to_number=number,
             variables=variables,
-            decision=decision.as_json(),
             placed_by=by,
-            started_at=at,
-            last_event_at=at,
         )
-        call.save(force_insert=True)
-        if decision.is_allowed:
-            day.calls += 1
-            day.save(update_fields=["calls"])
     return call, decision
+
+
+def open_attempt(
+    row: ScheduledCall, opened: Call | None, at: datetime
+) -> tuple[Call | None, Decision]:
+    """Write down the next attempt of a scheduled call; no call where it is too early.
+
+    `opened` is the attempt that was written before and never asked for: it goes on.
+    """
+    with transaction.atomic():
+        day = _locked_day(row.agent, at)
+        decision = dialling.decide_call(
+            row.agent, row.to_number, at, scheduled.wishes_of(row), opened
+        )
+        if opened is not None:
+            return _go_on_with(opened, decision), decision
+        if not (decision.is_allowed or decision.is_refused):
+            return None, decision
+        row.attempts_made += 1
+        row.decision = decision.as_json()
+        row.save(update_fields=["attempts_made", "decision"])
+        call = _write(
+            day,
+            decision,
+            agent=row.agent,
+            to_number=row.to_number,
+            variables=row.variables,
+            scheduled_call=row,
+            attempt=row.attempts_made,
+        )
+    return call, decision
+
+
+def _write(day: DialledDay, decision: Decision, *, agent: VoiceAgent, **fields) -> Call:
+    at = decision.at
+    call = Call(
+        **_of_agent(agent, decision),
+        **fields,
+        decision=decision.as_json(),
+        started_at=at,
+        last_event_at=at,
+    )
+    call.save(force_insert=True)
+    if decision.is_allowed:
+        day.calls += 1
+        day.save(update_fields=["calls"])
+    return call
+
+
+def _go_on_with(call: Call, decision: Decision) -> Call | None:
+    """The opened call by what the rules say now: goes on, refused, or too early."""
+    at = decision.at
+    if decision.is_allowed:
+        Call.unscoped.filter(pk=call.pk).update(last_event_at=at)
+        return call
+    reason = Reason.REFUSED if decision.is_refused else Reason.NOT_PLACED
+    calls.end_unplaced(call, Status.CANCELED, reason, decision.reason, at=at)
+    return call if decision.is_refused else None
 
 
 def _locked_day(agent: VoiceAgent, at: datetime) -> DialledDay:
@@ -175,7 +223,9 @@ def _ask(call: Call) -> bool:
 def place_waiting(at: datetime) -> None:
     """Place the calls for now whose task got lost; end those that are too late."""
     waiting = Call.unscoped.filter(
-        placement=Placement.OPENED, created_at__lt=at - WAIT_FOR_TASK
+        placement=Placement.OPENED,
+        scheduled_call=None,  # due_calls has its own clock
+        created_at__lt=at - WAIT_FOR_TASK,
     ).order_by("pk")
     for call in waiting[:BATCH]:
         if call.created_at < at - NOW_LASTS:
@@ -199,6 +249,7 @@ def hang_up(call: Call, by: User | None = None) -> None:
     if call.placement == Placement.OPENED and calls.end_unplaced(
         call, Status.CANCELED, Reason.HUNG_UP_HERE, why, at=now()
     ):
+        scheduled.follow(call)
         return
     if call.sid is None:
         raise CannotHangUp(_("Nobody knows yet whether the carrier took the call."))
@@ -233,6 +284,11 @@ def settle(
         return None
     if not calls.end_unplaced(call, status, end_reason, detail, at=at):
         return None
+    if call.scheduled_call_id is not None:
+        scheduled.follow(call)
+        if outcome == "again":
+            scheduled.dial_again(call.scheduled_call, at=at)
+        return call
     if outcome != "again":
         return call
     return call_now(

@@ -82,7 +82,10 @@ def address(query):
 def call_detail(request, pk):
     calls = Call.objects.for_owner(request.workspace)
     call = get_object_or_404(
-        calls.select_related("agent", "phone", "after_call", "placed_by"), pk=pk
+        calls.select_related(
+            "agent", "phone", "after_call", "placed_by", "scheduled_call"
+        ),
+        pk=pk,
     )
     after = getattr(call, "after_call", None)
     is_final = is_settled(call) and (after is None or after.is_analyzed)

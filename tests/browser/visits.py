@@ -99,6 +99,8 @@ LISTS = {
     "numbers": at("telephony:phone_list"),
     "number-new": at("telephony:phone_create"),
     "carrier-accounts": at("telephony:carrier_account_list"),
+    "scheduled-calls": at("telephony:scheduled_call_list"),
+    "scheduled-call-new": at("telephony:scheduled_call_create"),
     "do-not-contact": at("telephony:do_not_contact_list"),
     "calling-rules": at("telephony:calling_rules"),
     "calling-rules-check": at("telephony:calling_rules_check"),
@@ -148,6 +150,12 @@ WITH_DATA = visits_of(
         ),
         "deleted-none-of-a-kind": at("accounts:deleted_list", query="?kind=phone"),
         "carrier-account-new": at("telephony:carrier_account_create"),
+        "scheduled-calls-none-match": at(
+            "telephony:scheduled_call_list", query="?q=999999"
+        ),
+        "scheduled-call": at("telephony:scheduled_call_detail", row("waiting")),
+        "scheduled-call-blocked": at("telephony:scheduled_call_detail", row("blocked")),
+        "scheduled-call-change": at("telephony:scheduled_call_change", row("waiting")),
         "do-not-contact-new": at("telephony:do_not_contact_create"),
         "do-not-contact-remove": at(
             "telephony:do_not_contact_delete", row("donotcontact")
@@ -322,6 +330,7 @@ NOT_VISITED = {
     "agents:prompt_restore": POSTED,
     "telephony:carrier_account_delete": POSTED,
     "telephony:call_hang_up": POSTED,
+    "telephony:scheduled_call_cancel": POSTED,
     "telephony:call_settle": POSTED,
     "telephony:phone_point": POSTED,
     "telephony:phone_delete": POSTED,

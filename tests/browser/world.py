@@ -19,7 +19,14 @@ from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
 from agents.models import MessageAgent, Prompt, PromptVersion, VoiceAgent
 from hooks.models import Attempt, Delivery, Endpoint
-from telephony.models import AfterCall, Call, CallCost, CallEvent, Turn
+from telephony.models import (
+    AfterCall,
+    Call,
+    CallCost,
+    CallEvent,
+    ScheduledCall,
+    Turn,
+)
 from telephony.services import dialling
 from tests.people import PASSWORD, Tenant, make_tenant
 from tests.walls import furnish
@@ -302,7 +309,39 @@ def _add_outgoing_calls(world: World) -> None:
         answered_at=None, duration_s=None, to_number="+16285550123"
     )
     Call.unscoped.filter(pk=unknown.pk).update(ended_at=None)
+    _add_scheduled_calls(world, call)
     world.calls |= {"outgoing": call, "not allowed": refused, "unknown": unknown}
+
+
+def _add_scheduled_calls(world: World, call: Call) -> None:
+    """One that waits, with an attempt behind it, and one that was blocked."""
+    soon = timezone.now() + timedelta(hours=3)
+    common = {
+        "owner": world.alice.workspace,
+        "agent": world.rows["idle agent"],
+        "to_number": "+16285550123",
+        "scheduled_for": soon,
+        "due_at": soon,
+        "created_by": world.alice.user,
+    }
+    waiting = ScheduledCall.unscoped.create(
+        **common,
+        attempts_made=1,
+        next_attempt_at=soon,
+        variables={"patient_name": "Ada"},
+        detail="It is night there. Next time: Thu 26 Nov, 08:00.",
+    )
+    Call.unscoped.filter(pk=call.pk).update(scheduled_call=waiting, attempt=1)
+    world.rows["waiting"] = waiting
+    decision = dialling.decide_call(
+        world.rows["idle agent"], "+16285550123", timezone.now()
+    )
+    world.rows["blocked"] = ScheduledCall.unscoped.create(
+        **common,
+        status=ScheduledCall.Status.BLOCKED,
+        detail="The number was put on the do-not-contact list.",
+        decision=decision.as_json(),
+    )
 
 
 def _make_call(world: World, status: str, **fields) -> Call:

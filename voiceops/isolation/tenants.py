@@ -35,6 +35,7 @@ from telephony.models import (
     CarrierAccount,
     DoNotContact,
     Phone,
+    ScheduledCall,
     TestLine,
     Turn,
 )
@@ -187,6 +188,16 @@ def _special(model) -> dict:
         Phone: {
             "number": f"+999{secrets.randbelow(10**10):010}",
             "carrier_sid": f"PN{hexadecimal}",
+        },
+        # Not due before the run is over.
+        ScheduledCall: {
+            "lease_token": None,
+            "status": ScheduledCall.Status.PENDING,
+            "timezone": "",
+            "to_number": "+999",
+            "scheduled_for": now + NEVER_SILENT,
+            "due_at": now + NEVER_SILENT,
+            "next_attempt_at": now + NEVER_SILENT,
         },
         DoNotContact: {"number": f"+999{secrets.randbelow(10**10):010}"},
         # Open and sent: no background job mails it.

@@ -1,0 +1,177 @@
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone as clock
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import validate_time_zone
+from accounts.tenancy import OwnedModel, OwnedQuerySet, closed_manager
+from agents.limits import check_days, check_variables
+
+# After the first, second and every further attempt that reached nobody.
+RETRY_DELAYS = [timedelta(minutes=minutes) for minutes in (30, 60, 120)]
+# Whatever moves it: a call is not made a week after it was meant.
+LONGEST_WAIT = timedelta(days=7)
+HOUR_S = 3600
+
+
+class ScheduledCallQuerySet(OwnedQuerySet):
+    def due(self, at: datetime):
+        return self.filter(status=ScheduledCall.Status.PENDING, next_attempt_at__lte=at)
+
+    def in_flight(self):
+        return self.filter(status__in=ScheduledCall.IN_FLIGHT)
+
+
+class ScheduledCall(OwnedModel):
+    """An intent to call somebody; the only truth about when it is due.
+
+    Each attempt is a `Call`, numbered by `attempts_made`. `due_at` is when the next
+    attempt is meant, `next_attempt_at` when it is tried: later, if lines are busy.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("Pending")
+        DIALING = "dialing", _("Dialing")
+        IN_PROGRESS = "in-progress", _("In progress")
+        COMPLETED = "completed", _("Completed")
+        NO_ANSWER = "no-answer", _("No answer")
+        BUSY = "busy", _("Busy")
+        FAILED = "failed", _("Failed")
+        CANCELED = "canceled", _("Canceled")
+        BLOCKED = "blocked", _("Blocked")
+        EXPIRED = "expired", _("Expired")
+        UNKNOWN = "unknown", _("Unknown")
+
+    IN_FLIGHT = (Status.DIALING, Status.IN_PROGRESS)
+
+    agent = models.ForeignKey(
+        "agents.VoiceAgent", models.PROTECT, related_name="scheduled_calls"
+    )
+    to_number = models.CharField(_("number"), max_length=20)
+    scheduled_for = models.DateTimeField(_("time"))
+    variables = models.JSONField(default=dict, blank=True, validators=[check_variables])
+
+    # Where they differ from the number's zone and the agent's rules.
+    timezone = models.CharField(
+        _("their time zone"),
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+    )
+    window_start = models.TimeField(_("from"), null=True, blank=True)
+    window_end = models.TimeField(_("until"), null=True, blank=True)
+    window_days = models.JSONField(
+        _("on"), default=list, blank=True, validators=[check_days]
+    )
+
+    max_attempts = models.PositiveSmallIntegerField(
+        _("most attempts"),
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
+    )
+    retry_delay_s = models.PositiveIntegerField(
+        _("seconds between attempts"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(60), MaxValueValidator(3 * 24 * HOUR_S)],
+    )
+    retry_on_voicemail = models.BooleanField(
+        _("try again after a voicemail"), default=False
+    )
+    # An attempt that is later than that would ring at a time that nobody meant.
+    max_late_s = models.PositiveIntegerField(
+        _("seconds that an attempt may be late"),
+        default=4 * HOUR_S,
+        validators=[MinValueValidator(60), MaxValueValidator(24 * HOUR_S)],
+    )
+
+    status = models.CharField(max_length=12, choices=Status, default=Status.PENDING)
+    attempts_made = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField(null=True)
+    detail = models.CharField(max_length=200, blank=True)  # why it is as it is
+    decision = models.JSONField(null=True)  # what the calling rules said last
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    # Who is about to dial it, and until when that is believed.
+    lease_token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+
+    objects = closed_manager(ScheduledCallQuerySet)
+    unscoped = models.Manager.from_queryset(ScheduledCallQuerySet)()
+
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(window_start=None, window_end=None)
+                | Q(window_start__isnull=False, window_end__isnull=False),
+                name="a_scheduled_calls_window_has_both_ends",
+                violation_error_message=_("Say from when and until when."),
+            )
+        ]
+        indexes = [
+            models.Index(fields=["owner", "-id"]),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(status="pending"),
+                name="scheduled_calls_due",
+            ),
+            models.Index(
+                fields=["lease_until"],
+                condition=Q(status__in=["dialing", "in-progress"]),
+                name="scheduled_calls_in_flight",
+            ),
+            models.Index(fields=["lease_token"], name="scheduled_calls_by_lease"),
+        ]
+
+    def __str__(self):
+        return f"scheduled call {self.pk}"
+
+    def get_absolute_url(self):
+        return reverse("telephony:scheduled_call_detail", args=[self.pk])
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == self.Status.PENDING
+
+    @property
+    def gives_up_at(self) -> datetime:
+        return self.scheduled_for + LONGEST_WAIT
+
+    @property
+    def retry_delay(self) -> timedelta:
+        """How long after the latest attempt the next one is meant."""
+        if self.retry_delay_s:
+            return timedelta(seconds=self.retry_delay_s)
+        number = min(max(self.attempts_made, 1), len(RETRY_DELAYS))
+        return RETRY_DELAYS[number - 1]
+
+    def is_late(self, at: datetime) -> bool:
+        latest = self.due_at + timedelta(seconds=self.max_late_s)
+        return at > min(latest, self.gives_up_at)
+
+    def move(self, status: str, *, among: tuple[str, ...], **changes) -> bool:
+        """Become `status` if the row is in one of `among` and at this attempt.
+
+        False if it has moved on meanwhile. A lease is over with it.
+        """
+        standing = ScheduledCall.unscoped.filter(
+            pk=self.pk, status__in=among, attempts_made=self.attempts_made
+        )
+        changes |= {
+            "status": status,
+            "lease_token": None,
+            "lease_until": None,
+            "updated_at": clock.now(),
+        }
+        won = standing.update(**changes)
+        if won:
+            for name, value in changes.items():
+                setattr(self, name, value)
+        return bool(won)

@@ -1,0 +1,232 @@
+"""Dialling what is due. Beat only rings the bell: the row is the truth.
+
+A tick claims due rows in small batches, in turn for each carrier account, as leases. A
+task dials a batch, its rows side by side. Whoever dies with a lease loses it: the row
+is pending again, unless its call had been asked for, and then the call tells what
+becomes of it. Two bells, two deliveries of a task, or none for an hour do no harm.
+"""
+
+import logging
+import random
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from django.db import close_old_connections, connection, transaction
+from django.db.models import Exists, F, Min, OuterRef, Q
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from telephony import tasks
+from telephony.dialling.rules import Decision
+from telephony.models import Call, ScheduledCall
+from telephony.services import placing, scheduled
+
+Status = ScheduledCall.Status
+
+TICK_S = 3
+# A row is renewed before it is dialled, and dialling it takes less than that.
+LEASE = timedelta(seconds=60)
+ACCOUNTS_A_TICK = 100
+MOST_AT_ONCE = 300  # of one account, whatever its rate
+SIDE_BY_SIDE = 16
+# Between two tries of an attempt that found no line, no turn or no carrier.
+WAIT_FOR_LINE_S = (10, 20)
+FOLLOWED_A_TICK = 500
+
+logger = logging.getLogger(__name__)
+
+
+def tick(at: datetime) -> int:
+    """Whatever there is to do at this moment; how many rows were claimed."""
+    follow_ended()
+    release_dead(at)
+    claimed = 0
+    for account, quota in _accounts_due(at):
+        token = uuid.uuid4()
+        if count := claim(account, quota, token, at):
+            claimed += count
+            tasks.dial_batch.delay(str(token))
+    return claimed
+
+
+def follow_ended() -> None:
+    """What the end of a call could not tell its scheduled call: a process died."""
+    over = Call.unscoped.filter(
+        Q(ended_at__isnull=False) | Q(placement=Call.Placement.UNKNOWN),
+        scheduled_call__status__in=ScheduledCall.IN_FLIGHT,
+        attempt=F("scheduled_call__attempts_made"),
+    )
+    for call in over[:FOLLOWED_A_TICK]:
+        scheduled.follow(call)
+
+
+def release_dead(at: datetime) -> int:
+    """Take back the leases whose holders are dead; how many.
+
+    Where the carrier had been asked, the call tells what becomes of the row.
+    """
+    dead = ScheduledCall.unscoped.filter(status=Status.DIALING, lease_until__lt=at)
+    was_asked = Exists(
+        Call.unscoped.filter(
+            scheduled_call=OuterRef("pk"),
+            attempt=OuterRef("attempts_made"),
+            asked_at__isnull=False,
+        ).exclude(placement=Call.Placement.OPENED)
+    )
+    over = {"lease_token": None, "lease_until": None, "updated_at": now()}
+    dead.filter(was_asked).update(**over)
+    return dead.filter(~was_asked).update(status=Status.PENDING, **over)
+
+
+def _accounts_due(at: datetime) -> Iterable[tuple[uuid.UUID | None, int]]:
+    """The carrier accounts with due rows, the longest waiting first, and how many of
+    each may be claimed now: a tenant with thousands does not keep others waiting."""
+    account = F("agent__phone__carrier_account")
+    due = ScheduledCall.unscoped.due(at).annotate(account=account)
+    per_second = F("agent__phone__carrier_account__calls_per_second")
+    found = due.values("account", per_second=per_second)
+    waiting = found.annotate(since=Min("next_attempt_at")).order_by("since")
+    for row in waiting[:ACCOUNTS_A_TICK]:
+        yield row["account"], min(MOST_AT_ONCE, TICK_S * (row["per_second"] or 1))
+
+
+def claim(account, quota: int, token: uuid.UUID, at: datetime) -> int:
+    """Lease up to `quota` due rows of the account; how many. Nobody gets one twice."""
+    due = ScheduledCall.unscoped.due(at).filter(agent__phone__carrier_account=account)
+    with transaction.atomic():
+        rows = due.order_by("next_attempt_at", "pk")
+        if connection.features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True, of=("self",))
+        chosen = list(rows.values_list("pk", flat=True)[:quota])
+        # Elsewhere the condition decides: the row is pending still, or not ours.
+        pending = ScheduledCall.unscoped.filter(pk__in=chosen, status=Status.PENDING)
+        return pending.update(
+            status=Status.DIALING,
+            lease_token=token,
+            lease_until=at + LEASE,
+            updated_at=at,
+        )
+
+
+# -- One batch -------------------------------------------------------------------------
+
+
+def dial_batch(token: uuid.UUID) -> None:
+    """Dial the rows of a lease, side by side. A second delivery finds none left."""
+    leased = ScheduledCall.unscoped.filter(status=Status.DIALING, lease_token=token)
+    ids = list(leased.values_list("pk", flat=True))
+    if len(ids) <= 1:
+        for row_id in ids:
+            _dial(row_id, token)
+        return
+    with ThreadPoolExecutor(min(len(ids), SIDE_BY_SIDE)) as threads:
+        list(threads.map(lambda row_id: _dial_in_thread(row_id, token), ids))
+
+
+def _dial_in_thread(row_id, token: uuid.UUID) -> None:
+    try:
+        _dial(row_id, token)
+    finally:
+        close_old_connections()
+        connection.close()
+
+
+def _dial(row_id, token: uuid.UUID) -> None:
+    try:
+        dial(row_id, token, now())
+    except Exception:  # the other rows of the batch have a right to be dialled
+        logger.exception("scheduled call %s: not dialled", row_id)
+
+
+def dial(row_id, token: uuid.UUID, at: datetime) -> None:
+    """Make the next attempt of a leased row, or write down why not now."""
+    leased = ScheduledCall.unscoped.filter(
+        pk=row_id, status=Status.DIALING, lease_token=token
+    )
+    if not leased.update(lease_until=at + LEASE):
+        return  # somebody took it back
+    row = leased.select_related(
+        "owner",
+        "agent__owner",
+        "agent__phone__carrier_account",
+        "agent__prompt",
+        "agent__prompt_version",
+    ).first()
+    if row is None:
+        return
+    call = _attempt(row, at)
+    if call is None:
+        return
+    if placing.place(call.pk):
+        _let_go(row, token)
+        call.refresh_from_db()
+        scheduled.follow(call)
+    else:
+        wait = timedelta(seconds=random.uniform(*WAIT_FOR_LINE_S))
+        row.move(Status.PENDING, among=(Status.DIALING,), next_attempt_at=now() + wait)
+
+
+def _expire(row: ScheduledCall) -> None:
+    words = _("Its time went by before it could be dialled.")
+    if row.move(
+        Status.EXPIRED, among=(Status.DIALING,), detail=words, next_attempt_at=None
+    ):
+        scheduled.end_opened(row, Call.EndReason.NOT_PLACED, words)
+
+
+def _let_go(row: ScheduledCall, token: uuid.UUID) -> None:
+    """From now on the call tells what becomes of the row, not the lease."""
+    held = ScheduledCall.unscoped.filter(pk=row.pk, lease_token=token)
+    held.update(lease_token=None, lease_until=None)
+
+
+def _attempt(row: ScheduledCall, at: datetime) -> Call | None:
+    """The call to be placed; None where the rules say no or later, or it was placed."""
+    unfinished = Call.unscoped.filter(
+        scheduled_call=row, attempt=row.attempts_made, ended_at=None
+    ).first()
+    if unfinished is not None and unfinished.placement != Call.Placement.OPENED:
+        # Whoever asked for it died before writing that down.
+        row.move(Status.DIALING, among=(Status.DIALING,))
+        scheduled.follow(unfinished)
+        return None
+    if row.is_late(at):
+        _expire(row)
+        return None
+    call, decision = placing.open_attempt(row, unfinished, at)
+    if call is None:
+        _defer(row, decision, at)
+    elif call.has_ended:
+        scheduled.follow(call)
+        return None
+    return call
+
+
+def _defer(row: ScheduledCall, decision: Decision, at: datetime) -> None:
+    """Not now: when the rules say, or in a moment where only a line is missing."""
+    later = decision.later
+    changes = {"detail": decision.reason[:200], "decision": decision.as_json()}
+    if later is None or later <= at:
+        wait = timedelta(seconds=random.uniform(*WAIT_FOR_LINE_S))
+        changes["next_attempt_at"] = at + wait
+    elif later > row.gives_up_at:
+        _expire(row)
+        return
+    else:
+        changes |= {"due_at": later, "next_attempt_at": later}
+    row.move(Status.PENDING, among=(Status.DIALING,), **changes)
+
+
+def depth(at: datetime) -> dict:
+    """What waits, for operators: due rows, the oldest of them, and unknown ones."""
+    due = ScheduledCall.unscoped.due(at)
+    return {
+        "due": due.count(),
+        "oldest": due.aggregate(oldest=Min("next_attempt_at"))["oldest"],
+        "dialing": ScheduledCall.unscoped.in_flight().count(),
+        "unknown": Call.unscoped.filter(
+            placement=Call.Placement.UNKNOWN, ended_at=None
+        ).count(),
+    }

@@ -1,0 +1,183 @@
+"""Scheduled calls: made, changed and canceled by people; followed through attempts."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from telephony.dialling.rules import decide_number
+from telephony.dialling.rules import opening as opening_of
+from telephony.models import Call, ScheduledCall
+from telephony.services import dialling
+from telephony.services.dialling import Wishes
+
+Status, Reason = ScheduledCall.Status, Call.EndReason
+# What an attempt can end in after which another one makes sense.
+WORTH_ANOTHER = {Call.Status.BUSY, Call.Status.NO_ANSWER, Call.Status.FAILED}
+# The carrier would say the same again.
+FINAL = {Reason.REJECTED, Reason.REFUSED, Reason.HUNG_UP_HERE}
+
+
+class Refused(Exception):
+    """It cannot be scheduled like that: `str()` says why, `field` about what."""
+
+    def __init__(self, words: str, field: str | None = None):
+        super().__init__(words)
+        self.field = field
+
+
+class NotPending(Exception):
+    """It is being dialled, or over: it cannot be changed any more."""
+
+    def __str__(self):
+        return _("Only a call that is pending can be changed or canceled.")
+
+
+def wishes_of(row: ScheduledCall) -> Wishes:
+    return Wishes(row.timezone, row.window_start, row.window_end, row.window_days)
+
+
+def schedule(row: ScheduledCall, *, by: User | None, at: datetime) -> ScheduledCall:
+    """Store a new scheduled call, with when it is tried first. Raises Refused."""
+    row.created_by = by
+    _plan_first(row, at)
+    row.save(force_insert=True)
+    return row
+
+
+def change(row: ScheduledCall, changes: dict, *, at: datetime) -> ScheduledCall:
+    """Change a pending call. Raises NotPending and Refused."""
+    with transaction.atomic():
+        stored = ScheduledCall.unscoped.select_for_update(no_key=True).get(pk=row.pk)
+        if not stored.is_pending:
+            raise NotPending
+        for name, value in changes.items():
+            setattr(stored, name, value)
+        _plan_first(stored, at)
+        stored.save()
+    return stored
+
+
+def cancel(row: ScheduledCall, *, by: User | None) -> None:
+    """Never dial it. Raises NotPending."""
+    who = by.get_short_name() if by else ""
+    detail = _("Canceled by %(who)s") % {"who": who} if who else ""
+    with transaction.atomic():
+        if not row.move(
+            Status.CANCELED,
+            among=(Status.PENDING,),
+            detail=detail,
+            next_attempt_at=None,
+        ):
+            raise NotPending
+        end_opened(row, Reason.CANCELED, detail)
+
+
+def end_opened(row: ScheduledCall, reason: str, detail: str) -> None:
+    """End the attempt that the carrier has not been asked for, if there is one."""
+    opened = Call.unscoped.filter(
+        scheduled_call=row, placement=Call.Placement.OPENED, ended_at=None
+    )
+    for call in opened:
+        call.end_unplaced(Call.Status.CANCELED, reason, detail, at=now())
+
+
+def _plan_first(row: ScheduledCall, at: datetime) -> None:
+    if row.scheduled_for <= at:
+        raise Refused(_("This time is over."), "scheduled_for")
+    number = decide_number(_facts(row, at))
+    if not number.is_allowed:
+        raise Refused(number.reason, "to_number")
+    opens_at, words = opening(row, row.scheduled_for)
+    if opens_at is None:
+        raise Refused(words, "scheduled_for")
+    row.due_at = row.next_attempt_at = opens_at
+    row.detail = words
+
+
+def _facts(row: ScheduledCall, at: datetime):
+    return dialling.facts_of(row.agent, row.to_number, at, wishes_of(row))
+
+
+def opening(row: ScheduledCall, earliest: datetime) -> tuple[datetime | None, str]:
+    """When, from `earliest` on, an attempt may be made; and why not at once."""
+    finding = opening_of(_facts(row, earliest))
+    if finding.verdict == "passed":
+        return earliest, ""
+    return finding.later, finding.text[:200]
+
+
+# -- Following its attempts ------------------------------------------------------------
+
+
+def follow(call: Call) -> None:
+    """Let the scheduled call be as its latest attempt is. Safe to repeat."""
+    row = (
+        ScheduledCall.unscoped.select_related(
+            "owner", "agent__owner", "agent__phone__carrier_account", "agent__prompt"
+        )
+        .filter(pk=call.scheduled_call_id, attempts_made=call.attempt)
+        .first()
+    )
+    if row is None:
+        return
+    before: tuple[str, ...] = (*ScheduledCall.IN_FLIGHT, Status.UNKNOWN)
+    if call.end_reason == Reason.HUNG_UP_HERE:  # also while it waits for a line
+        before = (*before, Status.PENDING)
+    if call.has_ended:
+        _finish(row, call, before)
+    elif call.placement == Call.Placement.UNKNOWN:
+        words = _("The carrier's answer was lost: nobody knows whether it rang.")
+        row.move(Status.UNKNOWN, among=before, detail=words, next_attempt_at=None)
+    elif call.status == Call.Status.IN_PROGRESS:
+        row.move(Status.IN_PROGRESS, among=(Status.DIALING, Status.UNKNOWN))
+    elif row.status == Status.UNKNOWN:
+        row.move(Status.DIALING, among=(Status.UNKNOWN,), detail="")
+
+
+def _finish(row: ScheduledCall, call: Call, before: tuple[str, ...]) -> None:
+    words = str(call.get_end_reason_display())
+    if _deserves_another(row, call):
+        earliest = call.ended_at + row.retry_delay
+        opens_at, why = opening(row, earliest)
+        if opens_at is not None and opens_at <= row.gives_up_at:
+            row.move(
+                Status.PENDING,
+                among=before,
+                due_at=opens_at,
+                next_attempt_at=opens_at,
+                detail=why or words,
+            )
+            return
+    row.move(
+        _status_after(call), among=before, detail=words[:200], next_attempt_at=None
+    )
+
+
+def _status_after(call: Call) -> str:
+    if call.end_reason == Reason.REFUSED:
+        decided_by = (call.decision or {}).get("decided_by")
+        return Status.BLOCKED if decided_by == "do_not_contact" else Status.FAILED
+    return call.status
+
+
+def _deserves_another(row: ScheduledCall, call: Call) -> bool:
+    # Attempts that the carrier was never asked for do not count.
+    asked = Call.unscoped.filter(scheduled_call=row, asked_at__isnull=False)
+    if call.end_reason in FINAL or asked.count() >= row.max_attempts:
+        return False
+    return call.status in WORTH_ANOTHER
+
+
+def dial_again(row: ScheduledCall, *, at: datetime) -> bool:
+    """A person says that the last attempt never rang: try at once."""
+    return row.move(
+        Status.PENDING,
+        among=(Status.UNKNOWN, Status.CANCELED, Status.FAILED),
+        due_at=at,
+        next_attempt_at=at,
+        scheduled_for=max(row.scheduled_for, at - timedelta(days=1)),
+        detail=_("A person had it dialled again."),
+    )

@@ -1,0 +1,453 @@
+"""The engine: what is due is dialled once, whoever dies or repeats himself."""
+
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.utils.timezone import now
+
+from telephony import tasks, twilio
+from telephony.models import Call, CarrierAccount, Phone, ScheduledCall
+from telephony.services import (
+    do_not_contact,
+    due_calls,
+    lost_calls,
+    placing,
+    scheduled,
+)
+from telephony.tests.outgoing import (
+    BUSY,
+    CALLEE,
+    allow_always,
+    calls_at,
+    fail,
+    make_placing_number,
+)
+from tests.people import make_tenant
+from tests.processes import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Status, Placement = ScheduledCall.Status, Call.Placement
+WITHIN_S = 15
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(placing, "PAUSES_S", ())
+    monkeypatch.setattr(twilio._http, "timeout", 0.7)
+
+
+@pytest.fixture
+def bell(monkeypatch):
+    """The batches that a tick sends to the workers, kept instead."""
+    batches = []
+    monkeypatch.setattr(tasks.dial_batch, "delay", batches.append)
+    return batches
+
+
+@pytest.fixture
+def number(live, carrier):
+    return make_placing_number(carrier)
+
+
+@pytest.fixture
+def quiet_number(carrier, settings, db):
+    """Its calls are placed, and no callback ever finds us."""
+    settings.PUBLIC_BASE_URL = "http://127.0.0.1:9"
+    return make_placing_number(carrier)
+
+
+def make_due(number, to=CALLEE, *, late_s=1, **fields):
+    """A call whose time has come."""
+    at = now() - timedelta(seconds=late_s)
+    given = {"scheduled_for": at, "due_at": at, "next_attempt_at": at} | fields
+    return ScheduledCall.unscoped.create(
+        owner=number.phone.owner, agent=number.agent, to_number=to, **given
+    )
+
+
+def ring(bell, at=None):
+    """One tick, and the batches that come of it."""
+    due_calls.tick(at or now())
+    while bell:
+        due_calls.dial_batch(uuid.UUID(bell.pop(0)))
+
+
+def state(row):
+    row.refresh_from_db()
+    return row.status
+
+
+def attempts(row):
+    return list(Call.unscoped.filter(scheduled_call=row).order_by("attempt"))
+
+
+def wait_for(row, status):
+    wait_until(lambda: state(row) == status, WITHIN_S, f"the row is {status}")
+
+
+# -- The whole way ---------------------------------------------------------------------
+
+
+def test_due_call_is_dialled_talked_through_and_completed(number, bell, carrier, live):
+    row = make_due(number)
+
+    ring(bell)
+    wait_for(row, Status.COMPLETED)
+    live.wait_until_idle()
+
+    (call,) = attempts(row)
+    assert (call.attempt, call.status) == (1, "completed")
+    assert row.next_attempt_at is None
+    ring(bell)
+    assert len(calls_at(carrier, number)) == 1
+
+
+def test_call_that_nobody_takes_is_tried_again_and_shows_when(number, bell, carrier):
+    row = make_due(number, BUSY, max_attempts=2)
+
+    ring(bell)
+    wait_for(row, Status.PENDING)
+    (first,) = attempts(row)
+    assert row.next_attempt_at == first.ended_at + timedelta(minutes=30)
+    ring(bell)
+    assert len(attempts(row)) == 1  # it is not time yet
+    ScheduledCall.unscoped.filter(pk=row.pk).update(next_attempt_at=now(), due_at=now())
+    ring(bell)
+    wait_for(row, Status.BUSY)
+
+    assert [call.attempt for call in attempts(row)] == [1, 2]
+    assert row.next_attempt_at is None
+    assert len(calls_at(carrier, number, BUSY)) == 2
+
+
+def test_what_is_not_due_is_left_alone(quiet_number, bell):
+    row = make_due(quiet_number, late_s=-60)
+
+    ring(bell)
+
+    assert (state(row), attempts(row)) == (Status.PENDING, [])
+
+
+# -- At most once ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind", ["answer-lost", "500-after", "garbled", "close", "500"]
+)
+def test_lost_answer_is_never_dialled_again_by_itself(
+    kind, quiet_number, bell, carrier
+):
+    row = make_due(quiet_number)
+    fail(carrier, quiet_number, kind=kind, method="POST")
+
+    for seconds in range(0, 200, 10):
+        at = now() + timedelta(seconds=seconds)
+        ring(bell, at)
+        lost_calls.look(at)
+    due_calls.follow_ended()
+
+    rings = len(calls_at(carrier, quiet_number))
+    (call,) = attempts(row)
+    was_placed = kind not in ("close", "500")
+    assert rings == was_placed
+    assert call.placement == (Placement.PLACED if was_placed else Placement.UNKNOWN)
+    if not was_placed:
+        assert state(row) == Status.UNKNOWN
+
+
+def test_too_much_at_once_keeps_the_same_attempt(quiet_number, bell, carrier):
+    row = make_due(quiet_number)
+    fail(carrier, quiet_number, kind="429", method="POST")
+
+    ring(bell)
+    assert state(row) == Status.PENDING
+    assert [call.placement for call in attempts(row)] == [Placement.OPENED]
+    ring(bell, now() + timedelta(seconds=30))
+
+    (call,) = attempts(row)
+    assert call.placement == Placement.PLACED
+    assert len(calls_at(carrier, quiet_number)) == 1
+
+
+def test_task_delivered_twice_and_two_bells_ring_once(quiet_number, bell, carrier):
+    make_due(quiet_number)
+
+    due_calls.tick(now())
+    due_calls.tick(now())
+    (token,) = bell
+    due_calls.dial_batch(uuid.UUID(token))
+    due_calls.dial_batch(uuid.UUID(token))
+
+    assert len(calls_at(carrier, quiet_number)) == 1
+
+
+def test_worker_that_died_before_dialling_leaves_the_row_to_others(
+    quiet_number, bell, carrier
+):
+    row = make_due(quiet_number)
+    due_calls.tick(now())
+    (lost_batch,) = bell
+    bell.clear()
+
+    ring(bell)
+    assert (state(row), attempts(row)) == (Status.DIALING, [])
+    ring(bell, now() + timedelta(seconds=61))
+    due_calls.dial_batch(uuid.UUID(lost_batch))  # it was not dead, only slow
+
+    assert len(attempts(row)) == 1
+    assert len(calls_at(carrier, quiet_number)) == 1
+
+
+def test_worker_that_died_after_opening_leaves_the_same_attempt(
+    quiet_number, bell, carrier, monkeypatch
+):
+    row = make_due(quiet_number)
+    with monkeypatch.context() as patch:
+        patch.setattr(placing, "place", lambda call_id: 1 / 0)  # it dies here
+        ring(bell)
+    ring(bell, now() + timedelta(seconds=61))
+
+    (call,) = attempts(row)
+    assert call.placement == Placement.PLACED
+    assert len(calls_at(carrier, quiet_number)) == 1
+
+
+def test_worker_that_died_while_asking_is_settled_by_the_carrier(
+    quiet_number, bell, carrier, monkeypatch
+):
+    row = make_due(quiet_number)
+
+    def die_asking(call_id):
+        Call.unscoped.get(pk=call_id).begin_asking(now())
+        raise SystemError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(placing, "place", die_asking)
+        ring(bell)
+    for seconds in (61, 100, 160, 220):
+        ring(bell, now() + timedelta(seconds=seconds))
+        lost_calls.look(now() + timedelta(seconds=seconds))
+    due_calls.follow_ended()
+
+    assert state(row) == Status.UNKNOWN
+    assert len(attempts(row)) == 1
+    assert calls_at(carrier, quiet_number) == []
+
+
+def test_worker_that_slept_does_not_dial_by_old_rules(quiet_number, carrier):
+    row = make_due(quiet_number)
+    call, _decision = placing.open_attempt(row, None, now())
+    Call.unscoped.filter(pk=call.pk).update(last_event_at=now() - timedelta(seconds=55))
+
+    placing.place(call.pk)
+
+    assert calls_at(carrier, quiet_number) == []
+
+
+def test_end_that_nobody_passed_on_is_found_by_the_clock(quiet_number, bell):
+    row = make_due(quiet_number)
+    ring(bell)
+    Call.unscoped.filter(scheduled_call=row).update(
+        status="no-answer", end_reason="no_answer", ended_at=now()
+    )
+    assert state(row) == Status.DIALING
+
+    due_calls.follow_ended()
+
+    assert state(row) == Status.PENDING
+
+
+def test_rows_are_claimed_once_by_many_beats(quiet_number, bell):
+    rows = [make_due(quiet_number) for _ in range(20)]
+    tokens = []
+
+    def beat():
+        try:
+            token = uuid.uuid4()
+            account = quiet_number.account.pk
+            tokens.append((token, due_calls.claim(account, 7, token, now())))
+        finally:
+            connections.close_all()
+
+    beats = [threading.Thread(target=beat) for _ in range(6)]
+    for thread in beats:
+        thread.start()
+    for thread in beats:
+        thread.join()
+
+    leased = [
+        ScheduledCall.unscoped.filter(lease_token=token).count() for token, _ in tokens
+    ]
+    assert [count for _, count in tokens] == leased
+    assert sum(leased) <= len(rows)
+    assert max(leased) == 7
+
+
+# -- Rules at the moment of dialling ---------------------------------------------------
+
+
+def test_number_on_the_list_is_blocked_at_once_and_when_dialled(quiet_number, bell):
+    owner = quiet_number.phone.owner
+    waiting = make_due(quiet_number, late_s=-3600)
+    due = make_due(quiet_number, BUSY)
+
+    do_not_contact.add(owner=owner, number=CALLEE, reason="asked")
+    do_not_contact.add(owner=owner, number=BUSY)
+    ScheduledCall.unscoped.filter(pk=due.pk).update(
+        status=Status.PENDING, next_attempt_at=now()
+    )
+    ring(bell)
+
+    assert state(waiting) == Status.BLOCKED
+    assert state(due) == Status.BLOCKED
+    (call,) = attempts(due)
+    assert (call.end_reason, call.decision["decided_by"]) == (
+        "refused",
+        "do_not_contact",
+    )
+
+
+def test_closed_window_moves_the_attempt_to_its_opening(quiet_number, bell):
+    owner = quiet_number.phone.owner
+    in_two_hours = (now() + timedelta(hours=2)).replace(second=0, microsecond=0)
+    row = make_due(
+        quiet_number,
+        timezone="UTC",
+        window_start=in_two_hours.time(),
+        window_end=(in_two_hours + timedelta(hours=1)).time(),
+    )
+    assert owner is not None
+
+    ring(bell)
+
+    assert state(row) == Status.PENDING
+    assert row.next_attempt_at == row.due_at == in_two_hours
+    assert "Next time" in row.detail
+    assert attempts(row) == []
+
+
+def test_full_lines_wait_a_moment_and_the_cap_waits_for_the_next_day(
+    quiet_number, bell
+):
+    CarrierAccount.unscoped.filter(pk=quiet_number.account.pk).update(
+        max_concurrent_calls=2
+    )
+    first, second = make_due(quiet_number, late_s=2), make_due(quiet_number)
+
+    ring(bell)
+
+    # They are dialled side by side: either may have taken the line.
+    first, second = sorted((first, second), key=state)
+    assert (first.status, second.status) == (Status.DIALING, Status.PENDING)
+    wait = second.next_attempt_at - now()
+    assert timedelta(0) < wait < timedelta(seconds=30)
+    allow_always(quiet_number.phone.owner, calls_a_day=1)
+    ring(bell, now() + timedelta(seconds=30))
+    assert second.status == Status.PENDING
+    assert state(second) == Status.PENDING
+    assert (second.next_attempt_at.hour, second.next_attempt_at.minute) == (0, 0)
+
+
+def test_call_that_is_hours_late_expires_instead_of_ringing(quiet_number, bell):
+    row = make_due(quiet_number, late_s=5 * 3600)
+
+    ring(bell)
+
+    assert (state(row), attempts(row)) == (Status.EXPIRED, [])
+
+
+def test_agent_that_rests_fails_the_call_with_the_reason(quiet_number, bell):
+    row = make_due(quiet_number)
+    type(quiet_number.agent).unscoped.update(is_active=False)
+
+    ring(bell)
+
+    assert state(row) == Status.FAILED
+    (call,) = attempts(row)
+    assert call.decision["decided_by"] == "agent_active"
+
+
+# -- Fairness --------------------------------------------------------------------------
+
+
+def test_thousands_of_one_tenant_do_not_keep_another_waiting(carrier, bell, settings):
+    settings.PUBLIC_BASE_URL = "http://127.0.0.1:9"
+    big, small = make_placing_number(carrier), make_placing_number(carrier)
+    CarrierAccount.unscoped.filter(pk=big.account.pk).update(calls_per_second=1)
+    for _ in range(30):
+        make_due(big, late_s=100)
+    row = make_due(small)
+
+    due_calls.tick(now())
+
+    assert state(row) == Status.DIALING
+    claimed = ScheduledCall.unscoped.filter(owner=big.phone.owner)
+    assert claimed.filter(status=Status.DIALING).count() == due_calls.TICK_S
+
+
+# -- By hand ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unknown_row(quiet_number, bell, carrier):
+    """A scheduled call of which nobody knows whether it rang, and its tenant."""
+    tenant = make_tenant("owner")
+    for model in (CarrierAccount, Phone, type(quiet_number.agent)):
+        model.unscoped.update(owner=tenant.workspace)
+    for row in (quiet_number.account, quiet_number.phone, quiet_number.agent):
+        row.refresh_from_db()
+    allow_always(tenant.workspace)
+    row = make_due(quiet_number)
+    fail(carrier, quiet_number, kind="close", method="POST")
+    ring(bell)
+    for seconds in (61, 130):
+        lost_calls.look(now() + timedelta(seconds=seconds))
+    due_calls.follow_ended()
+    assert state(row) == Status.UNKNOWN
+    return tenant, row
+
+
+def test_person_has_an_unknown_call_dialled_again(unknown_row, bell, carrier):
+    tenant, row = unknown_row
+    (call,) = attempts(row)
+
+    tenant.client.post(
+        f"/calls/{call.pk}/settle", {"outcome": "again", "reason": "not in the log"}
+    )
+    assert state(row) == Status.PENDING
+    ring(bell)
+
+    first, second = attempts(row)
+    assert (first.end_reason, second.placement) == ("not_placed", Placement.PLACED)
+
+
+def test_person_says_that_nobody_answered_and_it_is_tried_later(unknown_row):
+    tenant, row = unknown_row
+    (call,) = attempts(row)
+
+    tenant.client.post(
+        f"/calls/{call.pk}/settle", {"outcome": "no-answer", "reason": "asked"}
+    )
+
+    assert state(row) == Status.PENDING
+    assert row.next_attempt_at > now() + timedelta(minutes=25)
+
+
+def test_canceling_ends_the_attempt_that_waits_for_a_line(quiet_number, bell, carrier):
+    row = make_due(quiet_number)
+    fail(carrier, quiet_number, kind="429", method="POST")
+    ring(bell)
+
+    row.refresh_from_db()
+    scheduled.cancel(row, by=None)
+    ring(bell, now() + timedelta(seconds=60))
+
+    assert state(row) == Status.CANCELED
+    assert [call.status for call in attempts(row)] == ["canceled"]
+    assert calls_at(carrier, quiet_number) == []
+    row.refresh_from_db()
+    with pytest.raises(scheduled.NotPending):
+        scheduled.cancel(row, by=None)
