@@ -61,6 +61,8 @@ AGENT = {
     "max_duration_s": 600,
     "end_call_phrases": ["Goodbye"],
     "end_call_message": "",
+    "recording_enabled": False,
+    "recording_notice": "This call is recorded.",
     "summary_enabled": True,
     "extraction_schema": {
         "type": "object",

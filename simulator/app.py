@@ -5,7 +5,7 @@ import asyncio
 from starlette.applications import Starlette
 from starlette.responses import Response
 
-from simulator import browser, console, control, messages, rest
+from simulator import browser, console, control, messages, recordings, rest
 from simulator.engine import Engine
 from simulator.faults import Faults
 from simulator.settings import Settings
@@ -22,6 +22,7 @@ def make_app(settings: Settings) -> Starlette:
         routes=[
             *rest.routes,
             *messages.routes,
+            *recordings.routes,
             *rest.account_routes,  # last: its pattern takes what the others left
             *control.routes,
             *browser.routes,

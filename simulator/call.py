@@ -11,7 +11,7 @@ from simulator.caller import Caller
 from simulator.changes import Changes
 from simulator.faults import Mischief
 from simulator.line import Line, Pace
-from simulator.sids import country
+from simulator.sids import country, make_sid
 from simulator.store import Store
 from simulator.webhooks import Answer, Courier, NoAnswer
 
@@ -81,6 +81,7 @@ class Call:
         self._held_back: list[dict[str, str]] = []
         self._posting = asyncio.Lock()
         self._postings: set[asyncio.Task] = set()
+        self._recordings: list[tuple[dict, Webhook]] = []
         self.last_seq = 0
 
     @property
@@ -161,6 +162,60 @@ class Call:
         self.emit("status", status=status)
         self._report(status)
         self.emit("ended", status=status, duration_s=duration_s, reason=reason)
+        self._finish_recordings()
+
+    def record(self, callback: Webhook) -> None:
+        """Record both sides from now on; `callback` is told when that is over."""
+        now = time.time()
+        row = self._store.insert(
+            "recordings",
+            sid=make_sid("RE"),
+            account_sid=self.row["account_sid"],
+            call_sid=self.sid,
+            status="in-progress",
+            created_at=now,
+            updated_at=now,
+        )
+        self._recordings.append((row, callback))
+        self.emit("note", message="The call is recorded")
+
+    def _finish_recordings(self) -> None:
+        for row, callback in self._recordings:
+            duration_s = math.ceil(time.time() - row["created_at"])
+            self._store.update(
+                "recordings", row["sid"], status="completed", duration_s=duration_s
+            )
+            if callback.url:
+                self._post(callback, self._recording_fields(row, duration_s))
+
+    def _recording_fields(self, row: dict, duration_s: int) -> dict[str, str]:
+        """What Twilio tells of a recording: neither From, To nor CallStatus."""
+        account_sid = row["account_sid"]
+        began = datetime.fromtimestamp(row["created_at"], UTC)
+        path = f"/{API_VERSION}/Accounts/{account_sid}/Recordings/{row['sid']}"
+        return {
+            "AccountSid": account_sid,
+            "CallSid": self.sid,
+            "RecordingSid": row["sid"],
+            "RecordingUrl": f"https://api.twilio.com{path}",
+            "RecordingStatus": "completed",
+            "RecordingDuration": str(duration_s),
+            "RecordingChannels": "2",
+            "RecordingStartTime": format_datetime(began),
+            "RecordingSource": "StartCallRecordingTwiML",
+            "RecordingTrack": "both",
+        }
+
+    def _post(self, webhook: Webhook, fields: dict[str, str]) -> None:
+        task = asyncio.create_task(self._post_once(webhook, fields))
+        self._postings.add(task)
+        task.add_done_callback(self._postings.discard)
+
+    async def _post_once(self, webhook: Webhook, fields: dict[str, str]) -> None:
+        try:
+            await self.send(webhook, fields)
+        except NoAnswer as exc:
+            self.emit("error", code=11200, message=f"recording callback: {exc}")
 
     async def reports_sent(self) -> None:
         """Wait until every callback was delivered or given up."""

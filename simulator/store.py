@@ -48,9 +48,13 @@ CREATE INDEX IF NOT EXISTS messages_of_account ON messages (account_sid, to_numb
 CREATE TABLE IF NOT EXISTS opt_outs (
     our_number TEXT NOT NULL, their_number TEXT NOT NULL,
     PRIMARY KEY (our_number, their_number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recordings (
+    sid TEXT PRIMARY KEY, account_sid TEXT NOT NULL, call_sid TEXT NOT NULL,
+    status TEXT NOT NULL, duration_s INTEGER, created_at REAL NOT NULL,
+    updated_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS callees (number TEXT PRIMARY KEY, plan TEXT NOT NULL);
 """
-TABLES = {"accounts", "numbers", "calls", "messages"}
+TABLES = {"accounts", "numbers", "calls", "messages", "recordings"}
 
 
 class NumberTaken(Exception):
@@ -138,6 +142,9 @@ class Store:
             "UPDATE accounts SET auth_token = ? WHERE sid = ?",
             (auth_token, account_sid),
         )
+
+    def delete_recording(self, sid: str) -> None:
+        self._db.execute("DELETE FROM recordings WHERE sid = ?", (sid,))
 
     def numbers_of(self, account_sid: str) -> list[dict]:
         return self.rows("numbers", {"account_sid": account_sid})[::-1]

@@ -1,7 +1,7 @@
 """TwiML as values: text in, verbs and warnings out. Pure.
 
 What Twilio does not have (its error 12200) is named in the warnings; what it has and
-this carrier does not act out (Record, Enqueue, Start …) in the notes. Source: Twilio's
+this carrier does not act out (Record, Enqueue, Stream …) in the notes. Source: Twilio's
 TwiML reference, by way of its Python SDK.
 """
 
@@ -84,7 +84,26 @@ class Connect:
     method: str = "POST"
 
 
-Verb = Say | Play | Pause | Gather | Redirect | Hangup | Reject | Dial | Connect
+@dataclass(frozen=True)
+class StartRecording:
+    """Start with a Recording in it: from now on to the end of the call."""
+
+    callback: str = ""
+    method: str = "POST"
+
+
+Verb = (
+    Say
+    | Play
+    | Pause
+    | Gather
+    | Redirect
+    | Hangup
+    | Reject
+    | Dial
+    | Connect
+    | StartRecording
+)
 
 
 @dataclass(frozen=True)
@@ -144,6 +163,8 @@ class _Reader:
                 return self._dial(element, given)
             case "Connect":
                 return self._connect(element, given)
+            case "Start":
+                return self._start(element)
         self._unknown(element)
         return None
 
@@ -211,6 +232,19 @@ class _Reader:
             parameters=parameters,
             action=given.get("action"),
             method=given.get("method", "POST"),
+        )
+
+    def _start(self, element) -> StartRecording | None:
+        recording = element.find("Recording")
+        for child in element:
+            if child is not recording:
+                self._unknown(child)
+        if recording is None:
+            return None
+        given = self._attributes(recording)
+        return StartRecording(
+            callback=given.get("recordingStatusCallback", ""),
+            method=given.get("recordingStatusCallbackMethod", "POST"),
         )
 
     def _attributes(self, element) -> dict[str, str]:

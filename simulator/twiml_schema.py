@@ -30,6 +30,11 @@ ATTRIBUTES = {
         " machineDetectionTimeout machineDetectionSpeechThreshold"
         " machineDetectionSpeechEndThreshold machineDetectionSilenceTimeout"
     ),
+    "Start": _names(""),
+    "Recording": _names(
+        "recordingStatusCallback recordingStatusCallbackMethod"
+        " recordingStatusCallbackEvent trim track channels"
+    ),
     "Connect": _names("action method"),
     "Parameter": _names("name value"),
     "Language": _names(
@@ -54,7 +59,7 @@ ATTRIBUTES = {
     ),
 }
 KNOWN_BUT_NOT_PLAYED = _names(
-    "Record Enqueue Leave Sms Pay Refer Prompt Start Stop Stream Recording Siprec"
+    "Record Enqueue Leave Sms Pay Refer Prompt Stop Stream Siprec"
     " Transcription Conference Queue Client Sip Sim Application Message Echo AiSession"
     " Assistant VirtualAgent"
 )

@@ -48,6 +48,9 @@ class Walk:
             if isinstance(verb, twiml.Say | twiml.Play | twiml.Pause):
                 await self._prompt(verb, yields_to=NOTHING)
                 continue
+            if isinstance(verb, twiml.StartRecording):
+                self._call.record(Webhook(verb.callback, verb.method))
+                continue
             step = await self._perform(verb)
             if step is not None:
                 return step

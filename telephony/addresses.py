@@ -8,9 +8,13 @@ from django.urls import reverse
 RELAY_PATH = "/webhooks/twilio/relay/"  # a WebSocket, so not among Django's routes
 
 
+def public_url(path: str) -> str:
+    return settings.PUBLIC_BASE_URL + path
+
+
 def webhook_url(name: str, *args, **query) -> str:
     """The public address of `webhooks:<name>`."""
-    address = settings.PUBLIC_BASE_URL + reverse(f"webhooks:{name}", args=args)
+    address = public_url(reverse(f"webhooks:{name}", args=args))
     return f"{address}?{urlencode(query)}" if query else address
 
 

@@ -17,6 +17,7 @@ from agents.prompts import placeholders, render, with_preamble
 from agents.tools import Toolbox
 from telephony import words
 from telephony.models import Call
+from telephony.services import recordings
 from telephony.transcripts import other_party
 
 # What the model is shown of a call: a long one must not make every turn slower, dearer
@@ -43,13 +44,11 @@ def settings_of(
     with override(agent.language or None):
         facts = _facts(call, at)
         return dialogue.Settings(
-            greeting=_filled(agent.greeting, facts).strip(),
+            greeting=_greeting(call, facts),
             instructions=with_preamble(_filled(_prompt_text_of(call), facts)),
             end_call_phrases=tuple(str(phrase) for phrase in agent.end_call_phrases),
             end_call_message=_filled(agent.end_call_message, facts),
-            caller_speaks_first=(
-                agent.greeting_mode == VoiceAgent.GreetingMode.CALLER_FIRST
-            ),
+            caller_speaks_first=not _greeting(call, facts),
             dtmf=agent.dtmf_detection,
             silence_message=str(words.STILL_THERE),
             filler=str(words.FILLER),
@@ -82,9 +81,16 @@ def _prompt_text_of(call: Call) -> str:
 
 def greeting_of(call: Call, *, at: datetime) -> str:
     """What the carrier says when it has answered; nothing if the caller begins."""
-    if call.agent.greeting_mode == VoiceAgent.GreetingMode.CALLER_FIRST:
-        return ""
-    return _filled(call.agent.greeting, _facts(call, at)).strip()
+    return _greeting(call, _facts(call, at))
+
+
+def _greeting(call: Call, facts: dict[str, str]) -> str:
+    """The first words; that the call is recorded is said also if the caller begins."""
+    agent = call.agent
+    notice = agent.recording_notice if recordings.recording_url(call) else ""
+    is_first = agent.greeting_mode == VoiceAgent.GreetingMode.AGENT_FIRST
+    greeting = agent.greeting if is_first else ""
+    return _filled(f"{notice} {greeting}", facts).strip()
 
 
 def provider_of(agent: VoiceAgent) -> llm.Provider:

@@ -6,7 +6,7 @@ or not, so only documented ones are used here.
 
 import textwrap
 
-from twilio.twiml.voice_response import Connect, Gather, VoiceResponse
+from twilio.twiml.voice_response import Connect, Gather, Start, VoiceResponse
 
 from agents.models import VoiceAgent
 from telephony.words import speakable
@@ -67,6 +67,21 @@ def listen(
     response.append(gather)
     response.redirect(silence_url, method="POST")
     return response.to_xml()
+
+
+def recorded(document: str, *, status_url: str) -> str:
+    """The same document, with the recording begun first, which is how Twilio wants it:
+    what is asked for when a call is placed is ignored with a ConversationRelay.
+    """
+    start = Start()
+    start.recording(
+        channels="dual",
+        recording_status_callback=status_url,
+        recording_status_callback_method="POST",
+        recording_status_callback_event="in-progress completed absent",
+    )
+    begins = f"<Response>{start.to_xml(xml_declaration=False)}"
+    return document.replace("<Response>", begins, 1)
 
 
 def wait(url: str) -> str:

@@ -9,6 +9,7 @@ from telephony.views import (
     do_not_contact,
     outgoing,
     phones,
+    recordings,
     scheduled,
     testing,
 )
@@ -53,6 +54,7 @@ CALLS = [
     path("calls/<uuid:pk>/hang-up", outgoing.call_hang_up, name="call_hang_up"),
     path("calls/<uuid:pk>/settle", outgoing.call_settle, name="call_settle"),
     path("calls/<uuid:pk>", calls.call_detail, name="call_detail"),
+    path("calls/<uuid:pk>/recording", recordings.call_recording, name="call_recording"),
     path("calls/<uuid:pk>/analyze", calls.call_analyze, name="call_analyze"),
     path("calls/by-sid/<str:sid>", calls.call_by_sid, name="call_by_sid"),
     path("voice-agents/<uuid:pk>/calls", calls.agent_calls, name="agent_calls"),

@@ -14,4 +14,5 @@ urlpatterns = [
     path("calls/<uuid:call_id>/gather", webhooks.gather_turn, name="gather"),
     path("calls/<uuid:call_id>/relay-ended", webhooks.relay_ended, name="relay_ended"),
     path("calls/<uuid:call_id>/status", webhooks.call_status, name="call_status"),
+    path("calls/<uuid:call_id>/recording", webhooks.recording, name="recording"),
 ]

@@ -21,12 +21,13 @@ from telephony.forms.webhooks import (
     CALL_SID,
     FallbackForm,
     GatherForm,
+    RecordingForm,
     RelayEndedForm,
     StatusForm,
     VoiceForm,
 )
 from telephony.models import Call
-from telephony.services import calls
+from telephony.services import calls, recordings
 from telephony.signatures import signed_by_twilio
 
 REFUSALS = {
@@ -118,6 +119,11 @@ def _answering(request, line):
 def _opening(call):
     if call.agent is None:
         return twiml.hang_up(str(REFUSALS.get(call.end_reason, words.NOBODY_ANSWERS)))
+    begins, status_url = _beginning(call), recordings.recording_url(call)
+    return twiml.recorded(begins, status_url=status_url) if status_url else begins
+
+
+def _beginning(call):
     if call.transport == VoiceAgent.Transport.GATHER:
         return _gathering(call, gather.open_call(call))
     return _connecting(call, session.greeting_of(call, at=call.started_at))
@@ -299,6 +305,26 @@ def call_status(request, call):
     if not form.is_valid():
         return HttpResponse(status=400)
     _record(call, form.cleaned_data)
+    return HttpResponse(status=204)
+
+
+@csrf_exempt
+@require_POST
+@signed_by_twilio(signed_call)
+@about_this_call
+def recording(request, call):
+    """How the recording of a call is getting on. Its address is not believed."""
+    form = RecordingForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=400)
+    given = form.cleaned_data
+    recordings.record_recording(
+        call,
+        sid=given["RecordingSid"],
+        status=given["RecordingStatus"],
+        duration_s=given["RecordingDuration"],
+        channels=given["RecordingChannels"],
+    )
     return HttpResponse(status=204)
 
 

@@ -71,6 +71,7 @@ canonical = [
     path("calls", calls.CallListView.as_view()),
     path("calls/active", calls.ActiveCallListView.as_view()),
     path("calls/<str:call_sid>", calls.CallView.as_view()),
+    path("calls/<str:call_sid>/recording", calls.CallRecordingView.as_view()),
     path("calls/<str:call_sid>/hangup", calls.CallHangUpView.as_view()),
     path("calls/<str:call_sid>/analyze", calls.CallAnalyzeView.as_view()),
     path("scheduled-calls", scheduled.ScheduledCallListView.as_view()),

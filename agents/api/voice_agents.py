@@ -60,6 +60,8 @@ class VoiceAgentSerializer(AgentSerializer):
             "max_duration_s",
             "end_call_phrases",
             "end_call_message",
+            "recording_enabled",
+            "recording_notice",
             "summary_enabled",
             "extraction_schema",
             "window_start",

@@ -77,6 +77,8 @@ class VoiceAgentForm(BasicVoiceAgentForm):
             "max_duration_s",
             "end_call_phrases",
             "end_call_message",
+            "recording_enabled",
+            "recording_notice",
             "summary_enabled",
             "window_start",
             "window_end",

@@ -143,6 +143,18 @@ class VoiceAgent(Agent):
         blank=True,
         help_text=_("Said before the agent hangs up; empty for nothing more."),
     )
+    recording_enabled = models.BooleanField(
+        _("record calls"),
+        default=False,
+        help_text=_("Both sides, kept by the carrier. Ask what the law wants of you."),
+    )
+    recording_notice = models.CharField(
+        _("recording notice"),
+        max_length=300,
+        blank=True,
+        default="This call is recorded.",
+        help_text=_("Said before anything else in every call that is recorded."),
+    )
     summary_enabled = models.BooleanField(_("summarize every call"), default=True)
     extraction_schema = models.JSONField(
         _("extraction schema"), default=dict, blank=True, validators=[check_schema]

@@ -68,7 +68,7 @@ def test_parse_reads_a_relay_with_its_parameters():
 def test_parse_warns_of_what_twilio_does_not_have():
     document = parse(
         "<Response><Say voise='a'>Hi</Say><Connect><ConversationRelay url='wss://a'"
-        " interruptable='any'/></Connect><Start><Recording/></Start><Shout/></Response>"
+        " interruptable='any'/></Connect><Start><Stream/></Start><Shout/></Response>"
     )
 
     assert document.warnings == (
@@ -76,7 +76,7 @@ def test_parse_warns_of_what_twilio_does_not_have():
         "ConversationRelay has no attribute 'interruptable'",
         "<Shout> is not known here",
     )
-    assert document.notes == ("<Start> is not acted out by this simulator",)
+    assert document.notes == ("<Stream> is not acted out by this simulator",)
     assert document.has_unknown_verb is True
 
 

@@ -10,6 +10,7 @@ from django.http import Http404
 from django.utils.timezone import now
 from django_filters import rest_framework as filters
 from django_filters.utils import translate_validation
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.permissions import SAFE_METHODS
@@ -22,10 +23,12 @@ from agents.api.base import Variables
 from agents.models import VoiceAgent
 from agents.outcomes import Outcome
 from telephony import twilio
+from telephony.addresses import public_url
 from telephony.api import examples
 from telephony.models import AfterCall, Call, CallCost, CallEvent, Phone, Turn
-from telephony.services import after_call, history, placing
+from telephony.services import after_call, history, placing, recordings
 from telephony.services.carrier import InvalidNumber, e164
+from telephony.sound import sound_of
 from voiceops.api import CarrierProblem, Conflict
 from voiceops.api_schema import shown_as
 
@@ -186,6 +189,10 @@ class CallSerializer(serializers.ModelSerializer):
         help_text="Valid by the agent's `extraction_schema`; null if there is none.",
     )
 
+    recording_url = serializers.SerializerMethodField(
+        help_text="Where the sound of the call is, with your token; null: nowhere."
+    )
+
     class Meta:
         model = Call
         fields = [
@@ -214,9 +221,16 @@ class CallSerializer(serializers.ModelSerializer):
             "extracted",
             "cost",
             "currency",
+            "recording_url",
             "created_at",
             "updated_at",
         ]
+
+    def get_recording_url(self, call) -> str | None:
+        """A list has read all `sounds` at once."""
+        sounds = getattr(call, "sounds", None)
+        has_sound = recordings.to_hear(call) if sounds is None else sounds
+        return public_url(f"/api/calls/{call.pk}/recording") if has_sound else None
 
 
 @shown_as(answer=examples.CALL_DETAIL)
@@ -289,7 +303,8 @@ class CallListView(PlacesCalls, OwnedView, generics.ListAPIView):
     filters = frozenset(CallFilter.base_filters)
 
     def get_queryset(self):
-        return super().get_queryset().select_related("after_call")
+        calls = super().get_queryset().select_related("after_call")
+        return recordings.with_sounds(calls)
 
     def filter_queryset(self, queryset):
         """What an index finds; the rest is a `search`, which the pages carry out."""
@@ -350,7 +365,8 @@ class ActiveCallListView(OwnedView, generics.ListAPIView):
     serializer_class = CallSerializer
 
     def get_queryset(self):
-        return super().get_queryset().in_progress().select_related("after_call")
+        calls = super().get_queryset().in_progress().select_related("after_call")
+        return recordings.with_sounds(calls)
 
     @extend_schema(
         operation_id="call_active",
@@ -389,6 +405,26 @@ class CallView(NamedCallView, generics.RetrieveAPIView):
     )
     def get(self, request, *args, **kwargs):
         return super().get(request, *args, **kwargs)
+
+
+class CallRecordingView(NamedCallView):
+    problem_codes = {"GET": ["502"]}
+
+    def get_queryset(self):
+        return super().get_queryset().select_related("carrier_account")
+
+    @extend_schema(
+        operation_id="call_recording",
+        summary="Hear a call",
+        description="The sound of the call as the carrier keeps it, a WAV file of two "
+        "channels: the other party, the agent. 404 where nothing was recorded.",
+        responses={(200, "audio/wav"): OpenApiTypes.BINARY},
+    )
+    def get(self, request, call_sid):
+        try:
+            return sound_of(self.get_object())
+        except twilio.CarrierError as error:
+            raise CarrierProblem(str(error)) from error
 
 
 class CallAnalyzeView(NamedCallView):

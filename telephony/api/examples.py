@@ -62,6 +62,7 @@ CALL = {
     "extracted": {"name": "Amara Okafor", "is_patient": True},
     "cost": "0.018200",
     "currency": "USD",
+    "recording_url": None,
 } | TIMES
 CALL_DETAIL = CALL | {
     "costs": [

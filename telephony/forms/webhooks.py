@@ -6,10 +6,11 @@ from email.utils import parsedate_to_datetime
 from django import forms
 from django.utils.timezone import now
 
-from telephony.models import Call
+from telephony.models import Call, Recording
 from telephony.words import speakable
 
 CALL_SID = r"^CA[0-9a-f]{32}$"
+RECORDING_SID = r"^RE[0-9a-f]{32}$"
 MAX_SPEECH_CHARACTERS = 5000
 MAX_INTEGER = 2**31 - 1
 
@@ -77,6 +78,19 @@ class StatusForm(forms.Form):
     SequenceNumber = _count()
     CallDuration = _count()
     Timestamp = CarrierTime()
+
+
+class RecordingForm(forms.Form):
+    """How a recording is getting on. -1 seconds: it has not ended."""
+
+    RecordingSid = forms.RegexField(RECORDING_SID)
+    RecordingStatus = forms.ChoiceField(choices=Recording.Status.choices)
+    RecordingDuration = forms.IntegerField(max_value=MAX_INTEGER, required=False)
+    RecordingChannels = forms.IntegerField(min_value=1, max_value=2, required=False)
+
+    def clean_RecordingDuration(self):
+        duration_s = self.cleaned_data["RecordingDuration"]
+        return None if duration_s is None or duration_s < 0 else duration_s
 
 
 class RelayEndedForm(forms.Form):

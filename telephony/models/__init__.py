@@ -11,6 +11,7 @@ from telephony.models.calls import (
 )
 from telephony.models.costs import CallCost
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
+from telephony.models.recordings import Recording
 from telephony.models.scheduled import ScheduledCall
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "DoNotContact",
     "Phone",
     "ScheduledCall",
+    "Recording",
     "TestLine",
     "Turn",
 ]

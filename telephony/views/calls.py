@@ -16,7 +16,7 @@ from hooks.models import Delivery
 from telephony.forms.calls import CallFilterForm
 from telephony.forms.outgoing import SettleForm
 from telephony.models import Call, CallEvent, Turn
-from telephony.services import after_call, history
+from telephony.services import after_call, history, recordings
 from telephony.transcripts import timeline, typical_ms
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.ids import made_at
@@ -106,6 +106,7 @@ def call_detail(request, pk):
         "is_final": is_final,
         "after_call": after,
         "costs": call.costs.for_owner(request.workspace),
+        "recording": recordings.to_hear(call),
         "deliveries": Delivery.objects.for_owner(request.workspace)
         .filter(call=call)
         .select_related("endpoint")
