@@ -246,7 +246,11 @@ class DeliveryListView(DeliveriesOfOne, generics.ListAPIView):
     filterset_class = DeliveryFilter
     filters = frozenset(DeliveryFilter.base_filters)
 
-    @extend_schema(operation_id="webhook_deliveries", summary="List its deliveries")
+    @extend_schema(
+        operation_id="webhook_deliveries",
+        summary="List its deliveries",
+        description="Each message that was to be sent, newest first.",
+    )
     def get(self, request, *args, **kwargs):
         return super().get(request, *args, **kwargs)
 
@@ -274,6 +278,7 @@ class ReplayView(DeliveriesOfOne):
         request=None,
         responses={202: DeliverySerializer},
     )
+    @idempotent(within=transaction.atomic)
     def post(self, request, webhook_id, delivery_id):
         delivery = self.get_object()
         with services_refuse():
@@ -283,6 +288,7 @@ class ReplayView(DeliveriesOfOne):
         return Response(self.get_serializer(delivery).data, status=202)
 
 
+@shown_as(answer=examples.REPLAYED)
 class ReplayedSerializer(serializers.Serializer):
     count = serializers.IntegerField(help_text="How many are sent again.")
 
@@ -298,6 +304,7 @@ class ReplayDeadView(EndpointActionView):
         request=None,
         responses={202: ReplayedSerializer},
     )
+    @idempotent(within=transaction.atomic)
     def post(self, request, webhook_id):
         endpoint = self.get_object()
         with services_refuse():
@@ -317,6 +324,7 @@ class TestView(EndpointActionView):
         request=None,
         responses={202: DeliverySerializer},
     )
+    @idempotent(within=transaction.atomic)
     def post(self, request, webhook_id):
         with services_refuse():
             delivery = services.send_test(self.get_object())

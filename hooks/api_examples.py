@@ -16,6 +16,7 @@ ENDPOINT = {
 } | TIMES
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENDPOINT_WITH_SECRET = ENDPOINT | {"secret": SECRET}
+REPLAYED = {"count": 3}
 DELIVERY = {
     "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d21",
     "message_id": "msg_01930c7e2b6a7c119d7e5f0a3c1b2d21",

@@ -440,6 +440,7 @@ class CallAnalyzeView(NamedCallView):
         request=None,
         responses={202: CallDetailSerializer},
     )
+    @idempotent(within=transaction.atomic)
     def post(self, request, call_sid):
         call = self.get_object()
         if not call.has_ended:

@@ -24,12 +24,13 @@ def operations(schema):
 
 
 def contents(operation):
-    """`(what, content)` of the request and of each answer with a body."""
+    """`(what, content)` of the request and of each answer with a body of JSON."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
         yield "request", content
     for status, answer in operation["responses"].items():
-        for content in answer.get("content", {}).values():
-            yield status, content
+        for media_type, content in answer.get("content", {}).items():
+            if not media_type.startswith("audio/"):
+                yield status, content
 
 
 def examples(content):
