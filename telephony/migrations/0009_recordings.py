@@ -11,7 +11,7 @@ import voiceops.ids
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_audit_log"),
-        ("telephony", "0007_costs"),
+        ("telephony", "0008_scheduled_calls"),
     ]
 
     operations = [
