@@ -378,6 +378,7 @@ class AuditEntry(OwnedModel):
         DEACTIVATED = "deactivated", _("deactivated")
         REVOKED = "revoked", _("revoked")
         POINTED = "pointed", _("pointed here again")
+        TESTED = "tested", _("tested")
         PLACED = "placed", _("placed")
         CANCELED = "canceled", _("canceled")
         PAUSED = "paused", _("paused")

@@ -15,7 +15,7 @@ class Action(TextChoices):
     READ = "read", _("See everything in the workspace")
     WRITE = (
         "write",
-        _("Make, change and delete agents, prompts and numbers; make test calls"),
+        _("Make, change and delete agents, prompts, tools and numbers; make tests"),
     )
     PLACE_CALLS = (
         "place_calls",

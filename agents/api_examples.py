@@ -2,6 +2,7 @@
 
 TIMES = {"created_at": "2026-03-01T12:00:00Z", "updated_at": "2026-03-01T12:00:00Z"}
 PROMPT_ID = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d05"
+TOOL_ID = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0a"
 PHONE_ID = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d06"
 
 NEW_PROMPT = {
@@ -39,6 +40,7 @@ NEW_AGENT = {
     "prompt_id": PROMPT_ID,
     "variables": {"company": "Brightside Dental"},
     "transport": "stream",
+    "tools": ["end_call", TOOL_ID],
 }
 AGENT = {
     "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
@@ -111,3 +113,31 @@ MESSAGE_AGENT = {
 ACTIVATED_MESSAGE_AGENT = MESSAGE_AGENT | {
     "deactivated": ["01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0b"]
 }
+
+NEW_TOOL = {
+    "name": "find_order",
+    "description": "Finds an order by its number and tells when it arrives.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "number": {"type": "string", "description": "The order's number."}
+        },
+        "required": ["number"],
+    },
+    "method": "GET",
+    "url": "https://shop.example.com/orders/{number}",
+    "headers": {"Accept-Language": "en"},
+    "secret_headers": {"Authorization": "Bearer 3f9c"},
+    "timeout_s": 5,
+    "meanwhile": "One moment, I am looking it up.",
+}
+TOOL = {
+    "id": TOOL_ID,
+    **{name: value for name, value in NEW_TOOL.items() if name != "secret_headers"},
+    "secret_header_names": ["Authorization"],
+    "last_used_at": "2026-03-01T12:00:00Z",
+    "last_status": "ok",
+    "is_deleted": False,
+} | TIMES
+TOOL_TEST = {"arguments": {"number": "4711"}}
+TOOL_TESTED = {"status": "ok", "text": '{"arrives": "2026-03-04"}', "elapsed_ms": 240}

@@ -28,6 +28,7 @@ DAY_NAMES = {
     "sat": _("Saturday"),
     "sun": _("Sunday"),
 }
+MAX_TOOLS = 30  # more confuse a model, and each is told to it at every turn
 
 START = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 END = re.compile(rf"{START.pattern}|24:00")

@@ -8,7 +8,7 @@ from accounts import api as accounts
 from accounts import api_audit as audit
 from accounts import api_deleted as deleted
 from accounts import api_teams as teams
-from agents.api import message_agents, prompts, voice_agents
+from agents.api import message_agents, prompts, tools, voice_agents
 from hooks import api as hooks
 from telephony.api import calls, carrier, do_not_contact, scheduled
 from voiceops.api_errors import UnknownAddress
@@ -63,6 +63,9 @@ canonical = [
     path("prompts/<uuid:prompt_id>", prompts.PromptView.as_view()),
     path("prompts/<uuid:prompt_id>/versions", prompts.PromptVersionListView.as_view()),
     path("prompts/<uuid:prompt_id>/preview", prompts.PromptPreviewView.as_view()),
+    path("tools", tools.ToolListView.as_view()),
+    path("tools/<uuid:tool_id>", tools.ToolView.as_view()),
+    path("tools/<uuid:tool_id>/test", tools.ToolTestView.as_view()),
     path("carrier-accounts", carrier.CarrierAccountListView.as_view()),
     path("carrier-accounts/<uuid:pk>", carrier.CarrierAccountView.as_view()),
     path("phones", carrier.PhoneListView.as_view()),

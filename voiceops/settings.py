@@ -385,6 +385,7 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStatus": "hooks.models.Delivery.Status",
         "WebhookEvent": "hooks.models.Event",
         "AnalysisStatus": "telephony.models.AfterCall.Analysis",
+        "ToolStatus": "agents.models.Tool.Status",
         "Role": "accounts.permissions.Role",
         "AssignableRole": "accounts.permissions.ASSIGNABLE_CHOICES",
     },

@@ -41,11 +41,11 @@ class Tool(SoftDeleteModel):
     audited_as = "tool", _("Tool")
 
     class Method(models.TextChoices):
-        GET = "GET"
-        POST = "POST"
-        PUT = "PUT"
-        PATCH = "PATCH"
-        DELETE = "DELETE"
+        GET = "GET", "GET"
+        POST = "POST", "POST"
+        PUT = "PUT", "PUT"
+        PATCH = "PATCH", "PATCH"
+        DELETE = "DELETE", "DELETE"
 
     class Status(models.TextChoices):
         OK = "ok", _("Worked")
@@ -126,6 +126,12 @@ class Tool(SoftDeleteModel):
     @secret_headers.setter
     def secret_headers(self, headers: Mapping[str, str]) -> None:
         self.sealed_headers = json.dumps(headers) if headers else ""
+
+    def enter_secrets(self, given: Mapping[str, str | None]) -> None:
+        """Set secret headers, remove those whose value is None; the others stay."""
+        names = {name.lower() for name in given}
+        kept = {n: v for n, v in self.secret_headers.items() if n.lower() not in names}
+        self.secret_headers = kept | {n: v for n, v in given.items() if v is not None}
 
     @property
     def endpoint(self) -> Endpoint:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.audit import Action
-from agents.models import Agent
+from agents.models import Agent, VoiceAgent
 from agents.services.refusals import (
     Gone,
     InstructionsMissing,
@@ -17,6 +17,7 @@ from agents.services.refusals import (
     VersionOfAnotherPrompt,
 )
 from agents.services.rows import locked, save_named
+from agents.services.tools import keep_tools
 
 AnyAgent = TypeVar("AnyAgent", bound=Agent)
 
@@ -36,6 +37,8 @@ def save_agent(agent: AnyAgent) -> AnyAgent:
     with transaction.atomic():
         # Before the agent itself, in the order of `activate`: no deadlock.
         _lock_related(agent, "prompt")
+        if isinstance(agent, VoiceAgent):
+            keep_tools(agent)
         _lock_related(agent, "phone")
         if not agent._state.adding:
             agent.is_active = locked(type(agent), agent.pk).is_active

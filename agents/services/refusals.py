@@ -91,6 +91,48 @@ class PhoneBusy(Refused):
         )
 
 
+class ToolInUse(Refused):
+    """Voice agents have the tool; they are `agents`."""
+
+    def __init__(self, agents: Iterable[VoiceAgent]) -> None:
+        self.agents = list(agents)
+        super().__init__(
+            _("These voice agents have it: %(names)s") % {"names": _names(self.agents)}
+        )
+
+
+class UnknownTool(Refused):
+    field = "tools"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("Unknown tool: %(name)s") % {"name": name[:64]})
+
+
+class SecretsLeftBehind(Refused):
+    """The address is on another host; the secrets `names` were for the old one."""
+
+    field = "url"
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(
+            _(
+                "This is another host. Enter the secret headers again or remove them: "
+                "%(names)s"
+            )
+            % {"names": ", ".join(names)}
+        )
+
+
+class TooManyTests(Refused):
+    """The workspace tests its tools too often; it may again in `wait_s` seconds."""
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__(
+            _("Too many tests: try again in %(seconds)d seconds.") % {"seconds": wait_s}
+        )
+
+
 class Gone(Refused):
     """The row, or the one that its `field` points at, was deleted in the meantime."""
 

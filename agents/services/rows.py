@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.tenancy import SoftDeleteModel
-from agents.models import Agent, Prompt
+from agents.models import Agent, Prompt, Tool
 from agents.services.refusals import Gone, NameTaken
 
 Row = TypeVar("Row", bound=SoftDeleteModel)
@@ -22,7 +22,7 @@ def locked(model: type[Row], pk: uuid.UUID, field: str | None = None) -> Row:
     return row
 
 
-def save_named(row: Prompt | Agent) -> None:
+def save_named(row: Agent | Prompt | Tool) -> None:
     """Save; the forms look names up first, the constraint decides a race."""
     try:
         with transaction.atomic():

@@ -220,14 +220,15 @@ def _redirected(request: Request, url: URL, response) -> Request:
         elif response.status not in KEEP_METHOD:
             # Most clients would go on with GET, and nothing would be done there.
             raise Failed(_("It has moved: enter its new address."))
-    if _origin(target) != _origin(url):
+    if origin(target) != origin(url):
         if request.body is not None:
             raise Blocked(_("It was redirected to another host, with what was sent."))
         request = replace(request, headers={})
     return replace(request, url=str(target))
 
 
-def _origin(url: URL) -> tuple[str, str | None, int | None]:
+def origin(url: URL) -> tuple[str, str | None, int | None]:
+    """Where secrets may go that were written for `url`."""
     return url.scheme, url.raw_host, url.port
 
 

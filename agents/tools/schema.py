@@ -47,6 +47,8 @@ def check_parameters(schema: Any) -> None:
     """Raise ValidationError unless `schema` describes an object in plain terms."""
     if not isinstance(schema, dict) or schema.get("type") != "object":
         raise ValidationError(_("Parameters are a JSON Schema with “type”: “object”."))
+    if not _is_text(schema):
+        raise ValidationError(_("The schema has odd characters in it."))
     if len(json.dumps(schema)) > MAX_SCHEMA_CHARACTERS:
         raise ValidationError(
             _("The schema can have at most %(count)d characters."),
@@ -61,6 +63,15 @@ def check_parameters(schema: Any) -> None:
             params={"why": error.message[:MAX_COMPLAINT_CHARACTERS]},
         ) from None
     _check_names(schema)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether databases can store it: no NUL, no half characters."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return "\\u0000" not in json.dumps(value)
 
 
 def _check_keywords(schema: Any, *, depth: int) -> None:
@@ -117,9 +128,10 @@ def read_arguments(text: str, schema: dict) -> dict[str, Any]:
         raise BadArguments("The arguments are too long.")
     try:
         arguments = json.loads(text or "{}", parse_constant=_no_constant)
-        json.dumps(arguments, ensure_ascii=False).encode()  # no half characters
     except (ValueError, RecursionError):
         raise BadArguments("The arguments are not JSON.") from None
+    if not _is_text(arguments):
+        raise BadArguments("The arguments have odd characters in them.")
     if not isinstance(arguments, dict):
         raise BadArguments("The arguments are not a JSON object.")
     error = best_match(Draft202012Validator(schema).iter_errors(arguments))

@@ -19,6 +19,13 @@ from agents.views.prompts import (
     prompt_restore,
     prompt_version,
 )
+from agents.views.tools import (
+    tool_create,
+    tool_delete,
+    tool_detail,
+    tool_list,
+    tool_test,
+)
 from agents.views.voice_agents import (
     agent_activate,
     agent_create,
@@ -56,4 +63,9 @@ __all__ = [
     "prompt_preview",
     "prompt_restore",
     "prompt_version",
+    "tool_create",
+    "tool_delete",
+    "tool_detail",
+    "tool_list",
+    "tool_test",
 ]

@@ -96,6 +96,7 @@ LISTS = {
     "agents": at("agents:agent_list"),
     "message-agents": at("agents:message_agent_list"),
     "prompts": at("agents:prompt_list"),
+    "tools": at("agents:tool_list"),
     "numbers": at("telephony:phone_list"),
     "number-new": at("telephony:phone_create"),
     "carrier-accounts": at("telephony:carrier_account_list"),
@@ -144,6 +145,9 @@ WITH_DATA = visits_of(
         "prompt-new": at("agents:prompt_create"),
         "prompt-version": at("agents:prompt_version", row("prompt"), 1),
         "prompt-compare": at("agents:prompt_compare", row("prompt")),
+        "tool": at("agents:tool_detail", row("order tool")),
+        "tool-with-schema": at("agents:tool_detail", row("slots tool")),
+        "tool-new": at("agents:tool_create"),
         "number": at("telephony:phone_detail", row("phone")),
         "carrier-account": at(
             "telephony:carrier_account_detail", row("carrieraccount")
@@ -252,6 +256,7 @@ WITH_RIGHTS = [
         **{
             "agents": at("agents:agent_list"),
             "message-agents": at("agents:message_agent_list"),
+            "tool": at("agents:tool_detail", row("tool of the viewer")),
             "numbers": at("telephony:phone_list"),
             "api-keys": at("accounts:api_key_list"),
             "deleted": at("accounts:deleted_list"),
@@ -319,6 +324,8 @@ NOT_VISITED = {
     "hooks:delivery_replay": POSTED,
     "telephony:call_analyze": POSTED,
     "agents:prompt_delete": POSTED,
+    "agents:tool_delete": POSTED,
+    "agents:tool_test": POSTED,
     "agents:agent_activate": POSTED,
     "agents:agent_deactivate": POSTED,
     "agents:agent_delete": POSTED,

@@ -17,7 +17,8 @@ from accounts.audit import Action
 from accounts.models import Invitation, Membership, User
 from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
-from agents.models import MessageAgent, Prompt, PromptVersion, VoiceAgent
+from agents.forms.tools import schema_of as schema_of_tool
+from agents.models import MessageAgent, Prompt, PromptVersion, Tool, VoiceAgent
 from hooks.models import Attempt, Delivery, Endpoint
 from telephony.models import (
     AfterCall,
@@ -80,10 +81,12 @@ def make_world() -> World:
     User.objects.filter(pk=world.operator.user.pk).update(
         is_staff=True, is_superuser=True
     )
-    furnish(world.viewer)
+    of_viewer = furnish(world.viewer)
     world.rows = {row._meta.model_name: row for row in furnish(world.alice)}
+    (world.rows["tool of the viewer"],) = [r for r in of_viewer if isinstance(r, Tool)]
     _add_addresses(world.alice.user)
     _add_second_factor(world)
+    _add_tools(world)
     _add_agents(world)
     _add_keys(world.alice)
     _add_colleagues(world)
@@ -134,6 +137,41 @@ def _add_second_factor(world: World) -> None:
     RecoveryCodes.activate(user)
 
 
+def _add_tools(world: World) -> None:
+    owner = world.alice.workspace
+    number = {"type": "string", "description": "The order's number, as on the receipt."}
+    day = {"type": "string", "description": "As 2026-03-01."}
+    kind = {"type": "string", "enum": ["check-up", "cleaning"]}
+    world.rows["order tool"] = Tool.unscoped.create(
+        owner=owner,
+        name="find_order",
+        description="Finds an order by its number and tells when it arrives.",
+        parameters=schema_of_tool([{"name": "number", "is_required": True, **number}]),
+        url="https://shop.example.com/api/orders/{number}",
+        headers={"Accept-Language": "en"},
+        sealed_headers='{"Authorization": "Bearer hush"}',
+        meanwhile="One moment, I am looking it up.",
+        last_used_at=timezone.now() - timedelta(hours=2),
+        last_status="timed_out",
+    )
+    world.rows["slots tool"] = Tool.unscoped.create(
+        owner=owner,
+        name="find_free_slots",
+        description="Lists the free appointments of a day.",
+        parameters={
+            "type": "object",
+            "properties": {
+                "days": {"type": "array", "items": day},
+                "kind": kind,
+            },
+        },
+        method="POST",
+        url="https://calendar.example.com/slots",
+        last_used_at=timezone.now() - timedelta(minutes=5),
+        last_status="ok",
+    )
+
+
 def _add_agents(world: World) -> None:
     owner = world.alice.workspace
     prompt = Prompt.unscoped.create(
@@ -157,6 +195,7 @@ def _add_agents(world: World) -> None:
         greeting="Hello, this is {{ business }}. How can I help?",
         variables={"business": "Harbour Dental"},
         extraction_schema=schema_of(WANTED),
+        tools=["end_call", str(world.rows["order tool"].pk)],
     )
     world.rows["pinned agent"] = VoiceAgent.unscoped.create(
         owner=owner,
