@@ -344,17 +344,22 @@ def configured_provider(model: str = "") -> Provider:
 
 async def collect(provider: Provider, request: Request, deadline_s: float) -> str:
     """The text of the answer at once; `ModelFailed("slow")` after `deadline_s` s."""
-    pieces: list[str] = []
+    pieces = await collect_pieces(provider, request, deadline_s)
+    return "".join(piece for piece in pieces if isinstance(piece, str))
+
+
+async def collect_pieces(
+    provider: Provider, request: Request, deadline_s: float
+) -> list[str | ToolCall]:
+    """As `collect`, and the tools that the model asks for."""
     try:
         async with (
             asyncio.timeout(deadline_s),
             aclosing(provider.stream(request)) as stream,
         ):
-            async for piece in stream:
-                pieces += [piece] if isinstance(piece, str) else []
+            return [piece async for piece in stream]
     except TimeoutError:
         raise ModelFailed("slow") from None
-    return "".join(pieces)
 
 
 class _BackgroundLoop:

@@ -6,6 +6,7 @@ from telephony.models import (
     Call,
     CallCost,
     CallEvent,
+    CallFact,
     CallingRules,
     CarrierAccount,
     DialledDay,
@@ -76,6 +77,12 @@ class CallEventAdmin(OwnedAdmin):
     list_display = ["call_id", "status", "sequence", "at", "owner"]
     list_filter = ["owner", "status"]
     search_fields = ["call__sid", "status"]
+
+
+@admin.register(CallFact)
+class CallFactAdmin(OwnedAdmin):
+    list_display = ["call_id", "name", "owner", "created_at"]
+    search_fields = ["call__sid", "name", "owner__name"]
 
 
 @admin.register(AfterCall)

@@ -5,7 +5,8 @@ last turn that both sides know of; the turn that comes next can be written only 
 so of two deliveries of one request only one asks the model.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
@@ -25,15 +26,21 @@ from agents.dialogue import (
     ReplyToken,
     Say,
     TimeUp,
+    ToolAnswered,
+    ToolAsked,
+    ToolCall,
     Turn,
+    UseTool,
 )
-from agents.tools import Toolbox
 from telephony import session, words
 from telephony.models import Call
 from telephony.services import calls, costs
 
-REPLY_DEADLINE_S = 9  # the carrier waits 15 s for the whole answer
-GIVE_UP_AFTER_S = REPLY_DEADLINE_S + 6  # whoever was making the reply is gone
+# The carrier waits 15 s for the whole answer.
+REPLY_DEADLINE_S = 9
+TOOLS_DEADLINE_S = 8  # for the model's wish and the tools, whatever their own limits
+ANSWER_DEADLINE_S = 13  # with tools: their answers go to the model once more
+GIVE_UP_AFTER_S = ANSWER_DEADLINE_S + 6  # whoever was making the reply is gone
 LISTEN_S = 5  # also how long a key waits for the next one
 
 
@@ -136,7 +143,13 @@ class _Exchange:
     def __init__(self, call: Call, turns: list[Turn], at: datetime) -> None:
         self._call = call
         self._agent = call.agent
-        self._dialogue = Dialogue(session.settings_of(call, at=at), turns)
+        self._toolbox = session.toolbox_of(call)
+        settings = session.settings_of(call, at=at, toolbox=self._toolbox)
+        # All is said at once, when the tools have answered: there is no meanwhile.
+        silent = dict.fromkeys(settings.tools, "")
+        self._dialogue = Dialogue(replace(settings, tools=silent), turns)
+        self._began_at = monotonic()
+        self._has_used_tools = False
         self._now_ms = _ms_since_answer(call, at)
         self._said = ""
         self._failure = ""
@@ -174,27 +187,57 @@ class _Exchange:
                     self._call.note_end_reason(reason, detail or self._failure)
                 case Say(text):
                     self._said += text
+                case Record(turn) if turn.tool and turn.tool.status != "running":
+                    calls.record_turn(self._call, turn)
                 case Record(turn):
                     if not calls.add_turn(self._call, turn):
                         raise _Taken
                 case AskModel():
                     self._follow(self._reply(command))
+                case UseTool(turn, call):
+                    self._follow(self._use_tool(turn, call))
 
     def _reply(self, question: AskModel) -> list[Command]:
         """Let the dialogue have the whole reply at once, or the failure."""
-        asked_at = monotonic()
         meter = llm.Meter()
-        request = session.request_of(self._agent, question, Toolbox([]), meter)
+        request = session.request_of(self._agent, question, self._toolbox, meter)
         provider = session.provider_of(self._agent)
+        within_s = ANSWER_DEADLINE_S if self._has_used_tools else REPLY_DEADLINE_S
         try:
-            text = llm.run(llm.collect(provider, request, REPLY_DEADLINE_S))
+            pieces = llm.run(
+                llm.collect_pieces(provider, request, self._left_s(within_s))
+            )
         except llm.ModelFailed as failed:
             self._failure = str(failed)
-            event = ReplyFailed(question.reply, failed.reason, self._now_ms)
-            return self._dialogue.receive(event)
+            return self._feed(ReplyFailed(question.reply, failed.reason, self._at_ms))
         finally:
             costs.record_usage(self._call, meter)
-        at_ms = self._now_ms + int((monotonic() - asked_at) * 1000)
-        token = ReplyToken(question.reply, words.speakable(text), at_ms)
-        finished = ReplyFinished(question.reply, at_ms)
-        return [*self._dialogue.receive(token), *self._dialogue.receive(finished)]
+        return self._feed(
+            *self._events(question.reply, pieces),
+            ReplyFinished(question.reply, self._at_ms),
+        )
+
+    def _events(self, reply: int, pieces: list[str | ToolCall]) -> Iterator[Event]:
+        text = "".join(piece for piece in pieces if isinstance(piece, str))
+        if text:
+            yield ReplyToken(reply, words.speakable(text), self._at_ms)
+        for piece in pieces:
+            if isinstance(piece, ToolCall):
+                yield ToolAsked(reply, session.heard_call(piece), self._at_ms)
+
+    def _use_tool(self, turn: int, call: ToolCall) -> list[Command]:
+        """Run the tool and tell the dialogue; the caller hears silence meanwhile."""
+        self._has_used_tools = True
+        within_s = self._left_s(TOOLS_DEADLINE_S)
+        answer = llm.run(session.use_tool(self._toolbox, call, within_s=within_s))
+        return self._feed(ToolAnswered(turn=turn, **answer, at_ms=self._at_ms))
+
+    def _feed(self, *events: Event) -> list[Command]:
+        return [c for event in events for c in self._dialogue.receive(event)]
+
+    def _left_s(self, within_s: float) -> float:
+        return max(0.0, self._began_at + within_s - monotonic())
+
+    @property
+    def _at_ms(self) -> int:
+        return self._now_ms + int((monotonic() - self._began_at) * 1000)

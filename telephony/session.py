@@ -15,7 +15,7 @@ from agents import dialogue, llm
 from agents.models import PromptVersion, VoiceAgent
 from agents.prompts import placeholders, render, with_preamble
 from agents.tools import Toolbox
-from telephony import words
+from telephony import built_ins, words
 from telephony.models import Call
 from telephony.services import recordings
 from telephony.transcripts import other_party
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 def toolbox_of(call: Call) -> Toolbox:
     """The tools of the call's agent, read once."""
-    return Toolbox.of(call.agent, {})
+    return Toolbox.of(call.agent, built_ins.of_call(call))
 
 
 def settings_of(
@@ -120,14 +120,16 @@ def heard_call(call: dialogue.ToolCall) -> dialogue.ToolCall:
     return dialogue.ToolCall(call.id, name[:MAX_TOOL_NAME], arguments)
 
 
-async def use_tool(toolbox: Toolbox, call: dialogue.ToolCall) -> dict[str, Any]:
+async def use_tool(
+    toolbox: Toolbox, call: dialogue.ToolCall, *, within_s: float | None = None
+) -> dict[str, Any]:
     """Run a tool: status, text and elapsed_ms, as `ToolAnswered` has them.
 
     Raises nothing and ends in time: a tool that is broken is the model's to explain.
     """
     began = monotonic()
     try:
-        async with asyncio.timeout(TOOL_WITHIN_S):
+        async with asyncio.timeout(TOOL_WITHIN_S if within_s is None else within_s):
             outcome = await toolbox.run(call.name, call.arguments)
         status, text = outcome.status, words.speakable(outcome.text)
     except TimeoutError:

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from accounts import invitations, services
 from accounts.models import AccessToken, AuditEntry, Invitation, Membership
 from agents import services as agents
-from agents.models import MessageAgent, Prompt, VoiceAgent
+from agents.models import MessageAgent, Prompt, Tool, VoiceAgent
 from agents.tests.test_message_agent_pages import form_data as texting_form_data
 from agents.tests.test_pages import form_data
 from hooks import services as hooks
@@ -23,6 +23,7 @@ from telephony.services import do_not_contact
 from tests.people import Tenant, join
 from tests.test_roles import CHANGING, ROUTES, name_of
 from voiceops.isolation.routes import Kind
+from voiceops.isolation.tenants import DOMAIN
 
 # Why these leave no entry. Under /api and, for the older families, without it.
 NO_ENTRY = {
@@ -142,6 +143,19 @@ WEBHOOK = {
     "description": "The CRM",
     "events": ["call.ended"],
 }
+TOOL = {
+    "name": "other",
+    "description": "Finds something.",
+    "method": "GET",
+    "url": f"https://{DOMAIN}/",  # nobody can have it (RFC 2606)
+}
+# As its page sends it, with no row of parameters and headers filled in.
+TOOL_PAGE = TOOL | {
+    "timeout_s": "5",
+    "described_as": "rows",
+    **dict.fromkeys(("parameter-TOTAL_FORMS", "parameter-INITIAL_FORMS"), "0"),
+    **dict.fromkeys(("header-TOTAL_FORMS", "header-INITIAL_FORMS"), "0"),
+}
 PROMPT = {"name": "Other", "text": "Other", "version": 1, "seen": []}
 # Verb and route: what is sent, what is done before, the entry that it leaves.
 ENTRIES = {
@@ -153,6 +167,15 @@ ENTRIES = {
         "restored prompt",
     ),
     "POST prompts/<>/delete": ({}, None, "deleted prompt"),
+    "POST tools/new": (TOOL_PAGE, None, "created tool"),
+    "POST tools/<>": (TOOL_PAGE, None, "changed tool"),
+    "POST tools/<>/test": ({}, None, "tested tool"),
+    "POST tools/<>/delete": ({}, None, "deleted tool"),
+    "POST api/tools": (TOOL, None, "created tool"),
+    "PUT api/tools/<>": (TOOL, None, "changed tool"),
+    "PATCH api/tools/<>": ({"name": "other"}, None, "changed tool"),
+    "DELETE api/tools/<>": ({}, None, "deleted tool"),
+    "POST api/tools/<>/test": ({}, None, "tested tool"),
     "POST voice-agents/new": (
         {"name": "New", "direction": "incoming", "instructions": "Be brief."},
         None,
@@ -347,6 +370,7 @@ def world(alice, carrier):
     log_in = AccessToken.unscoped.get(kind="login")
     unwanted = do_not_contact.add(owner=owner, number="+12025550198")
     hook = Endpoint.unscoped.create(owner=owner, url="https://hooks.example.com/")
+    tool = agents.save_tool(Tool(owner=owner, **TOOL | {"name": "find_order"}))
     gone = agents.save_agent(VoiceAgent(name="Gone", **given))
     agents.delete_agent(gone)
     ids = {
@@ -367,6 +391,7 @@ def world(alice, carrier):
         "settings/webhooks": hook.pk,
         "webhooks": hook.pk,
         "deleted": gone.pk,
+        "tools": tool.pk,
     }
     return World(alice, other, ids, agent, texting_agent, bob)
 

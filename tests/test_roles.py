@@ -41,6 +41,7 @@ FORMS_TO_MAKE = {
     "prompts/new",
     "voice-agents/new",
     "message-agents/new",
+    "tools/new",
     "numbers/new",
     "carrier-accounts/new",
     "calls/new",

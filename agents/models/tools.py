@@ -38,7 +38,7 @@ class ToolQuerySet(SoftDeleteQuerySet):
 class Tool(SoftDeleteModel):
     """An HTTP request that agents can make during a call."""
 
-    audited_as = "tool", _("Tool")
+    audited_as = "tool", _("tool")
 
     class Method(models.TextChoices):
         GET = "GET", "GET"

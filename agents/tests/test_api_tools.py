@@ -27,6 +27,9 @@ NEW = {
 }
 
 
+AGENT = {"name": "Reception", "instructions": "Hi."}
+
+
 def make(tenant, **fields):
     answer = tenant.api("POST", "/api/tools", NEW | fields)
     assert answer.status_code == 201, answer.content

@@ -250,7 +250,7 @@ def test_test_shows_what_the_model_is_shown(alice, stub_service, headers):
 
     assert answer.status_code == 200
     assert stub_service.requests[0]["path"] == "/orders/4711?count=2"
-    assert re.search(r"Worked after \d+ ms", text_of(answer))
+    assert re.search(r"Done after \d+ ms", text_of(answer))
     assert "&lt;b&gt;tomorrow" in answer.content.decode()
     assert ("<html" in answer.content.decode()) == (not headers)
 

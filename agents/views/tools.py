@@ -111,11 +111,7 @@ def tool_test(request, pk):
             form.add_error(None, str(refusal))
             status = 429
         else:
-            context |= {
-                "outcome": outcome,
-                "outcome_label": Tool.Status(outcome.status).label,
-                "advice": ADVICE[outcome.status],
-            }
+            context |= {"outcome": outcome, "advice": ADVICE[outcome.status]}
             status = 200
     if not request.htmx:
         instance = _get_tool(request, pk)

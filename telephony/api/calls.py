@@ -25,7 +25,7 @@ from agents.outcomes import Outcome
 from telephony import twilio
 from telephony.addresses import public_url
 from telephony.api import examples
-from telephony.models import AfterCall, Call, CallCost, CallEvent, Phone, Turn
+from telephony.models import AfterCall, Call, CallCost, CallEvent, CallFact, Phone, Turn
 from telephony.services import after_call, history, placing, recordings
 from telephony.services.carrier import InvalidNumber, e164
 from telephony.sound import sound_of
@@ -233,14 +233,25 @@ class CallSerializer(serializers.ModelSerializer):
         return public_url(f"/api/calls/{call.pk}/recording") if has_sound else None
 
 
+class CallFactSerializer(serializers.ModelSerializer):
+    noted_at = serializers.DateTimeField(source="updated_at")
+
+    class Meta:
+        model = CallFact
+        fields = ["name", "value", "noted_at"]
+
+
 @shown_as(answer=examples.CALL_DETAIL)
 class CallDetailSerializer(CallSerializer):
     costs = serializers.SerializerMethodField()
     turns = serializers.SerializerMethodField()
+    facts = serializers.SerializerMethodField(
+        help_text="What the agent wrote down during the call."
+    )
     events = serializers.SerializerMethodField()
 
     class Meta(CallSerializer.Meta):
-        fields = [*CallSerializer.Meta.fields, "costs", "turns", "events"]
+        fields = [*CallSerializer.Meta.fields, "costs", "turns", "facts", "events"]
 
     def get_costs(self, call) -> CallCostSerializer(many=True):
         costs = call.costs.for_owner(call.owner_id)
@@ -249,6 +260,10 @@ class CallDetailSerializer(CallSerializer):
     def get_turns(self, call) -> TurnSerializer(many=True):
         turns = call.turns.for_owner(call.owner_id)
         return TurnSerializer(turns, many=True).data
+
+    def get_facts(self, call) -> CallFactSerializer(many=True):
+        facts = call.facts.for_owner(call.owner_id)
+        return CallFactSerializer(facts, many=True).data
 
     def get_events(self, call) -> CallEventSerializer(many=True):
         events = call.events.for_owner(call.owner_id)

@@ -117,6 +117,7 @@ CALL_DETAIL = CALL | {
             },
         },
     ],
+    "facts": [{"name": "day", "value": "Saturday", "noted_at": "2026-03-02T09:30:09Z"}],
     "events": [
         {"status": "ringing", "at": "2026-03-02T09:30:00Z", "sequence": 0},
         {"status": "completed", "at": "2026-03-02T09:31:12Z", "sequence": 3},

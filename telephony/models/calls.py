@@ -493,6 +493,23 @@ class Turn(OwnedModel):
         return f"{self.call_id} turn {self.number}"
 
 
+class CallFact(OwnedModel):
+    """Something that the agent learnt in a call and wrote down."""
+
+    call = models.ForeignKey(Call, models.CASCADE, related_name="facts")
+    name = models.CharField(max_length=60)
+    value = models.CharField(max_length=500)
+
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["call", "name"], name="one_fact_a_name")
+        ]
+        ordering = ["id"]
+
+    def __str__(self):
+        return f"{self.call_id} {self.name}"
+
+
 class CallEvent(OwnedModel):
     """Something that the carrier or the live session told about a call."""
 

@@ -15,6 +15,7 @@ from telephony import gather
 from telephony.models import Call, Turn
 from telephony.services import calls
 from telephony.tests.conftest import ended, make_number, transcript
+from telephony.tests.toolboxes import give_tools
 from telephony.words import apology
 from tests.processes import wait_until
 from tests.stub_llm import FAULTS
@@ -157,7 +158,7 @@ def test_turn_delivered_twice_at_once_asks_the_model_once(number, stub_llm):
 def test_reply_that_nobody_makes_any_more_is_given_up(number, monkeypatch):
     caller = Caller(number)
     monkeypatch.setattr(gather, "GIVE_UP_AFTER_S", 0)
-    monkeypatch.setattr(llm, "collect", None)  # the process dies while it thinks
+    monkeypatch.setattr(llm, "collect_pieces", None)  # the process dies while it thinks
     with monkeypatch.context() as dead:
         dead.setattr(calls, "note_our_error", lambda *args: None)
         caller.post(caller.action, SpeechResult="Hello?")
@@ -309,3 +310,86 @@ def test_words_that_no_database_takes_are_cleaned(number):
 
     assert caller.say("a\0b \x08c") == "You said: ab c"
     assert Call.unscoped.get().status == "in-progress"
+
+
+# -- Tools -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def toolbox(monkeypatch):
+    return give_tools(monkeypatch)
+
+
+def asks_for(tool, **arguments):
+    return [{"name": tool, "arguments": arguments}]
+
+
+def tools_of(call):
+    """Each use of a tool as it is stored: name, status and text."""
+    turns = Turn.unscoped.filter(call=call, speaker="tool").order_by("number")
+    return [(turn.tool["name"], turn.tool["status"], turn.text) for turn in turns]
+
+
+def test_tool_is_used_before_the_answer(number, stub_llm, toolbox):
+    stub_llm.configure(
+        mode="script",
+        replies=(asks_for("opening_hours", day="Friday"), "From 9 to 17."),
+    )
+    caller = Caller(number)
+
+    assert caller.say("Are you open on Friday?") == "From 9 to 17."
+    assert transcript(caller.call) == [
+        GREETING,
+        ("caller", "Are you open on Friday?"),
+        ("tool", "9 to 17 on Friday"),
+        ("agent", "From 9 to 17."),
+    ]
+    assert tools_of(caller.call) == [("opening_hours", "ok", "9 to 17 on Friday")]
+    assert caller.say("Thanks") == "From 9 to 17."
+
+
+def test_tool_is_used_once_when_the_request_comes_again(number, stub_llm, toolbox):
+    stub_llm.configure(mode="script", replies=(asks_for("slow", day="1"), "Yes."))
+    caller = Caller(number)
+    action = caller.action
+
+    with ThreadPoolExecutor(2) as threads:
+        heard = [
+            threads.submit(_and_close, lambda: caller.post(action, SpeechResult="Hi"))
+            for _ in range(2)
+        ]
+        for future in heard:
+            future.result()
+    again = caller.post(action, SpeechResult="Hi")
+
+    assert [name for name, _ in toolbox.used] == ["slow"]
+    assert " ".join(say.text for say in again.iter("Say")) == "Yes."
+
+
+def _and_close(function):
+    try:
+        return function()
+    finally:
+        connections.close_all()
+
+
+def test_slow_tool_leaves_time_for_an_answer(number, stub_llm, toolbox, monkeypatch):
+    monkeypatch.setattr(gather, "TOOLS_DEADLINE_S", 0.3)
+    stub_llm.configure(
+        mode="script", replies=(asks_for("never", day="1"), "I cannot look it up.")
+    )
+    caller = Caller(number)
+
+    assert caller.say("Are you open?") == "I cannot look it up."
+    assert tools_of(caller.call)[0][1] == "timed_out"
+
+
+def test_agent_ends_the_call_by_a_tool(number, stub_llm, toolbox):
+    stub_llm.configure(mode="script", replies=(asks_for("end_call", reason="done"),))
+    caller = Caller(number)
+
+    caller.say("Bye")
+
+    assert caller.has_hung_up
+    assert ended(caller.call) == ("in-progress", "agent_ended")
+    assert tools_of(caller.call) == [("end_call", "ok", "")]

@@ -15,7 +15,7 @@ from agents.models import VoiceAgent
 from hooks.models import Delivery
 from telephony.forms.calls import CallFilterForm
 from telephony.forms.outgoing import SettleForm
-from telephony.models import Call, CallEvent, Turn
+from telephony.models import Call, CallEvent, CallFact, Turn
 from telephony.services import after_call, history, recordings
 from telephony.transcripts import timeline, typical_ms
 from voiceops.htmx import full_or_partial, go_to
@@ -91,12 +91,14 @@ def call_detail(request, pk):
     is_final = is_settled(call) and (after is None or after.is_analyzed)
     turns = list(Turn.objects.for_owner(request.workspace).filter(call=call))
     events = list(CallEvent.objects.for_owner(request.workspace).filter(call=call))
-    seen = stamp(call, turns, events, after)
+    facts = list(CallFact.objects.for_owner(request.workspace).filter(call=call))
+    seen = stamp(call, turns, [*events, *facts], after)
     if request.htmx and not is_final and request.GET.get("seen") == seen:
         return HttpResponse(status=204)  # nothing new: what is being read stays put
     context = {
         "call": call,
         "turns": turns,
+        "facts": facts,
         "timeline": timeline(call, events),
         "typical_reply_ms": typical_ms(
             turn.reply_ms for turn in turns if turn.reply_ms is not None

@@ -6,6 +6,7 @@ from tests.browser import recording
 from tests.flow.carrier import Carrier
 from tests.flow.model import running_model
 from tests.processes import running_stack
+from tests.stub_service import running_service
 
 # People talk four times as fast as in life: a call of six turns takes seconds.
 BRISK = {"SIMULATOR_SPEED": "0.25"}
@@ -19,9 +20,17 @@ def model():
 
 
 @pytest.fixture(scope="session")
-def talking_stack(model, tmp_path_factory):
+def service():
+    """A service of a tenant's, for tools: the operator has named its host."""
+    with running_service() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def talking_stack(model, service, tmp_path_factory):
     """The stack with that model; for tests after which it works again."""
-    environment = {**BRISK, **model.environment}
+    named = {"TOOL_ALLOWED_HOSTS": service.host}
+    environment = {**BRISK, **model.environment, **named}
     var_dir = tmp_path_factory.mktemp("talking") / "var"
     with running_stack(var_dir, environment) as stack:
         yield stack

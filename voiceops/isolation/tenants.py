@@ -205,7 +205,8 @@ def _special(model) -> dict:
         PromptVersion: {"number": 1},
         VoiceAgent: {"is_active": True, "model": ""},
         Tool: {
-            "url": f"https://{DOMAIN}/",
+            # Refused before anything is sent: no check reaches out.
+            "url": f"https://{DOMAIN}:1/",
             "sealed_headers": json.dumps({"Authorization": secrets.token_hex(16)}),
         },
         MessageAgent: {"is_active": True, "model": ""},
