@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.translation import gettext_lazy as _
@@ -156,13 +156,29 @@ class ScheduledCall(OwnedModel):
         latest = self.due_at + timedelta(seconds=self.max_late_s)
         return at > min(latest, self.gives_up_at)
 
-    def move(self, status: str, *, among: tuple[str, ...], **changes) -> bool:
+    def begin_attempt(self, decision: dict) -> bool:
+        """Count the next attempt; False where the lease is somebody else's by now."""
+        held = ScheduledCall.unscoped.filter(
+            pk=self.pk, status=self.Status.DIALING, lease_token=self.lease_token
+        )
+        won = held.update(attempts_made=F("attempts_made") + 1, decision=decision)
+        if won:
+            self.attempts_made += 1
+            self.decision = decision
+        return bool(won)
+
+    def move_held(self, status: str, **changes) -> bool:
+        """Become `status` by the word of who dials it; False if that is another now."""
+        held = Q(lease_token=self.lease_token)
+        return self.move(status, held, among=(self.Status.DIALING,), **changes)
+
+    def move(self, status: str, *also: Q, among: tuple[str, ...], **changes) -> bool:
         """Become `status` if the row is in one of `among` and at this attempt.
 
         False if it has moved on meanwhile. A lease is over with it.
         """
         standing = ScheduledCall.unscoped.filter(
-            pk=self.pk, status__in=among, attempts_made=self.attempts_made
+            *also, pk=self.pk, status__in=among, attempts_made=self.attempts_made
         )
         changes |= {
             "status": status,

@@ -145,9 +145,11 @@ def dial(row_id, token: uuid.UUID, at: datetime) -> None:
     leased = ScheduledCall.unscoped.filter(
         pk=row_id, status=Status.DIALING, lease_token=token
     )
-    if not leased.update(lease_until=at + LEASE):
+    mine = uuid.uuid4()  # a second delivery of the batch finds the row taken
+    if not leased.update(lease_token=mine, lease_until=at + LEASE):
         return  # somebody took it back
-    row = leased.select_related(
+    held = ScheduledCall.unscoped.filter(pk=row_id, lease_token=mine)
+    row = held.select_related(
         "owner",
         "agent__owner",
         "agent__phone__carrier_account",
@@ -160,25 +162,23 @@ def dial(row_id, token: uuid.UUID, at: datetime) -> None:
     if call is None:
         return
     if placing.place(call.pk):
-        _let_go(row, token)
+        _let_go(row)
         call.refresh_from_db()
         scheduled.follow(call)
     else:
         wait = timedelta(seconds=random.uniform(*WAIT_FOR_LINE_S))
-        row.move(Status.PENDING, among=(Status.DIALING,), next_attempt_at=now() + wait)
+        row.move_held(Status.PENDING, next_attempt_at=now() + wait)
 
 
 def _expire(row: ScheduledCall) -> None:
     words = _("Its time went by before it could be dialled.")
-    if row.move(
-        Status.EXPIRED, among=(Status.DIALING,), detail=words, next_attempt_at=None
-    ):
+    if row.move_held(Status.EXPIRED, detail=words, next_attempt_at=None):
         scheduled.end_opened(row, Call.EndReason.NOT_PLACED, words)
 
 
-def _let_go(row: ScheduledCall, token: uuid.UUID) -> None:
+def _let_go(row: ScheduledCall) -> None:
     """From now on the call tells what becomes of the row, not the lease."""
-    held = ScheduledCall.unscoped.filter(pk=row.pk, lease_token=token)
+    held = ScheduledCall.unscoped.filter(pk=row.pk, lease_token=row.lease_token)
     held.update(lease_token=None, lease_until=None)
 
 
@@ -189,7 +189,7 @@ def _attempt(row: ScheduledCall, at: datetime) -> Call | None:
     ).first()
     if unfinished is not None and unfinished.placement != Call.Placement.OPENED:
         # Whoever asked for it died before writing that down.
-        row.move(Status.DIALING, among=(Status.DIALING,))
+        row.move_held(Status.DIALING)
         scheduled.follow(unfinished)
         return None
     if row.is_late(at):
@@ -216,7 +216,7 @@ def _defer(row: ScheduledCall, decision: Decision, at: datetime) -> None:
         return
     else:
         changes |= {"due_at": later, "next_attempt_at": later}
-    row.move(Status.PENDING, among=(Status.DIALING,), **changes)
+    row.move_held(Status.PENDING, **changes)
 
 
 def depth(at: datetime) -> dict:

@@ -88,7 +88,8 @@ def open_call(
 def open_attempt(
     row: ScheduledCall, opened: Call | None, at: datetime
 ) -> tuple[Call | None, Decision]:
-    """Write down the next attempt of a scheduled call; no call where it is too early.
+    """Write down the next attempt of a leased row; no call where it is too early, or
+    where the lease is somebody else's by now.
 
     `opened` is the attempt that was written before and never asked for: it goes on.
     """
@@ -101,9 +102,8 @@ def open_attempt(
             return _go_on_with(opened, decision), decision
         if not (decision.is_allowed or decision.is_refused):
             return None, decision
-        row.attempts_made += 1
-        row.decision = decision.as_json()
-        row.save(update_fields=["attempts_made", "decision"])
+        if not row.begin_attempt(decision.as_json()):
+            return None, decision
         call = _write(
             day,
             decision,
@@ -135,6 +135,8 @@ def _write(day: DialledDay, decision: Decision, *, agent: VoiceAgent, **fields) 
 def _go_on_with(call: Call, decision: Decision) -> Call | None:
     """The opened call by what the rules say now: goes on, refused, or too early."""
     at = decision.at
+    call.decision = decision.as_json()
+    Call.unscoped.filter(pk=call.pk).update(decision=call.decision)
     if decision.is_allowed:
         Call.unscoped.filter(pk=call.pk).update(last_event_at=at)
         return call

@@ -75,6 +75,15 @@ def ring(bell, at=None):
         due_calls.dial_batch(uuid.UUID(bell.pop(0)))
 
 
+def open_attempt(row):
+    """The attempt of a row that this process has leased."""
+    lease = {"status": Status.DIALING, "lease_token": uuid.uuid4()}
+    ScheduledCall.unscoped.filter(pk=row.pk).update(**lease)
+    row.refresh_from_db()
+    call, _decision = placing.open_attempt(row, None, now())
+    return call
+
+
 def state(row):
     row.refresh_from_db()
     return row.status
@@ -238,13 +247,52 @@ def test_worker_that_died_while_asking_is_settled_by_the_carrier(
 
 
 def test_worker_that_slept_does_not_dial_by_old_rules(quiet_number, carrier):
-    row = make_due(quiet_number)
-    call, _decision = placing.open_attempt(row, None, now())
+    call = open_attempt(make_due(quiet_number))
     Call.unscoped.filter(pk=call.pk).update(last_event_at=now() - timedelta(seconds=55))
 
     placing.place(call.pk)
 
     assert calls_at(carrier, quiet_number) == []
+
+
+def test_worker_that_lost_its_lease_changes_nothing(quiet_number, bell, carrier):
+    row = make_due(quiet_number)
+    due_calls.tick(now())
+    slow = ScheduledCall.unscoped.select_related("agent", "owner").get(pk=row.pk)
+    bell.clear()
+    due_calls.tick(now() + timedelta(seconds=61))
+
+    assert placing.open_attempt(slow, None, now())[0] is None
+    assert not slow.move_held(Status.PENDING, next_attempt_at=now())
+    ring(bell)
+
+    assert [call.attempt for call in attempts(row)] == [1]
+    assert state(row) == Status.DIALING
+    assert len(calls_at(carrier, quiet_number)) == 1
+
+
+def test_batch_delivered_again_after_the_end_makes_no_other_attempt(
+    quiet_number, bell, carrier, monkeypatch
+):
+    row = make_due(quiet_number)
+    due_calls.tick(now())
+    (token,) = bell
+
+    def placed_and_over(call_id):
+        ended = {"status": "busy", "end_reason": "busy", "ended_at": now()}
+        asked = {
+            "placement": Placement.PLACED,
+            "asked_at": now(),
+            "sid": "CA" + "1" * 32,
+        }
+        Call.unscoped.filter(pk=call_id).update(**ended, **asked)
+        due_calls.dial_batch(uuid.UUID(token))
+        return True
+
+    monkeypatch.setattr(placing, "place", placed_and_over)
+    due_calls.dial_batch(uuid.UUID(token))
+
+    assert [call.attempt for call in attempts(row)] == [1]
 
 
 def test_end_that_nobody_passed_on_is_found_by_the_clock(quiet_number, bell):
