@@ -357,7 +357,8 @@ class Call(OwnedModel):
     def begin_asking(self, at: datetime) -> bool:
         """The one step after which the carrier may be asked; False: somebody else.
 
-        What the rules said too long ago does not count any more.
+        What the rules said too long ago does not count any more, however often the
+        carrier was asked since.
         """
         fresh = Q(last_event_at__gt=at - DECISION_HOLDS)
         return self._step(
@@ -365,7 +366,6 @@ class Call(OwnedModel):
             fresh,
             placement=self.Placement.ASKED,
             asked_at=at,
-            last_event_at=at,
         )
 
     def take_back(self, why: str) -> bool:
@@ -408,6 +408,7 @@ class Call(OwnedModel):
             "sid": sid,
             "placement": self.Placement.PLACED,
             "look_at": None,
+            "last_event_at": timezone.now(),
             "updated_at": timezone.now(),
         }
         try:

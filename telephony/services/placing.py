@@ -189,11 +189,19 @@ def place(call_id) -> bool:
         if turn is None:
             return False
         time.sleep(max(0, (turn - now()).total_seconds()))
-        if not call.begin_asking(now()) or _ask(call):
+        if not call.begin_asking(now()):
+            return _is_on_its_way(call)
+        if _ask(call):
             return True
         if pause_s is not None:
             time.sleep(pause_s * random.uniform(0.75, 1.25))
     return False
+
+
+def _is_on_its_way(call: Call) -> bool:
+    """Whether somebody else asks, or ended it; not where its decision is too old."""
+    call.refresh_from_db(fields=["placement"])
+    return call.placement != Placement.OPENED
 
 
 def _ask(call: Call) -> bool:

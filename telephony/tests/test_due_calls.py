@@ -255,6 +255,36 @@ def test_worker_that_slept_does_not_dial_by_old_rules(quiet_number, carrier):
     assert calls_at(carrier, quiet_number) == []
 
 
+def test_attempt_whose_decision_grew_old_is_decided_again(
+    quiet_number, bell, carrier, monkeypatch
+):
+    row = make_due(quiet_number)
+    place = placing.place
+
+    def sleep_and_place(call_id):
+        old = now() - timedelta(seconds=55)
+        Call.unscoped.filter(pk=call_id).update(last_event_at=old)
+        return place(call_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(placing, "place", sleep_and_place)
+        ring(bell)
+    assert (state(row), calls_at(carrier, quiet_number)) == (Status.PENDING, [])
+    ring(bell, now() + timedelta(seconds=21))
+
+    (call,) = attempts(row)
+    assert call.placement == Placement.PLACED
+
+
+def test_carriers_no_does_not_make_an_old_decision_new(quiet_number):
+    row = make_due(quiet_number)
+    call = open_attempt(row)
+    assert call.begin_asking(now() + timedelta(seconds=30))
+    call.take_back("too many")
+
+    assert not call.begin_asking(now() + timedelta(seconds=55))
+
+
 def test_worker_that_lost_its_lease_changes_nothing(quiet_number, bell, carrier):
     row = make_due(quiet_number)
     due_calls.tick(now())
