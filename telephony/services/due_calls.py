@@ -59,7 +59,10 @@ def follow_ended() -> None:
         attempt=F("scheduled_call__attempts_made"),
     )
     for call in over[:FOLLOWED_A_TICK]:
-        scheduled.follow(call)
+        try:
+            scheduled.follow(call)
+        except Exception:  # the others have a right to be followed and dialled
+            logger.exception("call %s: not followed", call.pk)
 
 
 def release_dead(at: datetime) -> int:

@@ -325,6 +325,26 @@ def test_batch_delivered_again_after_the_end_makes_no_other_attempt(
     assert [call.attempt for call in attempts(row)] == [1]
 
 
+def test_call_that_cannot_be_followed_keeps_no_other_waiting(
+    quiet_number, bell, monkeypatch
+):
+    broken, row = make_due(quiet_number, BUSY), make_due(quiet_number)
+    ring(bell)
+    Call.unscoped.filter(scheduled_call__in=[broken, row]).update(
+        status="completed", ended_at=now()
+    )
+    follow = scheduled.follow
+    monkeypatch.setattr(
+        scheduled,
+        "follow",
+        lambda call: 1 / 0 if call.to_number == BUSY else follow(call),
+    )
+
+    due_calls.tick(now())
+
+    assert state(row) == Status.COMPLETED
+
+
 def test_end_that_nobody_passed_on_is_found_by_the_clock(quiet_number, bell):
     row = make_due(quiet_number)
     ring(bell)
