@@ -16,8 +16,13 @@ from telephony.services.dialling import Wishes
 Status, Reason = ScheduledCall.Status, Call.EndReason
 # What an attempt can end in after which another one makes sense.
 WORTH_ANOTHER = {Call.Status.BUSY, Call.Status.NO_ANSWER, Call.Status.FAILED}
-# The carrier would say the same again.
-FINAL = {Reason.REJECTED, Reason.REFUSED, Reason.HUNG_UP_HERE}
+# The carrier would say the same again, or perhaps somebody was talked to.
+FINAL = {
+    Reason.REJECTED,
+    Reason.REFUSED,
+    Reason.HUNG_UP_HERE,
+    Reason.NEVER_REPORTED,
+}
 
 
 class Refused(Exception):

@@ -325,6 +325,18 @@ def test_batch_delivered_again_after_the_end_makes_no_other_attempt(
     assert [call.attempt for call in attempts(row)] == [1]
 
 
+def test_call_of_which_nobody_knows_the_end_is_not_dialled_again(quiet_number, bell):
+    row = make_due(quiet_number)
+    ring(bell)
+    Call.unscoped.filter(scheduled_call=row).update(
+        status="failed", end_reason="never_reported", ended_at=now()
+    )
+
+    due_calls.follow_ended()
+
+    assert state(row) == Status.FAILED
+
+
 def test_call_that_cannot_be_followed_keeps_no_other_waiting(
     quiet_number, bell, monkeypatch
 ):
