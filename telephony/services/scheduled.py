@@ -58,6 +58,8 @@ def change(row: ScheduledCall, changes: dict, *, at: datetime) -> ScheduledCall:
         stored = ScheduledCall.unscoped.select_for_update(no_key=True).get(pk=row.pk)
         if not stored.is_pending:
             raise NotPending
+        # An attempt that waits for a line was opened for the call as it was.
+        end_opened(stored, Reason.NOT_PLACED, _("The scheduled call was changed."))
         for name, value in changes.items():
             setattr(stored, name, value)
         _plan_first(stored, at)
@@ -82,11 +84,13 @@ def cancel(row: ScheduledCall, *, by: User | None) -> None:
 
 def end_opened(row: ScheduledCall, reason: str, detail: str) -> None:
     """End the attempt that the carrier has not been asked for, if there is one."""
+    from telephony.services import calls  # it imports this module
+
     opened = Call.unscoped.filter(
         scheduled_call=row, placement=Call.Placement.OPENED, ended_at=None
     )
     for call in opened:
-        call.end_unplaced(Call.Status.CANCELED, reason, detail, at=now())
+        calls.end_unplaced(call, Call.Status.CANCELED, reason, detail, at=now())
 
 
 def _plan_first(row: ScheduledCall, at: datetime) -> None:

@@ -420,6 +420,21 @@ def test_number_on_the_list_is_blocked_at_once_and_when_dialled(quiet_number, be
     )
 
 
+def test_call_that_was_changed_is_not_dialled_as_it_was(quiet_number, bell, carrier):
+    row = make_due(quiet_number)
+    fail(carrier, quiet_number, kind="429", method="POST")
+    ring(bell)
+
+    row.refresh_from_db()
+    changes = {"to_number": BUSY, "scheduled_for": now() + timedelta(seconds=20)}
+    scheduled.change(row, changes, at=now())
+    ring(bell, now() + timedelta(seconds=30))
+
+    assert calls_at(carrier, quiet_number, CALLEE) == []
+    assert len(calls_at(carrier, quiet_number, BUSY)) == 1
+    assert [call.to_number for call in attempts(row)] == [CALLEE, BUSY]
+
+
 def test_closed_window_moves_the_attempt_to_its_opening(quiet_number, bell):
     owner = quiet_number.phone.owner
     in_two_hours = (now() + timedelta(hours=2)).replace(second=0, microsecond=0)
