@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from accounts import audit
 from accounts.audit import Action
 from accounts.models import User, Workspace
-from telephony.models import DoNotContact, ScheduledCall
+from telephony.models import Call, DoNotContact, ScheduledCall
 from telephony.services.carrier import InvalidNumber, e164
 
 MOST_LINES = 10_000
@@ -147,16 +147,32 @@ def _added(count: int) -> str:
 
 
 def _block(owner: Workspace, numbers: list[str]) -> None:
-    """What is scheduled to these numbers is not dialled any more."""
+    """What is scheduled or about to be dialled to these numbers is not dialled."""
+    from telephony.services import calls  # it imports this module, by several others
+
+    words, at = _("The number was put on the do-not-contact list."), timezone.now()
+    blocked = {
+        "status": ScheduledCall.Status.BLOCKED,
+        "detail": words,
+        "next_attempt_at": None,
+        "updated_at": at,
+    }
     pending = ScheduledCall.unscoped.filter(
         owner=owner, to_number__in=numbers, status=ScheduledCall.Status.PENDING
     )
-    pending.update(
-        status=ScheduledCall.Status.BLOCKED,
-        detail=_("The number was put on the do-not-contact list."),
-        next_attempt_at=None,
-        updated_at=timezone.now(),
+    pending.update(**blocked)
+    opened = Call.unscoped.filter(
+        owner=owner,
+        to_number__in=numbers,
+        placement=Call.Placement.OPENED,
+        ended_at=None,
     )
+    for call in opened:
+        if calls.end_unplaced(
+            call, Call.Status.CANCELED, Call.EndReason.REFUSED, words, at=at
+        ):
+            rows = ScheduledCall.unscoped.filter(pk=call.scheduled_call_id)
+            rows.update(**blocked, lease_token=None, lease_until=None)
 
 
 def remove(row: DoNotContact, *, by: User, reason: str = "") -> bool:

@@ -420,6 +420,20 @@ def test_number_on_the_list_is_blocked_at_once_and_when_dialled(quiet_number, be
     )
 
 
+def test_attempt_that_waits_for_a_line_is_blocked_too(quiet_number, bell, carrier):
+    row = make_due(quiet_number)
+    fail(carrier, quiet_number, kind="429", method="POST")
+    ring(bell)
+
+    do_not_contact.add(owner=quiet_number.phone.owner, number=CALLEE)
+    ring(bell, now() + timedelta(seconds=30))
+
+    (call,) = attempts(row)
+    assert state(row) == Status.BLOCKED
+    assert (call.end_reason, call.status) == ("refused", "canceled")
+    assert calls_at(carrier, quiet_number) == []
+
+
 def test_call_that_was_changed_is_not_dialled_as_it_was(quiet_number, bell, carrier):
     row = make_due(quiet_number)
     fail(carrier, quiet_number, kind="429", method="POST")
