@@ -35,9 +35,7 @@ class HoursForm(forms.Form):
         super().__init__(data, prefix="hours", use_required_attribute=False)
         days = business_hours.get("days", {})
         self._offer_zone(business_hours.get("timezone", timezone))
-        # One pair more than there are on the fullest day, so that there is room.
-        fullest = max(map(len, days.values()), default=0)
-        self._pairs = min(max(PAIRS_OFFERED, fullest + 1), MAX_RANGES_A_DAY)
+        self._pairs = {day: _pairs_offered(days.get(day, [])) for day in DAYS}
         for day in DAYS:
             self._add_day(day, days.get(day, []))
 
@@ -48,7 +46,7 @@ class HoursForm(forms.Form):
             field.choices = [(timezone, timezone), *field.choices]
 
     def _add_day(self, day, ranges):
-        for number in range(self._pairs):
+        for number in range(self._pairs[day]):
             times = ranges[number] if number < len(ranges) else ("", "")
             for end, label, time in zip(ENDS, LABELS, times, strict=True):
                 self.fields[f"{day}-{number}-{end}"] = _time_field(
@@ -62,7 +60,7 @@ class HoursForm(forms.Form):
     def _pairs_of(self, day):
         return [
             tuple(self[f"{day}-{number}-{end}"] for end in ENDS)
-            for number in range(self._pairs)
+            for number in range(self._pairs[day])
         ]
 
     def clean(self):
@@ -78,7 +76,7 @@ class HoursForm(forms.Form):
         """The day's pairs of times; a pair that is half filled in has an empty one."""
         pairs = [
             [self.cleaned_data.get(f"{day}-{number}-{end}") for end in ENDS]
-            for number in range(self._pairs)
+            for number in range(self._pairs[day])
         ]
         return [
             [time.strftime("%H:%M") if time else "" for time in pair]
@@ -93,6 +91,11 @@ class HoursForm(forms.Form):
         if not days:
             return {}
         return {"timezone": self.cleaned_data["timezone"], "days": days}
+
+
+def _pairs_offered(ranges):
+    """One pair more than the day has, so that there is room."""
+    return min(max(PAIRS_OFFERED, len(ranges) + 1), MAX_RANGES_A_DAY)
 
 
 ENDS = ("from", "to")

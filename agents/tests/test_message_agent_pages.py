@@ -225,7 +225,7 @@ def test_detail_offers_room_for_more_hours_up_to_four_pairs(alice):
     fuller = alice.client.get(agent.get_absolute_url()).content.decode()
 
     pairs = [
-        len(re.findall('name="hours-tue-.-from"', page)) for page in (html, fuller)
+        len(re.findall('name="hours-mon-.-from"', page)) for page in (html, fuller)
     ]
     assert pairs == [3, 4]
 
