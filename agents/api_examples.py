@@ -75,6 +75,8 @@ AGENT = {
         "required": ["name"],
         "additionalProperties": False,
     },
+    "voicemail_detection": True,
+    "voicemail_message": "This is Brightside. Please call us back.",
     "window_start": "09:00:00",
     "window_end": "18:00:00",
     "window_days": ["mon", "tue", "wed", "thu", "fri"],

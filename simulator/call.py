@@ -38,6 +38,14 @@ class Callbacks:
 
 
 @dataclass(frozen=True)
+class Detection:
+    """Where to tell who has answered; `until_beep`: after a machine's greeting."""
+
+    webhook: Webhook
+    until_beep: bool
+
+
+@dataclass(frozen=True)
 class HangUp:
     """A command: end the call now."""
 
@@ -64,6 +72,7 @@ class Call:
         voice: Webhook,
         fallback: Webhook,
         callbacks: Callbacks,
+        detection: Detection | None = None,
     ):
         self.row = row
         self.sid: str = row["sid"]
@@ -77,6 +86,7 @@ class Call:
         self._store = store
         self._courier = courier
         self._callbacks = callbacks
+        self.detection = detection
         self._callbacks_sent = 0
         self._held_back: list[dict[str, str]] = []
         self._posting = asyncio.Lock()
@@ -141,6 +151,11 @@ class Call:
         self.row = self._store.update("calls", self.sid, status=stored, **changes)
         self.emit("status", status=status)
         self._report(status)
+
+    async def was_answered(self) -> None:
+        """Wait for somebody to pick up, for ever if nobody does."""
+        while not await self.changes.until(lambda: self.is_answered, timeout_s=60):
+            continue
 
     def answer(self) -> None:
         if not self.is_answered:

@@ -5,7 +5,7 @@ import logging
 import time
 from typing import Any
 
-from simulator.call import Call, Callbacks, Webhook
+from simulator.call import Call, Callbacks, Detection, Webhook
 from simulator.caller import BadScript, read_script
 from simulator.life import Life, Plan
 from simulator.line import Pace
@@ -17,9 +17,17 @@ logger = logging.getLogger(__name__)
 
 CLOSING_S = 5  # how long the end of the process waits for last callbacks
 RING_S = 1
-ANSWERS = {"answer", "busy", "no-answer", "failed"}
+ANSWERS = {"answer", "machine", "busy", "no-answer", "failed"}
 # A called number whose last four digits are a SIP code behaves like it.
-MAGIC_ENDINGS = {"0486": "busy", "0408": "no-answer", "0404": "failed"}
+MAGIC_ENDINGS = {
+    "0486": {"answer": "busy"},
+    "0408": {"answer": "no-answer"},
+    "0404": {"answer": "failed"},
+    "0600": {
+        "answer": "machine",
+        "script": [{"say": "You have reached my voicemail. Speak after the beep."}],
+    },
+}
 POLITE_CALLEE = [
     {"wait_for": "agent_done"},
     {"say": "Yes, hello?"},
@@ -98,6 +106,7 @@ class Engine:
         fallback: Webhook,
         callbacks: Callbacks,
         timeout_s: int,
+        detection: Detection | None = None,
     ) -> Call:
         """The application calls somebody, who behaves as was arranged."""
         given = self.callee(to_number) or {"answer": "answer", "script": POLITE_CALLEE}
@@ -120,6 +129,7 @@ class Engine:
             voice=voice,
             fallback=fallback,
             callbacks=callbacks,
+            detection=detection,
         )
         return self._start(call, plan)
 
@@ -127,8 +137,8 @@ class Engine:
         """How this number behaves when called; None if nothing was arranged."""
         if (plan := self._store.callee(number)) is not None:
             return plan
-        if (answer := MAGIC_ENDINGS.get(number[-4:])) is not None:
-            return {"answer": answer}
+        if (plan := MAGIC_ENDINGS.get(number[-4:])) is not None:
+            return plan
         if self._store.get("numbers", phone_number=number):
             return {"answer": "answer", "script": POLITE_CALLEE}
         return None

@@ -14,6 +14,8 @@ from simulator.webhooks import NoAnswer
 APPLICATION_ERROR = "We are sorry, an application error has occurred. Goodbye."
 MAX_CALL_S = 4 * 3600  # Twilio's own limit
 MAX_DOCUMENTS = 1000  # a redirect loop is broken off here
+PICKED_UP = {"answer", "machine"}
+DETECTING_S, GREETING_S = 1, 4
 XML_TYPES = {"text/xml", "application/xml"}
 
 
@@ -21,7 +23,7 @@ XML_TYPES = {"text/xml", "application/xml"}
 class Plan:
     """What the person at the other end does: `answer` is for a called one."""
 
-    answer: str = "answer"  # or busy, no-answer, failed
+    answer: str = "answer"  # or machine, busy, no-answer, failed
     ring_s: float = 1
     steps: list[Step] = field(default_factory=list)
 
@@ -51,6 +53,7 @@ class Life:
     async def run(self) -> None:
         """Everything that happens in the call. Raises nothing of the call's."""
         caller = asyncio.create_task(self._call.caller.run())
+        detecting = asyncio.create_task(self._detect())
         try:
             async with asyncio.timeout(MAX_CALL_S):
                 end = await self._course()
@@ -58,7 +61,8 @@ class Life:
             end = End("completed", "time_limit")
         finally:
             caller.cancel()
-            await asyncio.gather(caller, return_exceptions=True)
+            detecting.cancel()
+            await asyncio.gather(caller, detecting, return_exceptions=True)
         self._call.end(end.status, end.reason)
         await self._call.reports_sent()
 
@@ -115,10 +119,35 @@ class Life:
             return End("failed", "unreachable")
         call.set_status("ringing")
         await asyncio.sleep(call.line.pace.ringing_s(plan.ring_s))
-        if plan.answer != "answer":
+        if plan.answer not in PICKED_UP:
             return End(plan.answer, "not_answered")
         call.answer()
         return None
+
+    async def _detect(self) -> None:
+        """Tell who has answered, if somebody wants to know, as soon as it is clear."""
+        call = self._call
+        await call.was_answered()
+        if call.detection is None:
+            return
+        is_machine = self._plan.answer == "machine"
+        waits_for_beep = is_machine and call.detection.until_beep
+        heard_s = GREETING_S if waits_for_beep else DETECTING_S
+        await asyncio.sleep(call.line.pace.silence_s(heard_s))
+        who = "human"
+        if is_machine:
+            who = "machine_end_beep" if waits_for_beep else "machine_start"
+        fields = {
+            "CallSid": call.sid,
+            "AccountSid": call.row["account_sid"],
+            "AnsweredBy": who,
+            "MachineDetectionDuration": str(heard_s * 1000),
+        }
+        call.emit("note", message=f"Answered by: {who}")
+        try:
+            await call.send(call.detection.webhook, fields)
+        except NoAnswer as exc:
+            call.emit("error", code=11200, message=f"detection: {exc}")
 
     # documents
 

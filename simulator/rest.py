@@ -23,7 +23,7 @@ from simulator.answers import (
     number_json,
     page_json,
 )
-from simulator.call import API_VERSION, Callbacks, Webhook
+from simulator.call import API_VERSION, Callbacks, Detection, Webhook
 from simulator.faults import Fault
 from simulator.sids import is_number
 
@@ -227,6 +227,7 @@ async def _create_call(request: Request, account: dict) -> Response:
         fallback=Webhook(str(form.get("FallbackUrl", ""))),
         callbacks=callbacks,
         timeout_s=_timeout(form),
+        detection=_detection(form),
     )
     return JSONResponse(call_json(call.row), 201)
 
@@ -281,6 +282,18 @@ def _callbacks(form: FormData) -> Callbacks:
         method=_method(form, "StatusCallbackMethod"),
         events=frozenset(events or {"completed"}),
     )
+
+
+def _detection(form: FormData) -> Detection | None:
+    """Asynchronous machine detection, if it is asked for."""
+    mode = str(form.get("MachineDetection", ""))
+    if mode not in ("", "Enable", "DetectMessageEnd"):
+        raise Refused(21626, f"Invalid MachineDetection: {mode}")
+    url = str(form.get("AsyncAmdStatusCallback", ""))
+    if not mode or form.get("AsyncAmd") != "true" or not _is_url(url):
+        return None
+    method = _method(form, "AsyncAmdStatusCallbackMethod")
+    return Detection(Webhook(url, method), until_beep=mode == "DetectMessageEnd")
 
 
 def _method(form: FormData, name: str) -> str:

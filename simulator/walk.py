@@ -14,7 +14,12 @@ from simulator.webhooks import NoAnswer
 CONFIDENCE = "0.95"
 BRIDGE_S = 3  # how long two people talk after a Dial was answered
 BEFORE_ANSWER = (twiml.Pause, twiml.Redirect, twiml.Reject)
-DIAL_STATUSES = {"answer": "completed", "busy": "busy", "failed": "failed"}
+DIAL_STATUSES = {
+    "answer": "completed",
+    "machine": "completed",
+    "busy": "busy",
+    "failed": "failed",
+}
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,11 @@ def _greeting(call: Call, facts: dict[str, str]) -> str:
     return _filled(f"{notice} {greeting}", facts).strip()
 
 
+def voicemail_of(call: Call, *, at: datetime) -> str:
+    """What a voicemail is told; nothing if the agent only hangs up."""
+    return _filled(call.agent.voicemail_message, _facts(call, at)).strip()
+
+
 def provider_of(agent: VoiceAgent) -> llm.Provider:
     return llm.configured_provider(agent.model)
 

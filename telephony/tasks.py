@@ -63,3 +63,11 @@ def dial_batch(token):
     from telephony.services import due_calls  # leaf, as above
 
     due_calls.dial_batch(UUID(token))
+
+
+@shared_task(ignore_result=True)
+def leave_message(call_id):
+    """Tell a voicemail the agent's message. A second delivery finds it told."""
+    from telephony.services import voicemail  # leaf, as above
+
+    voicemail.leave_message(call_id, now())

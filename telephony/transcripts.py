@@ -26,6 +26,7 @@ ICONS = {
 
 # What the live session's events say; the carrier's are the statuses of a call.
 SESSION_WORDS = {
+    "voicemail": _lazy("A voicemail was noticed"),
     "session-started": _lazy("Live session opened"),
     "session-ended": _lazy("Live session ended by us"),
     "session-completed": _lazy("Live session ended by the caller"),

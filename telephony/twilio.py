@@ -127,6 +127,14 @@ class CarrierCall:
     price_unit: str
 
 
+@dataclass(frozen=True)
+class MachineDetection:
+    """Tell `url` who has answered; `until_beep`: once a machine has said its words."""
+
+    url: str
+    until_beep: bool
+
+
 def client_for(account_sid: str, auth_token: str) -> Api:
     """The API of one account. Cheap: all clients share one pool of connections."""
     api = Api(Client(account_sid, auth_token, http_client=_http))
@@ -215,6 +223,7 @@ def create_call(
     status_url: str,
     ring_for_s: int,
     longest_s: int,
+    detection: MachineDetection | None = None,
 ) -> str:
     """Have a number called; the call's SID. Never repeat it after `AnswerLost`.
 
@@ -233,11 +242,24 @@ def create_call(
             status_callback_event=CALL_EVENTS,
             timeout=ring_for_s,
             time_limit=longest_s,
+            **_detecting(detection),
         )
     )
     if not created.sid:
         raise AnswerLost
     return created.sid
+
+
+def _detecting(detection: MachineDetection | None) -> dict[str, str]:
+    """Beside the conversation: a person who answers is not kept waiting."""
+    if detection is None:
+        return {}
+    return {
+        "machine_detection": "DetectMessageEnd" if detection.until_beep else "Enable",
+        "async_amd": "true",  # the SDK wants a text
+        "async_amd_status_callback": detection.url,
+        "async_amd_status_callback_method": "POST",
+    }
 
 
 def find_calls(
@@ -252,6 +274,18 @@ def find_calls(
 def fetch_call(account: "CarrierAccount", sid: str) -> CarrierCall:
     """How a call stands at the carrier."""
     return _ask(lambda: _call(_api(account).calls(sid).fetch()))
+
+
+def say_instead(account: "CarrierAccount", sid: str, document: str) -> None:
+    """Break off what is going on in a call and follow this TwiML.
+
+    A call that has ended is left as it is.
+    """
+    try:
+        _ask(lambda: _api(account).calls(sid).update(twiml=document))
+    except Rejected as error:
+        if error.code != CODE_NOT_IN_PROGRESS:
+            raise
 
 
 def end_call(account: "CarrierAccount", sid: str) -> None:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("fallback/<str:token>", webhooks.fallback, name="fallback"),
     path("status/<str:token>", webhooks.phone_status, name="phone_status"),
     path("calls/<uuid:call_id>/answered", webhooks.answered, name="answered"),
+    path("calls/<uuid:call_id>/detected", webhooks.detected, name="detected"),
     path("calls/<uuid:call_id>/fallback", webhooks.call_fallback, name="call_fallback"),
     path("calls/<uuid:call_id>/gather", webhooks.gather_turn, name="gather"),
     path("calls/<uuid:call_id>/relay-ended", webhooks.relay_ended, name="relay_ended"),

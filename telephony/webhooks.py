@@ -19,6 +19,7 @@ from telephony import announcements, gather, session, twiml, words
 from telephony.addresses import relay_url, webhook_url
 from telephony.forms.webhooks import (
     CALL_SID,
+    DetectedForm,
     FallbackForm,
     GatherForm,
     RecordingForm,
@@ -27,7 +28,7 @@ from telephony.forms.webhooks import (
     VoiceForm,
 )
 from telephony.models import Call
-from telephony.services import calls, recordings
+from telephony.services import calls, recordings, voicemail
 from telephony.signatures import signed_by_twilio
 
 REFUSALS = {
@@ -305,6 +306,18 @@ def call_status(request, call):
     if not form.is_valid():
         return HttpResponse(status=400)
     _record(call, form.cleaned_data)
+    return HttpResponse(status=204)
+
+
+@csrf_exempt
+@require_POST
+@signed_by_twilio(signed_call)
+@about_this_call
+def detected(request, call):
+    """Whether a person or a machine has answered."""
+    form = DetectedForm(request.POST)
+    if form.is_valid():
+        voicemail.hear_of(call, form.cleaned_data["AnsweredBy"])
     return HttpResponse(status=204)
 
 

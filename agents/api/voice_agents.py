@@ -75,6 +75,8 @@ class VoiceAgentSerializer(AgentSerializer):
             "recording_notice",
             "summary_enabled",
             "extraction_schema",
+            "voicemail_detection",
+            "voicemail_message",
             "window_start",
             "window_end",
             "window_days",

@@ -84,12 +84,15 @@ class VoiceAgentForm(BasicVoiceAgentForm):
             "recording_enabled",
             "recording_notice",
             "summary_enabled",
+            "voicemail_detection",
+            "voicemail_message",
             "window_start",
             "window_end",
             "window_days",
         ]
         widgets = {
             **BasicVoiceAgentForm.Meta.widgets,
+            "voicemail_message": forms.Textarea(attrs={"rows": 2}),
             "window_start": time_of_day(),
             "window_end": time_of_day(),
             "temperature": forms.NumberInput(attrs={"min": 0, "max": 2, "step": 0.1}),

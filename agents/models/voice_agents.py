@@ -166,6 +166,20 @@ class VoiceAgent(Agent):
         help_text=_("Names of built-in tools, ids of the workspace's own."),
     )
 
+    voicemail_detection = models.BooleanField(
+        _("notice voicemails"),
+        default=False,
+        help_text=_("The carrier listens whether a person answers; it charges for it."),
+    )
+    voicemail_message = models.CharField(
+        _("message for voicemails"),
+        max_length=500,
+        blank=True,
+        help_text=_(
+            "Said after the beep, then the agent hangs up. Empty: it hangs up."
+        ),
+    )
+
     # When it may call; empty: the calling rules of the workspace.
     window_start = models.TimeField(_("calls from"), null=True, blank=True)
     window_end = models.TimeField(_("calls until"), null=True, blank=True)

@@ -80,6 +80,12 @@ class StatusForm(forms.Form):
     Timestamp = CarrierTime()
 
 
+class DetectedForm(forms.Form):
+    """Who has answered a call, as the carrier heard it."""
+
+    AnsweredBy = CarrierText(cut_to=30)
+
+
 class RecordingForm(forms.Form):
     """How a recording is getting on. -1 seconds: it has not ended."""
 

@@ -219,6 +219,7 @@ class Call(OwnedModel):
         NOT_REACHED = "not_reached", _("The carrier could not reach the number")
         CANCELED = "canceled", _("It was canceled before anybody answered")
         HUNG_UP_HERE = "hung_up_here", _("It was ended here")
+        VOICEMAIL = "voicemail", _("A voicemail answered")
         REFUSED = "refused", _("The calling rules did not allow it")
         REJECTED = "rejected", _("The carrier refused to place it")
         NOT_PLACED = "not_placed", _("It was never placed")

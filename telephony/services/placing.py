@@ -22,7 +22,7 @@ from telephony import tasks, twilio
 from telephony.addresses import webhook_url
 from telephony.dialling.rules import Decision
 from telephony.models import Call, DialledDay, ScheduledCall
-from telephony.services import calls, dialling, pacing, scheduled
+from telephony.services import calls, dialling, pacing, scheduled, voicemail
 
 Placement, Reason, Status = Call.Placement, Call.EndReason, Call.Status
 
@@ -216,6 +216,7 @@ def _ask(call: Call) -> bool:
             status_url=webhook_url("call_status", call.pk),
             ring_for_s=RING_FOR_S,
             longest_s=call.agent.max_duration_s + GRACE_S,
+            detection=voicemail.detection_of(call),
         )
     except (twilio.Throttled, twilio.Unreachable) as error:  # nobody's phone rang
         call.take_back(str(error))

@@ -177,6 +177,8 @@ def _deserves_another(row: ScheduledCall, call: Call) -> bool:
     asked = Call.unscoped.filter(scheduled_call=row, asked_at__isnull=False)
     if call.end_reason in FINAL or asked.count() >= row.max_attempts:
         return False
+    if call.end_reason == Reason.VOICEMAIL:
+        return row.retry_on_voicemail
     return call.status in WORTH_ANOTHER
 
 

@@ -34,6 +34,7 @@ ENDED_WELL = {
     "busy",
     "no_answer",
     "canceled",
+    "voicemail",
     "hung_up_here",
 }
 

@@ -1,0 +1,110 @@
+"""A machine answers: a message after the beep, or nothing, and no conversation."""
+
+import httpx
+import pytest
+from django.utils.timezone import now
+
+from telephony import tasks, twilio
+from telephony.services import placing, voicemail
+from telephony.tests.carriers import KEY
+from telephony.tests.conftest import ended
+from telephony.tests.outgoing import CALLEE, calls_at, make_placing_number, open_call
+from tests.processes import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MACHINE = "+16285550600"
+WITHIN_S = 20
+
+
+@pytest.fixture(autouse=True)
+def worker(monkeypatch):
+    """What would be queued is done at once, in the web process."""
+
+    def run(args, **options):
+        voicemail.leave_message(args[0], now())
+
+    monkeypatch.setattr(tasks.leave_message, "apply_async", run)
+
+
+def call_of(number, to):
+    call = open_call(number, to)
+    placing.place(call.pk)
+    wait_until(lambda: is_over(call), WITHIN_S, "the call is over")
+    return call
+
+
+def is_over(call):
+    call.refresh_from_db()
+    return call.has_ended
+
+
+def heard(carrier, number, to):
+    """Everything that was played to whoever answered."""
+    (placed,) = calls_at(carrier, number, to)
+    answer = httpx.get(
+        f"{carrier.url}/control/calls/{placed['sid']}",
+        headers={"Authorization": f"Bearer {KEY}"},
+    )
+    events = answer.json()["events"]
+    return "".join(e["text"] for e in events if e["type"] == "agent_text")
+
+
+@pytest.mark.parametrize("transport", ["stream", "gather"])
+def test_voicemail_is_told_the_message_and_hung_up_on(transport, live, carrier):
+    number = make_placing_number(
+        carrier,
+        transport=transport,
+        voicemail_detection=True,
+        voicemail_message="Please call {{ company }} back.",
+        variables={"company": "Brightside"},
+    )
+
+    call = call_of(number, MACHINE)
+    live.wait_until_idle()
+
+    assert ended(call) == ("completed", "voicemail")
+    assert call.answered_by == "machine_end_beep"
+    assert heard(carrier, number, MACHINE).endswith("Please call Brightside back.")
+
+
+def test_voicemail_without_a_message_is_hung_up_on(live, carrier):
+    number = make_placing_number(carrier, voicemail_detection=True)
+
+    call = call_of(number, MACHINE)
+
+    assert ended(call) == ("completed", "voicemail")
+    assert call.answered_by == "machine_start"
+
+
+def test_person_is_talked_to_while_the_carrier_listens(live, carrier):
+    number = make_placing_number(
+        carrier, voicemail_detection=True, voicemail_message="Call us."
+    )
+
+    call = call_of(number, CALLEE)
+
+    assert call.end_reason != "voicemail"
+    assert "Call us." not in heard(carrier, number, CALLEE)
+
+
+def test_without_detection_nobody_is_asked(live, carrier):
+    number = make_placing_number(carrier)
+    call = open_call(number)
+
+    assert voicemail.detection_of(call) is None
+
+
+def test_message_is_left_once_however_often_it_is_told(live, carrier, monkeypatch):
+    number = make_placing_number(carrier, voicemail_detection=True)
+    call = open_call(number)
+    call.adopt("CA" + 32 * "5")
+    fields = number.of_call(call, AnsweredBy="machine_start")
+    hung_up = []
+    monkeypatch.setattr(twilio, "end_call", lambda account, sid: hung_up.append(sid))
+
+    for _ in range(3):
+        path = f"/webhooks/twilio/calls/{call.pk}/detected"
+        assert number.post(path, fields).status_code == 204
+
+    assert hung_up == [call.sid]
+    assert ended(call)[1] == "voicemail"
