@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import admin_log_in
+from telephony.views import operators
 from voiceops import health
 from voiceops.isolation.views import isolation
 
@@ -13,6 +14,8 @@ urlpatterns = [
     # The operators' log-in is everybody's: one door, one rate limit.
     path("admin/login/", admin_log_in),
     path("admin/isolation/", isolation, name="isolation"),
+    path("admin/dialling/", operators.dialling, name="dialling"),
+    path("admin/dialling/<uuid:pk>/", operators.settle, name="dialling_settle"),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.urls")),
     path("webhooks/twilio/", include("telephony.webhook_urls")),

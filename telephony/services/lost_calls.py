@@ -9,7 +9,7 @@ import logging
 from datetime import datetime, timedelta
 
 from telephony import twilio
-from telephony.models import Call
+from telephony.models import Call, CallQuerySet
 from telephony.services.calls import follow_status
 
 Placement = Call.Placement
@@ -40,6 +40,20 @@ def look(at: datetime) -> int:
             looked += 1
             _look_for(call, at)
     return looked
+
+
+def unknown() -> CallQuerySet:
+    """The calls that wait for a person, of every workspace, the oldest first."""
+    waiting = Call.unscoped.filter(placement=Placement.UNKNOWN, ended_at=None)
+    related = waiting.select_related(
+        "owner",
+        "scheduled_call",
+        "agent__owner",
+        "agent__phone__carrier_account",
+        "agent__prompt",
+        "agent__prompt_version",
+    )
+    return related.order_by("pk")
 
 
 def _next_look(call: Call, at: datetime) -> datetime:

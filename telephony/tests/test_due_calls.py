@@ -590,3 +590,23 @@ def test_canceling_ends_the_attempt_that_waits_for_a_line(quiet_number, bell, ca
     row.refresh_from_db()
     with pytest.raises(scheduled.NotPending):
         scheduled.cancel(row, by=None)
+
+
+def test_operators_see_what_waits_and_settle_what_nobody_knows(unknown_row, client):
+    tenant, row = unknown_row
+    (call,) = attempts(row)
+    operator = make_tenant("operator")
+    assert operator.client.get("/admin/dialling/").status_code == 302
+    type(operator.user).objects.filter(pk=operator.user.pk).update(
+        is_staff=True, is_superuser=True
+    )
+
+    page = operator.client.get("/admin/dialling/").content.decode()
+    url = f"/admin/dialling/{call.pk}/"
+    operator.client.post(url, {"outcome": "busy", "reason": ""})
+    assert state(row) == Status.UNKNOWN
+    operator.client.post(url, {"outcome": "completed", "reason": "in their log"})
+
+    assert str(call.pk) in page
+    assert state(row) == Status.COMPLETED
+    assert operator.client.post(url, {}).status_code == 404

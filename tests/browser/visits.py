@@ -276,6 +276,7 @@ WITH_RIGHTS = [
     Visit("forbidden", "viewer", at("agents:prompt_create"), status=403),
     Visit("admin", "operator", at("admin:index")),
     Visit("isolation", "operator", at("isolation")),
+    Visit("dialling", "operator", at("dialling")),
 ]
 
 VISITS = [
@@ -337,6 +338,7 @@ NOT_VISITED = {
     "agents:prompt_restore": POSTED,
     "telephony:carrier_account_delete": POSTED,
     "telephony:call_hang_up": POSTED,
+    "dialling_settle": POSTED,
     "telephony:scheduled_call_cancel": POSTED,
     "telephony:call_settle": POSTED,
     "telephony:phone_point": POSTED,

@@ -1,0 +1,50 @@
+"""What operators see of dialling: what waits, and what nobody knows."""
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from telephony.forms.outgoing import SettleForm
+from telephony.services import due_calls, lost_calls, placing
+
+MOST_SHOWN = 200
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD"])
+@admin.site.admin_view
+def dialling(request):
+    """The queue's depth, and the calls of which nobody knows whether they rang."""
+    _only_superusers(request)
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Dialling"),
+        "depth": due_calls.depth(now()),
+        "calls": lost_calls.unknown()[:MOST_SHOWN],
+        "outcomes": SettleForm.OUTCOMES,
+    }
+    return render(request, "admin/dialling.html", context)
+
+
+@require_POST
+@admin.site.admin_view
+def settle(request, pk):
+    _only_superusers(request)
+    call = get_object_or_404(lost_calls.unknown(), pk=pk)
+    form = SettleForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Say what became of the call, and how you know."))
+    elif placing.settle(call, by=request.user, at=now(), **form.cleaned_data) is None:
+        messages.error(request, _("By now it is known what became of the call."))
+    else:
+        messages.success(request, _("Settled."))
+    return redirect("dialling")
+
+
+def _only_superusers(request):
+    if not request.user.is_superuser:
+        raise PermissionDenied
