@@ -6,16 +6,31 @@ a function returns is what the model is shown.
 
 from functools import partial
 
+from django.utils.timezone import now
+
 from agents.tools import BuiltIn
 from telephony.models import Call
-from telephony.services import facts
+from telephony.services import facts, wishes
 from voiceops.threads import in_thread
 
 
 def of_call(call: Call) -> dict[str, BuiltIn]:
     """The built-in tools of a call, by name."""
-    return {"note_fact": partial(_note_fact, call)}
+    return {
+        "note_fact": partial(_note_fact, call),
+        "do_not_call": partial(_do_not_call, call),
+        "book_follow_up": partial(_book_follow_up, call),
+    }
 
 
 async def _note_fact(call: Call, given: dict) -> str:
     return await in_thread(facts.note, call, given["name"], given["value"])
+
+
+async def _do_not_call(call: Call, given: dict) -> str:
+    return await in_thread(wishes.stop_contacting, call, given["reason"])
+
+
+async def _book_follow_up(call: Call, given: dict) -> str:
+    book = partial(wishes.book_follow_up, call, at=now(), **given)
+    return await in_thread(book)

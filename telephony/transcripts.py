@@ -58,7 +58,7 @@ def timeline(call: Call, events: Iterable[CallEvent]) -> list[Moment]:
 
 
 def _started(call: Call) -> Moment:
-    title = _("Call came in") if _is_incoming(call) else _("Call placed")
+    title = _("Call came in") if _is_incoming(call) else _("Call asked for")
     detail = number_for_reading(call.to_number)
     icon = "phone-incoming" if _is_incoming(call) else "phone-outgoing"
     return _moment(call, call.started_at, title, detail, icon)

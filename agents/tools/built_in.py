@@ -72,6 +72,31 @@ DESCRIPTIONS = {
                 value=_text("What the caller said.", 500),
             ),
         ),
+        Description(
+            name="do_not_call",
+            title=_("Do not call again"),
+            help=_("Who asks for it is put on the do-not-contact list at once."),
+            told="Put the other party on the do-not-contact list. Use it as soon as "
+            "they ask not to be called any more, and confirm it to them.",
+            parameters=_object(reason=_text("What they said, in a few words.", 200)),
+        ),
+        Description(
+            name="book_follow_up",
+            title=_("Book a call back"),
+            help=_(
+                "The agent schedules a call to the other party, if the rules allow."
+            ),
+            told="Have the other party called back at a time that they have chosen. "
+            "Repeat day and time to them first.",
+            parameters=_object(
+                time=_text("On their own clock, as 2026-03-05T15:30.", 16),
+                zone=_text(
+                    "The IANA time zone of the city that they named, such as "
+                    "America/Denver; empty if they named none.",
+                    64,
+                ),
+            ),
+        ),
     )
 }
 

@@ -1,0 +1,88 @@
+"""What the other party of a call asks for: not to be called again, or later.
+
+What is answered is read by the model, so it says what became of the wish and what to
+tell the other party.
+"""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ValidationError
+
+from accounts.models import validate_time_zone
+from agents.models import VoiceAgent
+from telephony.dialling import numbers
+from telephony.models import Call, DoNotContact, ScheduledCall
+from telephony.services import do_not_contact, scheduled
+from telephony.services.carrier import InvalidNumber
+from telephony.transcripts import other_party
+
+NO_NUMBER = "The other party's number is not known: say that this cannot be done now."
+UNKNOWN_ZONE = "Their time zone is not known: ask for their city, then try again."
+TIME_SHAPE = "%Y-%m-%dT%H:%M"
+
+
+def stop_contacting(call: Call, reason: str) -> str:
+    """Put the other party on the do-not-contact list. Safe to repeat."""
+    try:
+        do_not_contact.add(
+            owner=call.owner,
+            number=other_party(call),
+            source=DoNotContact.Source.CALLER,
+            reason=reason,
+        )
+    except InvalidNumber:
+        return NO_NUMBER
+    except do_not_contact.OnTheList:
+        return "The number was on the list already. Confirm that nobody will call."
+    return "The number is on the do-not-contact list. Confirm that nobody will call."
+
+
+def book_follow_up(call: Call, *, time: str, zone: str, at: datetime) -> str:
+    """Schedule a call to the other party at a time on their clock."""
+    number = other_party(call)
+    parsed = numbers.parse(number)
+    if parsed is None:
+        return NO_NUMBER
+    agent = _who_calls(call)
+    if agent is None:
+        return "No agent here places calls: say that somebody will get back to them."
+    try:
+        wall = datetime.strptime(time, TIME_SHAPE)
+    except ValueError:
+        return "Write the time as 2026-03-05T15:30, on their own clock."
+    zones = (ZoneInfo(zone),) if _is_zone(zone) else numbers.zones_of(parsed)
+    moments = {wall.replace(tzinfo=found).astimezone(UTC) for found in zones}
+    if len(moments) != 1:  # its zones do not agree, or nobody knows them
+        return UNKNOWN_ZONE
+    row = ScheduledCall(
+        owner=call.owner,
+        agent=agent,
+        to_number=number,
+        scheduled_for=moments.pop(),
+        timezone=zone if _is_zone(zone) else "",
+        variables=call.variables if agent == call.agent else {},
+    )
+    try:
+        scheduled.schedule(row, by=None, at=at)
+    except scheduled.Refused as refusal:
+        return f"It cannot be booked: {refusal} Say so, and offer another time."
+    if row.detail:
+        return f"It is booked, but moved into the hours for calls: {row.detail}"
+    return f"A call is booked for {wall:%A, %d %B, %H:%M} on their clock. Confirm it."
+
+
+def _who_calls(call: Call) -> VoiceAgent | None:
+    """The call's own agent if it places calls, else the one of its number that does."""
+    placing = VoiceAgent.unscoped.placing().filter(owner=call.owner_id)
+    related = placing.select_related("owner", "phone__carrier_account", "prompt")
+    own = related.filter(pk=call.agent_id).first()
+    return own or related.filter(phone=call.phone_id, phone__isnull=False).first()
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        validate_time_zone(name)
+    except ValidationError:
+        return False
+    return True
