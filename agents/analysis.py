@@ -7,6 +7,7 @@ the instructions, and what comes back is held to a closed list and to a schema.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -188,9 +189,14 @@ def _no_number(name: str) -> None:
 
 
 def _storable(value: Any) -> Any:
-    """`value` without what no database takes: NUL characters, halves of pairs."""
+    """`value` without what no database takes: NUL characters, halves of pairs.
+
+    Raises ValueError for a number that is too large to be one.
+    """
     if isinstance(value, str):
         return value.replace("\0", "").encode("utf-8", "replace").decode()
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(value)
     if isinstance(value, list):
         return [_storable(item) for item in value]
     if isinstance(value, dict):

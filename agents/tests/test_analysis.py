@@ -78,6 +78,7 @@ def test_answer_with_ornaments_is_understood(provider, stub_llm, answer):
         ("I would rather not.", "no JSON object"),
         ("{'summary': 1}", "no valid JSON"),
         ('{"outcome": NaN}', "no valid JSON"),
+        ('{"outcome": 1e999}', "no valid JSON"),
         ("{" * 40_000 + "}", "no valid JSON"),
         (GOOD | {"outcome": "great"}, '"outcome"'),
         (GOOD | {"outcome": "not_reached"}, '"outcome"'),
