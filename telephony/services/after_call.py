@@ -12,6 +12,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import F, Max
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 
 from agents import analysis, llm
 from agents.outcomes import Outcome
@@ -167,7 +168,20 @@ def _question_about(row: AfterCall, call: Call) -> _Question | None:
     if not wish:
         _conclude(row, analysis=Analysis.NOT_WANTED, outcome="")
         return None
+    if not _begin_try(row):
+        return None
     return _Question(session.provider_of(call.agent), spoken, wish)
+
+
+def _begin_try(row: AfterCall) -> bool:
+    """Count the try before it is made: what breaks its worker is not asked for ever."""
+    if row.attempts > len(RETRY_AFTER_S):
+        why = _("Every try of it was cut off here.")
+        _conclude(row, analysis=Analysis.FAILED, error=why)
+        return False
+    row.attempts += 1
+    mine = AfterCall.unscoped.filter(pk=row.pk, claimed_until=row.claimed_until)
+    return bool(mine.update(attempts=row.attempts))
 
 
 def _wish_of(call: Call) -> analysis.Wish | None:
@@ -198,14 +212,13 @@ def _note_findings(row: AfterCall, findings: analysis.Findings) -> None:
 
 def _note_failure(row: AfterCall, failed: analysis.AnalysisFailed) -> None:
     """Try again later, or leave it to a person."""
-    if failed.is_final or row.attempts >= len(RETRY_AFTER_S):
+    if failed.is_final or row.attempts > len(RETRY_AFTER_S):
         _conclude(row, analysis=Analysis.FAILED, error=str(failed)[:500])
         return
-    wait = timedelta(seconds=RETRY_AFTER_S[row.attempts])
+    wait = timedelta(seconds=RETRY_AFTER_S[row.attempts - 1])
     claims.finish(
         row,
         step=Step.ANALYZING,
-        attempts=row.attempts + 1,
         error=str(failed)[:500],
         next_try_at=now() + wait,
         updated_at=now(),

@@ -251,6 +251,23 @@ def test_model_that_is_down_is_asked_again_and_then_given_up(alice, model):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_call_whose_analysis_breaks_its_worker_is_not_analyzed_for_ever(
+    alice, model, monkeypatch
+):
+    call = ended_call(alice.workspace)
+    monkeypatch.setattr(after_call, "_note_findings", lambda row, findings: 1 / 0)
+    tries = len(after_call.RETRY_AFTER_S) + 1
+
+    for _try in range(tries + 1):
+        make_due(call)
+        tasks.follow_up_calls()
+
+    assert result(call)[1] == "failed"
+    assert "cut off" in AfterCall.unscoped.get(call=call).error
+    assert len(model.requests) == tries
+
+
+@pytest.mark.django_db(transaction=True)
 def test_answers_that_break_the_schema_are_a_failure_that_can_be_tried_again(
     alice, model
 ):
