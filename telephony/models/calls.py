@@ -370,10 +370,14 @@ class Call(OwnedModel):
         )
 
     def take_back(self, why: str) -> bool:
-        """The carrier clearly did nothing: the same call may be asked for again."""
+        """The carrier clearly did nothing: the same call may be asked for again.
+
+        Also where that took so long that the call is being looked for.
+        """
         return self._step(
-            [self.Placement.ASKED],
+            [self.Placement.ASKED, self.Placement.LOST],
             placement=self.Placement.OPENED,
+            look_at=None,
             end_detail=why[:200],
         )
 

@@ -66,21 +66,24 @@ def follow_ended() -> None:
 
 
 def release_dead(at: datetime) -> int:
-    """Take back the leases whose holders are dead; how many.
+    """Take back the leases whose holders are dead, and what the carrier refused to take
+    after its lease was over; how many.
 
     Where the carrier had been asked, the call tells what becomes of the row.
     """
-    dead = ScheduledCall.unscoped.filter(status=Status.DIALING, lease_until__lt=at)
-    was_asked = Exists(
-        Call.unscoped.filter(
-            scheduled_call=OuterRef("pk"),
-            attempt=OuterRef("attempts_made"),
-            asked_at__isnull=False,
-        ).exclude(placement=Call.Placement.OPENED)
+    dialing = ScheduledCall.unscoped.filter(status=Status.DIALING)
+    attempt = Call.unscoped.filter(
+        scheduled_call=OuterRef("pk"), attempt=OuterRef("attempts_made")
     )
+    opened = attempt.filter(placement=Call.Placement.OPENED, ended_at=None)
+    was_asked = Exists(
+        attempt.filter(asked_at__isnull=False).exclude(placement=Call.Placement.OPENED)
+    )
+    dead = dialing.filter(lease_until__lt=at)
     over = {"lease_token": None, "lease_until": None, "updated_at": now()}
     dead.filter(was_asked).update(**over)
-    return dead.filter(~was_asked).update(status=Status.PENDING, **over)
+    free = (Q(lease_until__lt=at) & ~was_asked) | (Q(lease_token=None) & Exists(opened))
+    return dialing.filter(free).update(status=Status.PENDING, **over)
 
 
 def _accounts_due(at: datetime) -> Iterable[tuple[uuid.UUID | None, int]]:

@@ -246,6 +246,25 @@ def test_worker_that_died_while_asking_is_settled_by_the_carrier(
     assert calls_at(carrier, quiet_number) == []
 
 
+def test_no_that_came_after_the_lease_was_over_is_no_lost_call(
+    quiet_number, bell, carrier
+):
+    row = make_due(quiet_number)
+    call = open_attempt(row)
+    ScheduledCall.unscoped.filter(pk=row.pk).update(lease_until=now())
+    call.begin_asking(now())
+    late = now() + timedelta(seconds=61)
+    lost_calls.look(late)  # it takes longer than any answer
+    ring(bell, late)
+
+    assert call.take_back("The carrier cannot be reached.")
+    ring(bell, late)
+
+    (call,) = attempts(row)
+    assert call.placement == Placement.PLACED
+    assert len(calls_at(carrier, quiet_number)) == 1
+
+
 def test_worker_that_slept_does_not_dial_by_old_rules(quiet_number, carrier):
     call = open_attempt(make_due(quiet_number))
     Call.unscoped.filter(pk=call.pk).update(last_event_at=now() - timedelta(seconds=55))
