@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 
 from agents.tools import guard
 from hooks import services
-from hooks.models import Attempt, Delivery, Endpoint
+from hooks.models import TEST_EVENT, Attempt, Delivery, Endpoint
 from voiceops import claims
 from voiceops.pump import Pump
 from voiceops.threads import in_thread
@@ -187,15 +187,15 @@ def _note_success(delivery: Delivery) -> None:
 
 
 def _note_failure(delivery: Delivery, result: Result) -> None:
-    endpoint = delivery.endpoint
-    rows = Endpoint.unscoped.filter(pk=endpoint.pk)
-    rows.filter(failing_since=None).update(failing_since=now())
-    if result.is_final or not delivery.tries_left:
-        if _give_up(delivery, result.error):
-            rows.update(dead_in_a_row=F("dead_in_a_row") + 1)
-    else:
+    rows = Endpoint.unscoped.filter(pk=delivery.endpoint_id)
+    is_test = delivery.event == TEST_EVENT  # somebody tries out an address
+    if not is_test:
+        rows.filter(failing_since=None).update(failing_since=now())
+    if not result.is_final and delivery.tries_left:
         _try_later(delivery, result)
-    _switch_off_if_hopeless(endpoint, is_gone=result.is_gone)
+    elif _give_up(delivery, result.error) and not is_test:
+        rows.update(dead_in_a_row=F("dead_in_a_row") + 1)
+        _switch_off_if_hopeless(delivery.endpoint, is_gone=result.is_gone)
 
 
 def _give_up(delivery: Delivery, error: str) -> bool:

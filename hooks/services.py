@@ -38,8 +38,10 @@ def save_endpoint(endpoint: Endpoint) -> Endpoint:
     if endpoint._state.adding and others.count() >= MOST_ENDPOINTS:
         message = _("A workspace can have %(count)d webhooks.")
         raise Refused(message % {"count": MOST_ENDPOINTS})
+    # A secret or a state that changes at this moment is not put back.
+    own = None if endpoint._state.adding else ["url", "description", "events"]
     with audit.changing(endpoint):
-        endpoint.save()
+        endpoint.save(update_fields=own)
     return endpoint
 
 
@@ -66,7 +68,16 @@ def enable(endpoint: Endpoint) -> None:
         endpoint.disabled_at = endpoint.failing_since = None
         endpoint.disabled_reason, endpoint.dead_in_a_row = "", 0
         endpoint.notice_due = False
-        endpoint.save()
+        endpoint.save(
+            update_fields=[
+                "is_enabled",
+                "disabled_at",
+                "failing_since",
+                "disabled_reason",
+                "dead_in_a_row",
+                "notice_due",
+            ]
+        )
 
 
 def disable(endpoint: Endpoint) -> None:
@@ -111,6 +122,7 @@ def give_up_on(endpoint: Endpoint) -> None:
     pending.update(
         status=Status.DEAD,
         next_try_at=None,
+        claimed_until=None,  # whoever is about to send it has no say any more
         error=_("The webhook was switched off."),
         updated_at=now(),
     )

@@ -263,12 +263,44 @@ def test_days_of_failure_switch_off(alice, stub_service):
     endpoint = make_endpoint(
         alice.workspace, at(stub_service, "/status/500"), failing_since=long_ago
     )
-    make_delivery(endpoint)
+    delivery = make_delivery(endpoint)
 
+    tasks.deliver()
+    endpoint.refresh_from_db()
+    after_one_try = endpoint.is_enabled
+    Delivery.unscoped.filter(pk=delivery.pk).update(tries_left=1)
+    make_due()
     tasks.deliver()
 
     endpoint.refresh_from_db()
+    assert after_one_try  # it may work again in a minute
     assert "5 days" in endpoint.disabled_reason
+
+
+def test_tests_of_an_address_do_not_count_as_its_failures(alice, stub_service):
+    endpoint = make_endpoint(alice.workspace, at(stub_service, "/status/404"))
+    for _test in range(delivering.MOST_DEAD_IN_A_ROW):
+        services.send_test(endpoint)
+        tasks.deliver()
+
+    endpoint.refresh_from_db()
+    assert (endpoint.is_enabled, endpoint.failing_since, endpoint.dead_in_a_row) == (
+        *(True, None, 0),
+    )
+
+
+def test_what_is_given_up_before_it_is_sent_is_not_sent(alice, stub_service):
+    endpoint = make_endpoint(alice.workspace, at(stub_service, "/answer"))
+    delivery = make_delivery(endpoint)
+    (claimed,) = delivering._claim(1)
+
+    services.disable(endpoint)
+
+    assert delivering._begin(claimed) is None
+    row = stored(delivery)
+    assert (row.status, row.attempts_made, row.error) == (
+        *("dead", 0, "The webhook was switched off."),
+    )
 
 
 def test_notice_that_cannot_be_mailed_is_mailed_later(alice, settings):

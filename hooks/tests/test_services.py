@@ -102,6 +102,18 @@ def test_workspace_has_so_many_endpoints(alice, mallory):
             assert not is_refused
 
 
+def test_change_does_not_put_back_a_secret_that_was_rotated_meanwhile(alice):
+    endpoint = make_endpoint(alice.workspace)
+    slow = services.Endpoint.unscoped.get(pk=endpoint.pk)
+    secret = services.rotate_secret(endpoint)
+
+    slow.description = "orders"
+    services.save_endpoint(slow)
+
+    endpoint.refresh_from_db()
+    assert (endpoint.secret, endpoint.description) == (secret, "orders")
+
+
 def test_disabled_endpoint_is_given_up_on_and_enabled_forgets_its_failures(alice):
     endpoint = make_endpoint(
         alice.workspace, failing_since=timezone.now(), dead_in_a_row=9
