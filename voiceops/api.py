@@ -186,11 +186,10 @@ class NewestFirst(CursorPagination):
 
 def _from(cursor: Cursor, rows: QuerySet) -> QuerySet:
     """The rows from that place on, in the direction in which it is read."""
-    if cursor.reverse:
-        return rows.filter(pk__gt=cursor.position).order_by("pk")
     if cursor.position is not None:
-        rows = rows.filter(pk__lt=cursor.position)
-    return rows.order_by("-pk")
+        beyond = "pk__gt" if cursor.reverse else "pk__lt"
+        rows = rows.filter(**{beyond: cursor.position})
+    return rows.order_by("pk" if cursor.reverse else "-pk")
 
 
 class Throttle(BaseThrottle):

@@ -1,5 +1,6 @@
 """Reading calls through the API."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -195,3 +196,12 @@ def test_turn_of_a_tool_tells_what_was_asked_and_answered(alice):
     turns = alice.api("GET", f"/api/calls/{call.pk}").json()["turns"]
 
     assert [turn["tool"] for turn in turns] == [None, use]
+
+
+def test_cursor_back_from_nowhere_is_no_error_of_ours(alice):
+    call = make_call(alice)
+    cursor = b64encode(b"r=1").decode()
+
+    answer = alice.api("GET", f"/api/calls?number=1628&cursor={cursor}")
+
+    assert [row["id"] for row in answer.json()["results"]] == [str(call.pk)]
