@@ -71,6 +71,8 @@ class Dial:
     method: str = "POST"
     timeout_s: int = 30
     caller_id: str = ""
+    answered_url: str = ""  # of the Number: asked before the two are joined
+    answered_method: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -194,10 +196,12 @@ class _Reader:
 
     def _dial(self, element, given) -> Dial:
         numbers = [element.text.strip()] if (element.text or "").strip() else []
+        answered = {}
         for child in element:
-            self._attributes(child)
+            of_child = self._attributes(child)
             if child.tag == "Number":
                 numbers.append(_text(child))
+                answered = answered or of_child
             else:
                 self._unknown(child)
         return Dial(
@@ -206,6 +210,8 @@ class _Reader:
             method=given.get("method", "POST"),
             timeout_s=self._number(given, "timeout", 30),
             caller_id=given.get("callerId", ""),
+            answered_url=answered.get("url", ""),
+            answered_method=answered.get("method", "POST"),
         )
 
     def _connect(self, element, given) -> Connect | None:

@@ -183,16 +183,41 @@ class Walk:
         plan = self._callee_of(number)
         self._call.emit("note", message=f"Dialling {number}")
         status = DIAL_STATUSES.get(plan["answer"] if plan else "", "no-answer")
+        leg_sid = make_sid("CA")
         if status == "no-answer":
             await asyncio.sleep(self._line.pace.silence_s(verb.timeout_s))
         elif status == "completed":
+            await self._whisper(verb, number, leg_sid)
             await asyncio.sleep(self._line.pace.silence_s(BRIDGE_S))
         if verb.action is None:
             return None
-        fields = {"DialCallStatus": status, "DialCallSid": make_sid("CA")}
+        fields = {"DialCallStatus": status, "DialCallSid": leg_sid}
         if status == "completed":
             fields |= {"DialCallDuration": str(BRIDGE_S), "DialBridged": "true"}
         return self._go(verb.action, verb.method, **fields)
+
+    async def _whisper(self, verb: twiml.Dial, number: str, leg_sid: str) -> None:
+        """What only the person hears who has answered; the caller hears nothing."""
+        if not verb.answered_url:
+            return
+        url = urljoin(self._url, verb.answered_url)
+        fields = self._call.fields(
+            CallSid=leg_sid,
+            ParentCallSid=self._call.sid,
+            Direction="outbound-dial",
+            From=verb.caller_id or self._call.row["from_number"],
+            To=number,
+            CallStatus="in-progress",
+        )
+        try:
+            answer = await self._call.send(Webhook(url, verb.answered_method), fields)
+            whispered = twiml.parse(answer.text)
+        except (NoAnswer, twiml.BadDocument) as exc:
+            self._call.emit("error", code=11200, message=f"whisper: {exc}")
+            return
+        for said in whispered.verbs:
+            if isinstance(said, twiml.Say):
+                self._call.emit("note", message=f"Whispered: {said.text}")
 
 
 def _digits_fields(digits: str, finished_on: str) -> dict[str, str]:

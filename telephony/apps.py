@@ -6,3 +6,4 @@ class TelephonyConfig(AppConfig):
 
     def ready(self):
         from telephony import checks  # noqa: F401  # registers them
+        from telephony.services import transfers  # noqa: F401  # its rule for numbers

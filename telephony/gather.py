@@ -6,15 +6,18 @@ so of two deliveries of one request only one asks the model.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
 from agents import llm
 from agents.dialogue import (
+    TRANSFER_CALL,
     AskModel,
     CallerSilent,
     CallerSpoke,
+    CallOpened,
     Command,
     Dialogue,
     EndCall,
@@ -29,6 +32,7 @@ from agents.dialogue import (
     ToolAnswered,
     ToolAsked,
     ToolCall,
+    TransferCall,
     Turn,
     UseTool,
 )
@@ -59,11 +63,18 @@ class Goodbye:
 
 
 @dataclass(frozen=True)
+class HandOver:
+    """Say `words` and call the person."""
+
+    words: str
+
+
+@dataclass(frozen=True)
 class Wait:
     """The reply to this very request is still being made."""
 
 
-Answer = Listen | Goodbye | Wait
+Answer = Listen | Goodbye | HandOver | Wait
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,16 @@ def take_turn(call: Call, heard: Heard, *, after: int, at: datetime) -> Answer:
         return _answer_again(call, turns, after=after, at=at)
 
 
+def go_on(call: Call, *, at: datetime) -> Answer:
+    """What the agent says when nobody took the call over; the same when asked again."""
+    turns = calls.stored_turns(call)
+    if turns[-1].speaker != "agent":
+        with suppress(_Taken):
+            return _Exchange(call, turns, at).go_on()
+        turns = calls.stored_turns(call)
+    return _answer_again(call, turns, after=turns[-1].number - 1, at=at)
+
+
 def _answer_again(call: Call, turns: list[Turn], *, after: int, at: datetime) -> Answer:
     """What was answered before, or a pause while that is being made."""
     latest = turns[-1]
@@ -127,6 +148,9 @@ def _answer_again(call: Call, turns: list[Turn], *, after: int, at: datetime) ->
         if call.end_reason:
             return Goodbye(words_again)
         return Listen(words_again, after=latest.number)
+    if latest.tool and latest.tool.name == TRANSFER_CALL and latest.tool.status == "ok":
+        said = [t.text for t in turns if t.number > after and t.speaker == "agent"]
+        return HandOver(" ".join(said))
     if _ms_since_answer(call, at) - latest.at_ms < GIVE_UP_AFTER_S * 1000:
         return Wait()
     call.note_end_reason(Call.EndReason.OUR_ERROR)
@@ -146,8 +170,11 @@ class _Exchange:
         self._toolbox = session.toolbox_of(call)
         settings = session.settings_of(call, at=at, toolbox=self._toolbox)
         # All is said at once, when the tools have answered: there is no meanwhile.
-        silent = dict.fromkeys(settings.tools, "")
-        self._dialogue = Dialogue(replace(settings, tools=silent), turns)
+        heard = dict.fromkeys(settings.tools, "")
+        if TRANSFER_CALL in heard:
+            heard[TRANSFER_CALL] = settings.tools[TRANSFER_CALL]
+        self._dialogue = Dialogue(replace(settings, tools=heard), turns)
+        self._is_handing_over = False
         self._began_at = monotonic()
         self._has_used_tools = False
         self._now_ms = _ms_since_answer(call, at)
@@ -159,6 +186,16 @@ class _Exchange:
         if event is None:
             return Listen("", after=after, silent_s=heard.silent_s)
         self._follow(self._dialogue.receive(event))
+        return self._answer()
+
+    def go_on(self) -> Answer:
+        """Say what is due without hearing anything: a tool has answered meanwhile."""
+        self._follow(self._dialogue.receive(CallOpened(self._now_ms)))
+        return self._answer()
+
+    def _answer(self) -> Answer:
+        if self._is_handing_over:
+            return HandOver(self._said)
         if self._dialogue.has_ended:
             return Goodbye(self._said)
         return Listen(self._said, after=self._dialogue.turns[-1].number)
@@ -185,6 +222,8 @@ class _Exchange:
             match command:
                 case EndCall(reason, detail):
                     self._call.note_end_reason(reason, detail or self._failure)
+                case TransferCall():
+                    self._is_handing_over = True
                 case Say(text):
                     self._said += text
                 case Record(turn) if turn.tool and turn.tool.status != "running":

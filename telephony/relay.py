@@ -136,6 +136,7 @@ class LiveSession:
         self._tools: dict[int, asyncio.Task] = {}  # at work, by their turns
         self._meter = llm.Meter()
         self._failure = ""  # the model's last one, in words
+        self._is_handing_over = False
         self._ill_formed = 0
         self._allowance = Allowance(
             at_once=UTTERANCES_AT_ONCE, per_second=UTTERANCES_PER_SECOND
@@ -198,7 +199,7 @@ class LiveSession:
         self._feed(CallerHungUp if hung_up else SessionLost)
         for timer in self._timers.values():
             timer.cancel()
-        if hung_up:
+        if hung_up and not self._is_handing_over:
             self._diary.add(calls.note_caller_left, self._call)
         self._diary.add(costs.record_usage, self._call, self._meter)
         if self._ill_formed:
@@ -304,6 +305,7 @@ class LiveSession:
                 self._diary.add(self._call.note_end_reason, reason, detail)
                 self._outgoing.put_nowait(command)
             case TransferCall():
+                self._is_handing_over = True
                 self._outgoing.put_nowait(command)
 
     # the model and its tools

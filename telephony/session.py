@@ -16,7 +16,7 @@ from agents.models import PromptVersion, VoiceAgent
 from agents.prompts import placeholders, render, with_preamble
 from agents.tools import Toolbox
 from telephony import built_ins, words
-from telephony.models import Call
+from telephony.models import Call, CallEvent
 from telephony.services import recordings
 from telephony.transcripts import other_party
 
@@ -24,6 +24,7 @@ from telephony.transcripts import other_party
 # and at last too large for the model.
 HISTORY_TURNS = 200
 MAX_TOOL_NAME = 100
+MAX_TRANSFERS = 2  # tries, while nobody answers
 TOOL_WITHIN_S = 30  # whatever a tool's own limit is
 TOOK_TOO_LONG = "It took too long and was given up."
 OUT_OF_ORDER = "It is out of order."
@@ -33,7 +34,16 @@ logger = logging.getLogger(__name__)
 
 def toolbox_of(call: Call) -> Toolbox:
     """The tools of the call's agent, read once."""
-    return Toolbox.of(call.agent, built_ins.of_call(call))
+    withheld = {dialogue.TRANSFER_CALL} if _is_transfer_no_use(call) else set()
+    return Toolbox.of(call.agent, built_ins.of_call(call), withheld)
+
+
+def _is_transfer_no_use(call: Call) -> bool:
+    """Whether it was tried often enough, in vain."""
+    if not (call.agent.transfer_number and call.times_resumed):
+        return False
+    failed = CallEvent.unscoped.filter(call=call, status="transfer-failed")
+    return failed.count() >= MAX_TRANSFERS
 
 
 def settings_of(
@@ -55,13 +65,13 @@ def settings_of(
             apology=words.apology(),
             time_up_message=str(words.TIME_UP),
             history_limit=HISTORY_TURNS,
-            tools=_meanwhiles(toolbox) if toolbox else {},
+            tools=_meanwhiles(toolbox, facts) if toolbox else {},
         )
 
 
-def _meanwhiles(toolbox: Toolbox) -> Mapping[str, str]:
+def _meanwhiles(toolbox: Toolbox, facts: dict[str, str]) -> Mapping[str, str]:
     names = (schema["function"]["name"] for schema in toolbox.schemas)
-    return {name: toolbox.meanwhile(name) for name in names}
+    return {name: _filled(toolbox.meanwhile(name), facts) for name in names}
 
 
 def _prompt_text_of(call: Call) -> str:
@@ -96,6 +106,11 @@ def _greeting(call: Call, facts: dict[str, str]) -> str:
 def voicemail_of(call: Call, *, at: datetime) -> str:
     """What a voicemail is told; nothing if the agent only hangs up."""
     return _filled(call.agent.voicemail_message, _facts(call, at)).strip()
+
+
+def whisper_of(call: Call, *, at: datetime) -> str:
+    """What the person hears to whom the call is handed over."""
+    return _filled(call.agent.transfer_whisper, _facts(call, at))
 
 
 def provider_of(agent: VoiceAgent) -> llm.Provider:

@@ -21,16 +21,22 @@ ICONS = {
     "no-answer": "phone-missed",
     "failed": "circle-x",
     "canceled": "circle-slash",
+    "transfer-started": "phone-forwarded",
+    "transfer-answered": "users",
+    "transfer-failed": "phone-missed",
 }
 
 
-# What the live session's events say; the carrier's are the statuses of a call.
+# What our own events say; the carrier's are the statuses of a call.
 SESSION_WORDS = {
     "voicemail": _lazy("A voicemail was noticed"),
     "session-started": _lazy("Live session opened"),
     "session-ended": _lazy("Live session ended by us"),
     "session-completed": _lazy("Live session ended by the caller"),
     "session-failed": _lazy("Live session failed"),
+    "transfer-started": _lazy("Calling a person to hand over to"),
+    "transfer-answered": _lazy("The person answered"),
+    "transfer-failed": _lazy("Nobody took over: back with the agent"),
     "fallback": _lazy("The carrier got no answer and asked elsewhere"),
 }
 
@@ -100,6 +106,11 @@ def _is_incoming(call: Call) -> bool:
 def other_party(call: Call) -> str:
     """The number at the other end; empty if the carrier kept it to itself."""
     return call.from_number if _is_incoming(call) else call.to_number
+
+
+def our_number(call: Call) -> str:
+    """The number at this end."""
+    return call.to_number if _is_incoming(call) else call.from_number
 
 
 def seconds_so_far(call: Call, now: datetime) -> int:

@@ -6,7 +6,7 @@ or not, so only documented ones are used here.
 
 import textwrap
 
-from twilio.twiml.voice_response import Connect, Gather, Start, VoiceResponse
+from twilio.twiml.voice_response import Connect, Dial, Gather, Start, VoiceResponse
 
 from agents.models import VoiceAgent
 from telephony.words import speakable
@@ -82,6 +82,39 @@ def recorded(document: str, *, status_url: str) -> str:
     )
     begins = f"<Response>{start.to_xml(xml_declaration=False)}"
     return document.replace("<Response>", begins, 1)
+
+
+def hand_over(
+    agent: VoiceAgent,
+    words: str,
+    *,
+    caller_id: str,
+    answered_url: str,
+    action_url: str,
+    longest_s: int,
+) -> str:
+    """Call the agent's person, and join the two; `answered_url` is asked what that
+    person hears first, `action_url` when it is over or came to nothing.
+    """
+    response = VoiceResponse()
+    _say(response, words, agent)
+    dial = Dial(
+        action=action_url,
+        method="POST",
+        caller_id=caller_id,
+        timeout=agent.transfer_timeout_s,
+        time_limit=longest_s,
+    )
+    dial.number(agent.transfer_number, url=answered_url, method="POST")
+    response.append(dial)
+    return response.to_xml()
+
+
+def say(words: str, agent: VoiceAgent) -> str:
+    """Say it, and leave the call as it is."""
+    response = VoiceResponse()
+    _say(response, words, agent)
+    return response.to_xml()
 
 
 def wait(url: str) -> str:

@@ -14,6 +14,8 @@ urlpatterns = [
     path("calls/<uuid:call_id>/fallback", webhooks.call_fallback, name="call_fallback"),
     path("calls/<uuid:call_id>/gather", webhooks.gather_turn, name="gather"),
     path("calls/<uuid:call_id>/relay-ended", webhooks.relay_ended, name="relay_ended"),
+    path("calls/<uuid:call_id>/whisper", webhooks.whisper, name="whisper"),
+    path("calls/<uuid:call_id>/handed-over", webhooks.handed_over, name="handed_over"),
     path("calls/<uuid:call_id>/status", webhooks.call_status, name="call_status"),
     path("calls/<uuid:call_id>/recording", webhooks.recording, name="recording"),
 ]

@@ -22,14 +22,16 @@ from telephony.forms.webhooks import (
     DetectedForm,
     FallbackForm,
     GatherForm,
+    HandedOverForm,
     RecordingForm,
     RelayEndedForm,
     StatusForm,
     VoiceForm,
 )
 from telephony.models import Call
-from telephony.services import calls, recordings, voicemail
+from telephony.services import calls, recordings, transfers, voicemail
 from telephony.signatures import signed_by_twilio
+from telephony.transcripts import our_number
 
 REFUSALS = {
     Call.EndReason.NO_ACTIVE_AGENT: words.NOBODY_ANSWERS,
@@ -57,6 +59,18 @@ def about_this_call(view):
         sid = request.POST.get("CallSid", "")
         # Of a call that we placed, the carrier may tell before it has answered us.
         if not re.fullmatch(CALL_SID, sid) or not call.adopt(sid):
+            return HttpResponseForbidden()
+        return view(request, call)
+
+    return checked
+
+
+def about_a_leg_of_this_call(view):
+    """Let through only what is about somebody whom this call was handed over to."""
+
+    @wraps(view)
+    def checked(request, call):
+        if request.POST.get("ParentCallSid", call.sid) != call.sid:
             return HttpResponseForbidden()
         return view(request, call)
 
@@ -170,6 +184,17 @@ def _taken_up(call, error_code):
         return _opening(call)
     if call.has_ended or call.end_reason:
         return twiml.hang_up()
+    if call.handed_over_at is not None:
+        transfers.end(
+            call,
+            session=call.times_resumed,
+            has_talked=calls.has_joined(call),
+            dial_status="",
+            call_status=call.status,
+            duration_s=None,
+            at=now(),
+        )
+        return _back_with_agent(call)
     if call.transport == VoiceAgent.Transport.GATHER:
         answer, after = gather.take_up(call, at=now())
         if isinstance(answer, gather.Wait):
@@ -238,6 +263,8 @@ def gather_turn(request, call):
 def _gathering(call, answer):
     if isinstance(answer, gather.Goodbye):
         return twiml.hang_up(answer.words, call.agent)
+    if isinstance(answer, gather.HandOver):
+        return _handing_over(call, session=call.times_resumed, says=answer.words)
     left_s = call.agent.silence_timeout_s - answer.silent_s
     timeout_s = max(1, min(gather.LISTEN_S, left_s))
     silent_s = answer.silent_s + timeout_s
@@ -273,12 +300,86 @@ def relay_ended(request, call):
         session=given["session"] or 0,
         at=now(),
     )
+    if given["SessionStatus"] == "ended" and given["HandoffData"] == "transfer":
+        return document(_handing_over(call, session=given["session"] or 0))
     if goes_on:
         return document(_reconnecting(call))
     if given["SessionStatus"] == "completed":
         return document(twiml.nothing())
     is_abrupt = given["SessionStatus"] == "failed" and not had_ended
     return document(twiml.hang_up(words.apology() if is_abrupt else ""))
+
+
+def _handing_over(call, *, session, says=""):
+    ended_url = webhook_url("handed_over", call.pk, session=session)
+    if not transfers.begin(call, session=session, at=now()):
+        # One request has the time for one reply of the model.
+        is_gathered = call.transport == VoiceAgent.Transport.GATHER
+        return twiml.wait(ended_url) if is_gathered else _back_with_agent(call)
+    return twiml.hand_over(
+        call.agent,
+        says,
+        caller_id=our_number(call),
+        answered_url=webhook_url("whisper", call.pk, session=session),
+        action_url=ended_url,
+        longest_s=call.LONGEST_HANDED_OVER_S,
+    )
+
+
+def _back_with_agent(call):
+    if call.has_ended or call.end_reason or call.agent is None:
+        return twiml.hang_up()
+    if call.transport == VoiceAgent.Transport.GATHER:
+        return _gathering(call, gather.go_on(call, at=now()))
+    return _reconnecting(call)
+
+
+@csrf_exempt
+@require_POST
+@signed_by_twilio(signed_call)
+@about_a_leg_of_this_call
+def whisper(request, call):
+    """The person has answered to whom the call is handed over: what they hear first.
+
+    Whatever breaks, the two are joined: that is what a document without words does.
+    """
+    try:
+        return document(_whispering(request, call))
+    except Exception:
+        logger.exception("call %s: nothing whispered", call.pk)
+        return document(twiml.nothing())
+
+
+def _whispering(request, call):
+    form = HandedOverForm({**request.POST.dict(), **request.GET.dict()})
+    if not form.is_valid() or call.agent is None:
+        return twiml.nothing()
+    number, at = form.cleaned_data["session"] or 0, now()
+    transfers.record_answer(call, session=number, at=at)
+    return twiml.say(session.whisper_of(call, at=at), call.agent)
+
+
+@csrf_exempt
+@require_POST
+@always_speaks
+@signed_by_twilio(signed_call)
+@about_this_call
+def handed_over(request, call):
+    """The person has hung up, or could not be reached."""
+    form = HandedOverForm({**request.POST.dict(), **request.GET.dict()})
+    if not form.is_valid():
+        return document(twiml.hang_up())
+    given = form.cleaned_data
+    transfers.end(
+        call,
+        session=given["session"] or 0,
+        has_talked=form.has_talked,
+        dial_status=given["DialCallStatus"],
+        call_status=given["CallStatus"],
+        duration_s=given["CallDuration"],
+        at=now(),
+    )
+    return document(_back_with_agent(call))
 
 
 @csrf_exempt

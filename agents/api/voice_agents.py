@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accounts.api_base import ListCreateView, OwnedView, RowView, idempotent
 from agents import api_examples as examples
-from agents import services
+from agents import handing_over, services
 from agents.api.agents import AgentSerializer, activate, deactivate, delete, phrases
 from agents.api.base import WindowDays, WindowTime
 from agents.extraction import check_schema
@@ -71,6 +71,10 @@ class VoiceAgentSerializer(AgentSerializer):
             "max_duration_s",
             "end_call_phrases",
             "end_call_message",
+            "transfer_number",
+            "transfer_message",
+            "transfer_whisper",
+            "transfer_timeout_s",
             "recording_enabled",
             "recording_notice",
             "summary_enabled",
@@ -102,6 +106,9 @@ class VoiceAgentSerializer(AgentSerializer):
             services.check_choice(becoming)
         except services.UnknownTool as refusal:
             raise serializers.ValidationError({"tools": [str(refusal)]}) from None
+
+    def validate_transfer_number(self, number):
+        return handing_over.checked(self._owner(), number)
 
 
 class VoiceAgentListView(ListCreateView):

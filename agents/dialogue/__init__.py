@@ -6,7 +6,7 @@ events, carries out the commands in their order, and keeps the turns.
 """
 
 from agents.chat import ToolCall
-from agents.dialogue.machine import Dialogue
+from agents.dialogue.machine import TRANSFER_CALL, Dialogue
 from agents.dialogue.script import (
     AskModel,
     CallerHungUp,
@@ -43,6 +43,7 @@ from agents.dialogue.speech import (
 )
 
 __all__ = [
+    "TRANSFER_CALL",
     "AskModel",
     "CallOpened",
     "CallerHungUp",

@@ -277,11 +277,23 @@ class Dialogue:
         return [*commands, *self._go_on(at_ms)]
 
     def _say_meanwhile(self, at_ms: int) -> list[Command]:
-        """The first sentence for these tools, if the model has none of its own."""
+        """The first sentence for these tools, if the model has none of its own.
+
+        That the call is handed over is always said in the words chosen for it.
+        """
+        names = [call.name for call in self._calls]
+        if TRANSFER_CALL in names:
+            announced = self.settings.tools.get(TRANSFER_CALL, "").strip()
+            return self._say_behind(announced, at_ms)
         if self._has_spoken:
             return []
-        sentences = (self.settings.tools.get(call.name, "") for call in self._calls)
+        sentences = (self.settings.tools.get(name, "") for name in names)
         return self._say(next(filter(None, sentences), "").strip(), at_ms)
+
+    def _say_behind(self, text: str, at_ms: int) -> list[Command]:
+        """Say it behind what was said in this reply."""
+        is_apart = not self._said or self._said[-1].isspace()
+        return self._say(text if is_apart or not text else " " + text, at_ms)
 
     def _begin_tool(self, call: ToolCall, at_ms: int) -> list[Command]:
         number = self._next_number
@@ -373,9 +385,7 @@ class Dialogue:
         self, message: str, at_ms: int, reason: str, detail: str = ""
     ) -> list[Command]:
         """Say a last sentence, behind what was said in this reply, and hang up."""
-        if message and self._said and not self._said[-1].isspace():
-            message = " " + message
-        commands = self._say(message, at_ms)
+        commands = self._say_behind(message, at_ms)
         if self._said or self._phase is Phase.REPLYING:
             commands += self._close_speech()
         return [*commands, *self._end(), EndCall(reason, detail)]

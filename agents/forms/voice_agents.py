@@ -1,6 +1,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from agents import handing_over
 from agents.forms.agents import AgentForm
 from agents.forms.extraction import ExtractionForm
 from agents.forms.fields import LinesField, days_field, time_of_day
@@ -81,6 +82,10 @@ class VoiceAgentForm(BasicVoiceAgentForm):
             "max_duration_s",
             "end_call_phrases",
             "end_call_message",
+            "transfer_number",
+            "transfer_message",
+            "transfer_whisper",
+            "transfer_timeout_s",
             "recording_enabled",
             "recording_notice",
             "summary_enabled",
@@ -99,6 +104,10 @@ class VoiceAgentForm(BasicVoiceAgentForm):
             "max_tokens": forms.NumberInput(attrs={"min": 16, "max": 4000}),
             "silence_timeout_s": forms.NumberInput(attrs={"min": 10, "max": 600}),
             "max_duration_s": forms.NumberInput(attrs={"min": 30, "max": 7200}),
+            "transfer_number": forms.TextInput(
+                attrs={"type": "tel", "autocomplete": "off"}
+            ),
+            "transfer_timeout_s": forms.NumberInput(attrs={"min": 5, "max": 120}),
         }
 
     def __init__(self, *args, **kwargs):
@@ -118,6 +127,9 @@ class VoiceAgentForm(BasicVoiceAgentForm):
     def chosen_tools(self):
         """Names and ids as they are ticked now."""
         return self["tools"].value() or []
+
+    def clean_transfer_number(self):
+        return handing_over.checked(self.owner, self.cleaned_data["transfer_number"])
 
     def clean(self):
         cleaned = super().clean()

@@ -143,6 +143,31 @@ class VoiceAgent(Agent):
         blank=True,
         help_text=_("Said before the agent hangs up; empty for nothing more."),
     )
+    transfer_number = models.CharField(
+        _("transfer number"),
+        max_length=30,
+        blank=True,
+        help_text=_("Whom to call, with the country code; empty: never handed over."),
+    )
+    transfer_message = models.CharField(
+        _("said to the caller"),
+        max_length=300,
+        blank=True,
+        default="I am connecting you, one moment please.",
+        help_text=_("Said before the person is called."),
+    )
+    transfer_whisper = models.CharField(
+        _("said to the person"),
+        max_length=300,
+        blank=True,
+        help_text=_("Only to whoever answers, before the two are joined."),
+    )
+    transfer_timeout_s = models.PositiveIntegerField(
+        _("ring for, in seconds"),
+        default=30,
+        validators=[MinValueValidator(5), MaxValueValidator(120)],
+        help_text=_("If nobody answers by then, the agent goes on."),
+    )
     recording_enabled = models.BooleanField(
         _("record calls"),
         default=False,

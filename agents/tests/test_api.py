@@ -152,6 +152,25 @@ def test_a_foreign_id_is_worded_as_an_unknown_one(field, alice, mallory):
     )
 
 
+def test_transfer_number_is_held_to_the_calling_rules(alice):
+    make_phone(alice, "+14155550142")
+
+    agent = make_agent(alice, transfer_number="+1 (415) 555-0188")
+
+    assert agent["transfer_number"] == "+14155550188"
+    path = f"/api/agents/{agent['id']}"
+    for number, words in [
+        ("+19005550100", "premium-rate"),
+        ("+4930123456", "may be called"),
+        ("+14155550142", "number of this workspace"),
+    ]:
+        refused = alice.api("PATCH", path, {"transfer_number": number})
+        assert refused.status_code == 400
+        assert words in refused.json()["errors"]["transfer_number"][0]
+    changed = alice.api("PATCH", path, {"transfer_number": ""})
+    assert changed.json()["transfer_number"] == ""
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -371,6 +371,35 @@ def test_transfer_is_the_last_command():
     assert dialogue.has_ended
 
 
+def test_transfer_is_announced_and_closed_before_it_is_made():
+    transfer = ToolCall("4", "transfer_call", '{"reason": "price"}')
+    settings = replace(SETTINGS, tools={"transfer_call": "I connect you."})
+
+    dialogue, commands = asked_call(transfer, said="Of course.", settings=settings)
+
+    assert [c for c in commands if not isinstance(c, Record)] == [
+        Say(" I connect you."),
+        CLOSE,
+        TransferCall("", "price"),
+    ]
+    assert [(turn.speaker, turn.text) for turn in dialogue.turns[1:]] == [
+        ("agent", "Of course. I connect you."),
+        ("tool", ""),
+    ]
+    assert play(dialogue, CallerSpoke("Wait!", 2_000), ReplyToken(1, "No", 2_100)) == []
+
+
+def test_agent_goes_on_where_the_transfer_came_to_nothing():
+    used = ToolUse("transfer_call", "{}", "failed")
+    turns = [QUESTION, Turn(2, "agent", "I connect you.", 1_500)]
+    turns.append(Turn(3, "tool", "Nobody answered.", 1_600, tool=used))
+
+    commands = Dialogue(SETTINGS, turns).receive(CallOpened(30_000))
+
+    assert [type(command) for command in commands] == [AskModel]
+    assert commands[0].messages[-1]["content"] == "Nobody answered."
+
+
 @pytest.mark.parametrize("end", [CallerHungUp(2_000), SessionLost(2_000)])
 def test_end_calls_off_what_is_at_work(end):
     dialogue, _ = asked_call(BOOK)

@@ -663,6 +663,9 @@ def test_agent_detail_saves_every_field(alice):
         "silence_timeout_s": 15,
         "max_duration_s": 60,
         "end_call_message": "Bye.",
+        "transfer_message": "I connect you.",
+        "transfer_whisper": "A caller.",
+        "transfer_timeout_s": 45,
     }
 
     inputs = {
@@ -705,6 +708,20 @@ def test_agent_detail_refuses_values_out_of_bounds(alice):
         "end_call_phrases",
     }
     assert re.search(r"<h1[^>]*>Reception</h1>", answer.content.decode())
+
+
+def test_agent_detail_holds_the_transfer_number_to_the_rules(alice):
+    agent = make_agent(alice.workspace)
+    make_phone(alice.workspace, "+14155550142")
+    path = agent.get_absolute_url()
+
+    refused = alice.client.post(path, form_data(agent, transfer_number="+19005550100"))
+    alice.client.post(path, form_data(agent, transfer_number="+1 415 555 0188"))
+
+    assert refused.status_code == 422
+    assert "premium-rate" in refused.context["form"].errors["transfer_number"][0]
+    agent.refresh_from_db()
+    assert agent.transfer_number == "+14155550188"
 
 
 def test_agent_detail_answers_htmx_with_the_form_alone(alice):

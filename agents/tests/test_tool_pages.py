@@ -336,7 +336,7 @@ def test_agent_page_offers_tools(alice, mallory):
 
     assert "Built in End the call" in words
     assert "find_order Finds one." in words
-    assert "Transfer" not in words
+    assert "Transfer the call" not in words
     assert "not_hers" not in words
     assert VoiceAgent.unscoped.get().tools == ["note_fact", str(tool.pk)]
 

@@ -86,11 +86,15 @@ def test_built_in_is_offered_when_it_can_be_done(alice):
     assert names(Toolbox.of(agent, {})) == ["end_call"]
 
 
-def test_transfer_is_offered_to_an_agent_with_a_number(alice):
-    agent = make_agent(alice.workspace, tools=["transfer_call"])
-    agent.transfer_number = "+15005550009"
+def test_transfer_comes_with_a_number(alice):
+    agent = make_agent(alice.workspace)
+    agent.transfer_number, agent.transfer_message = "+15005550009", "I connect you."
 
-    assert names(Toolbox.of(agent, {})) == ["transfer_call"]
+    toolbox = Toolbox.of(agent, {})
+
+    assert names(toolbox) == ["transfer_call"]
+    assert toolbox.meanwhile("transfer_call") == "I connect you."
+    assert names(Toolbox.of(agent, {}, withheld={"transfer_call"})) == []
 
 
 def test_built_in_does_what_it_was_given(alice):

@@ -14,7 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 @dataclass(frozen=True)
 class Description:
-    """A built-in tool; `needs` is the agent's field without which it is not offered."""
+    """A built-in tool; one that `needs` a field of the agent comes with it, unchosen.
+
+    `meanwhile` is the agent's field that has what is said to the caller.
+    """
 
     name: str
     title: str | Promise
@@ -23,6 +26,7 @@ class Description:
     parameters: dict[str, Any]
     is_of_dialogue: bool = False
     needs: str = ""
+    meanwhile: str = ""
 
 
 def _text(description: str, longest: int) -> dict[str, Any]:
@@ -54,12 +58,14 @@ DESCRIPTIONS = {
             name="transfer_call",
             title=_("Transfer the call"),
             help=_("The agent puts the caller through to its transfer number."),
-            told="Put the caller through to a person. Say so first.",
+            told="Put the caller through to a person. Do not announce it: the caller "
+            "is told so. If nobody answers, you learn of it and go on.",
             parameters=_object(
                 reason=_text("Why a person is needed, in a few words.", 200)
             ),
             is_of_dialogue=True,
             needs="transfer_number",
+            meanwhile="transfer_message",
         ),
         Description(
             name="note_fact",
@@ -102,9 +108,14 @@ DESCRIPTIONS = {
 
 
 def offered_to(agent: Any) -> list[Description]:
-    """Those that the agent can be given, with the numbers that it has."""
+    """Those that the agent can be given."""
+    return [one for one in DESCRIPTIONS.values() if not one.needs]
+
+
+def given_to(agent: Any) -> list[Description]:
+    """Those that the agent was given, and those that come with a field of it."""
     return [
         one
         for one in DESCRIPTIONS.values()
-        if not one.needs or getattr(agent, one.needs, None)
+        if (getattr(agent, one.needs) if one.needs else one.name in agent.tools)
     ]

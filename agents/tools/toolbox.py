@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,14 +52,22 @@ class Toolbox:
         self.schemas = tuple(tool.schema for tool in self._tools.values())
 
     @classmethod
-    def of(cls, agent: "VoiceAgent", built_ins: Mapping[str, BuiltIn]) -> "Toolbox":
-        """The tools that the agent was given; built-ins only if they can be done."""
+    def of(
+        cls,
+        agent: "VoiceAgent",
+        built_ins: Mapping[str, BuiltIn],
+        withheld: Set[str] = frozenset(),
+    ) -> "Toolbox":
+        """The tools that the agent was given; built-ins only if they can be done now,
+        which the `withheld` can't.
+        """
         from agents.models import Tool  # whose fields are checked by this package
 
         chosen = [
-            _built_in(one, built_ins.get(one.name, _not_here))
-            for one in built_in.offered_to(agent)
-            if one.name in agent.tools and (one.is_of_dialogue or one.name in built_ins)
+            _built_in(one, built_ins.get(one.name, _not_here), agent)
+            for one in built_in.given_to(agent)
+            if (one.is_of_dialogue or one.name in built_ins)
+            and one.name not in withheld
         ]
         return cls([*chosen, *map(_http, Tool.objects.of_agent(agent))])
 
@@ -114,7 +122,9 @@ async def _noted(tool: "Tool", status: str) -> None:
         logger.warning("tool %s: its use was not noted", tool.pk)
 
 
-def _built_in(description: built_in.Description, function: BuiltIn) -> _Tool:
+def _built_in(
+    description: built_in.Description, function: BuiltIn, agent: "VoiceAgent"
+) -> _Tool:
     async def run(arguments: str) -> Outcome:
         started = time.monotonic()
         status, text = await attempt(arguments)
@@ -130,7 +140,10 @@ def _built_in(description: built_in.Description, function: BuiltIn) -> _Tool:
         except TimeoutError:
             return "timed_out", "It took too long."
 
-    return _Tool(description.name, description.told, description.parameters, run)
+    meanwhile = getattr(agent, description.meanwhile) if description.meanwhile else ""
+    return _Tool(
+        description.name, description.told, description.parameters, run, meanwhile
+    )
 
 
 async def _not_here(arguments: dict) -> str:

@@ -117,6 +117,24 @@ def test_dial_tells_its_action_how_it_went(carrier, app, account, ending, status
     assert said(state) == ["Hello there."]
 
 
+def test_who_is_dialled_hears_a_whisper_first(carrier, app, account):
+    number = account["number"]
+    app.answers["/voice"] = (
+        "<Response><Dial action='after' callerId='+12025550100'>"
+        f"<Number url='whisper'>{number}</Number></Dial></Response>"
+    )
+    app.answers["/whisper"] = "<Response><Say>A caller.</Say></Response>"
+    app.answers["/after"] = SAY
+
+    state = carrier.ended(carrier.call(number)["sid"])
+
+    leg, after = app.forms("/whisper")[0], app.forms("/after")[0]
+    assert leg["ParentCallSid"] == state["sid"]
+    assert leg["CallSid"] == after["DialCallSid"]
+    assert (leg["From"], leg["To"]) == ("+12025550100", number)
+    assert said(state) == ["Hello there."]
+
+
 def test_dial_of_a_number_of_ours_is_answered(carrier, app, account):
     number = account["number"]
     app.answers["/voice"] = (

@@ -1,5 +1,6 @@
 """What the carrier sends. Its names of things end here."""
 
+import json
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -110,3 +111,30 @@ class RelayEndedForm(forms.Form):
     CallStatus = CarrierText(cut_to=12)
     CallDuration = _count()
     session = _count()
+    HandoffData = CarrierText(cut_to=MAX_SPEECH_CHARACTERS)
+
+    def clean_HandoffData(self):
+        """Why we ended it, in one word."""
+        try:
+            return json.loads(self.cleaned_data["HandoffData"])["reason"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return ""
+
+
+class HandedOverForm(forms.Form):
+    """A person was called for the caller: what became of it.
+
+    `session`, after which of the call's, is ours.
+    """
+
+    DialCallStatus = CarrierText(cut_to=20)
+    DialBridged = CarrierText(cut_to=5)
+    CallStatus = CarrierText(cut_to=12)
+    CallDuration = _count()
+    session = _count()
+
+    @property
+    def has_talked(self):
+        """Who hangs up while something is whispered was not joined to the caller."""
+        is_answered = self.cleaned_data["DialCallStatus"] in ("completed", "answered")
+        return is_answered and self.cleaned_data["DialBridged"] != "false"

@@ -203,6 +203,7 @@ class Call(OwnedModel):
     class EndReason(models.TextChoices):
         CALLER_HUNG_UP = "caller_hung_up", _("The other party hung up")
         AGENT_ENDED = "agent_ended", _("The agent ended the call")
+        TRANSFERRED = "transferred", _("It was handed over to a person")
         CALLER_SILENT = "caller_silent", _("The caller said nothing")
         TIME_UP = "time_up", _("The longest call time was reached")
         NO_ACTIVE_AGENT = "no_active_agent", _("No agent was active on this number")
@@ -226,6 +227,8 @@ class Call(OwnedModel):
         CARRIER_ENDED = "carrier_ended", _("The carrier ended the call")
         OUR_ERROR = "our_error", _("Something broke here")
         NEVER_REPORTED = "never_reported", _("The carrier never told how it ended")
+
+    LONGEST_HANDED_OVER_S = 4 * 3600  # two people talk: the carrier's own limit
 
     phone = models.ForeignKey(Phone, models.PROTECT, null=True, related_name="calls")
     agent = models.ForeignKey(
@@ -278,6 +281,8 @@ class Call(OwnedModel):
     relay_token = models.CharField(max_length=40, unique=True, default=opaque_token)
     relay_connected_at = models.DateTimeField(null=True)
     times_resumed = models.PositiveSmallIntegerField(default=0)
+    # Since when a person has it, or is being called for it; empty: the agent has it.
+    handed_over_at = models.DateTimeField(null=True)
 
     objects = closed_manager(CallQuerySet)
     unscoped = models.Manager.from_queryset(CallQuerySet)()

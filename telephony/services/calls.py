@@ -258,23 +258,46 @@ def resume_session(call: Call, *, session: int) -> bool:
         return False
     has_begun = call.relay_connected_at or has_transcript(call)
     if session < (MAX_RESUMES if has_begun else 1):
-        lost = Call.unscoped.filter(
-            pk=call.pk,
-            times_resumed=session,
-            status__in=Call.OPEN,
-            end_reason__in=("", *GUESSED),
-        )
-        lost.update(
-            times_resumed=session + 1,
-            relay_token=opaque_token(),
-            relay_connected_at=None,
-            end_reason="",
-            updated_at=now(),
-        )
-    call.refresh_from_db(
-        fields=["times_resumed", "relay_token", "end_reason", "status"]
-    )
+        next_session(call, session=session)
+    else:
+        _read_standing(call)
     return call.times_resumed > session and not (call.end_reason or call.has_ended)
+
+
+def next_session(call: Call, *, session: int) -> None:
+    """After session number `session` the call is the agent's in another one.
+
+    Nothing happens if that is so already, or if the call is over.
+    """
+    standing = Call.unscoped.filter(
+        pk=call.pk,
+        times_resumed=session,
+        status__in=Call.OPEN,
+        end_reason__in=("", *GUESSED),
+    )
+    standing.update(
+        times_resumed=session + 1,
+        relay_token=opaque_token(),
+        relay_connected_at=None,
+        handed_over_at=None,
+        end_reason="",
+        updated_at=now(),
+    )
+    _read_standing(call)
+
+
+def _read_standing(call: Call) -> None:
+    """Where the call stands now, whoever moved it on."""
+    call.refresh_from_db(
+        fields=[
+            "times_resumed",
+            "relay_token",
+            "relay_connected_at",
+            "handed_over_at",
+            "end_reason",
+            "status",
+        ]
+    )
 
 
 def note_caller_left(call: Call) -> None:
@@ -398,12 +421,20 @@ def follow_status(
 
 def _guess(call: Call, status: str) -> str:
     """Why a call has probably ended like this, if nobody tells."""
+    if status == Status.COMPLETED and call.handed_over_at is not None:
+        return Reason.TRANSFERRED if has_joined(call) else Reason.CALLER_HUNG_UP
     if status == Status.COMPLETED:
         was_lost = call.times_resumed and call.relay_connected_at is None
         return Reason.CONNECTION_LOST if was_lost else Reason.CALLER_HUNG_UP
     if call.direction == Call.Direction.OUTGOING:
         return OF_OUTGOING[status]
     return Reason.CARRIER_ENDED
+
+
+def has_joined(call: Call) -> bool:
+    """Whether the person has answered to whom the call is handed over now."""
+    events = CallEvent.unscoped.filter(call=call, status="transfer-answered")
+    return events.filter(sequence=-1 - call.times_resumed).exists()
 
 
 def record_session_end(

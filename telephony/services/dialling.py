@@ -19,6 +19,7 @@ from telephony.dialling.rules import (
     Facts,
     Suppression,
     decide,
+    decide_number,
 )
 from telephony.dialling.windows import Window
 from telephony.models import Call, CallingRules, CarrierAccount, DialledDay, Phone
@@ -77,6 +78,29 @@ def decide_call(
     `besides` is this very call, where it holds a line already.
     """
     return decide(facts_of(agent, number, at, wishes, besides))
+
+
+def decide_number_for(owner: Workspace, number: str, at: datetime) -> Decision:
+    """Whether the workspace may call `number` at all, whoever does it and whenever."""
+    rules = rules_of(owner)
+    listed = do_not_contact.find(owner, number)
+    any_count = Count(placed=0, most=1, until=at)
+    return decide_number(
+        Facts(
+            number=number,
+            at=at,
+            caller=None,
+            countries=countries_of(owner, rules),
+            suppression=listed and Suppression(listed.created_at, listed.reason),
+            today=any_count,
+            this_month=any_count,
+            lines_in_use=0,
+            lines=1,
+            window=Window(rules.window_start, rules.window_end, frozenset(DAYS)),
+            window_of="",
+            own_zone=ZoneInfo(owner.timezone),
+        )
+    )
 
 
 def facts_of(

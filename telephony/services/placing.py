@@ -215,8 +215,8 @@ def _ask(call: Call) -> bool:
             fallback_url=webhook_url("call_fallback", call.pk),
             status_url=webhook_url("call_status", call.pk),
             ring_for_s=RING_FOR_S,
-            longest_s=call.agent.max_duration_s + GRACE_S,
             detection=voicemail.detection_of(call),
+            longest_s=_longest_s(call.agent),
         )
     except (twilio.Throttled, twilio.Unreachable) as error:  # nobody's phone rang
         call.take_back(str(error))
@@ -229,6 +229,13 @@ def _ask(call: Call) -> bool:
     else:
         call.adopt(sid)
     return True
+
+
+def _longest_s(agent: VoiceAgent) -> int:
+    """When the carrier ends the call by itself; it must not cut two people off."""
+    if agent.transfer_number:
+        return Call.LONGEST_HANDED_OVER_S
+    return agent.max_duration_s + GRACE_S
 
 
 def place_waiting(at: datetime) -> None:

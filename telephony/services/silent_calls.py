@@ -26,7 +26,7 @@ from telephony.services.calls import (
 # A process may have died with the session and missed the callbacks: ask soon.
 ASK_AFTER_S = 60
 RINGING_LIMIT_S = 120
-GRACE_S = 60  # beyond the agent's longest call time
+GRACE_S = 60  # beyond the agent's longest call time, or a person's
 ASK_FOR_S = 3600  # so long a carrier that does not answer is asked again
 ROUND_S = 20  # of asking; the next round comes within half a minute
 ACCOUNTS_AT_ONCE = 8
@@ -115,13 +115,15 @@ def _patience_s(call: Call) -> int:
 
 
 def _longest_s(call: Call) -> int:
+    if call.handed_over_at is not None:
+        return GRACE_S + Call.LONGEST_HANDED_OVER_S
     return GRACE_S + (call.agent.max_duration_s if call.agent else 0)
 
 
 def _is_overdue(call: Call, at: datetime) -> bool:
     if call.status != Call.Status.IN_PROGRESS:
         return True
-    talking = at - (call.answered_at or call.started_at)
+    talking = at - (call.handed_over_at or call.answered_at or call.started_at)
     return talking.total_seconds() > _longest_s(call)
 
 
@@ -138,7 +140,8 @@ def _settle(call: Call, told: Told, at: datetime) -> bool:
 def _follow(call: Call, told: twilio.CarrierCall, at: datetime) -> bool:
     if told.status not in Call.OPEN:
         duration_s = told.duration_s
-        if call.relay_connected_at:  # its session would have told why it ended
+        is_in_session = call.relay_connected_at and not call.handed_over_at
+        if is_in_session:  # which would have told why it ended
             call.note_end_reason(Call.EndReason.CONNECTION_LOST)
         record_status(call, status=told.status, at=at, duration_s=duration_s)
         return False

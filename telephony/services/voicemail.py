@@ -24,7 +24,8 @@ def detection_of(call: Call) -> twilio.MachineDetection | None:
 def hear_of(call: Call, answered_by: str) -> None:
     """The carrier tells who answered. Repeating is safe."""
     Call.unscoped.filter(pk=call.pk).update(answered_by=answered_by)
-    if answered_by.startswith(MACHINES) and not call.has_ended:
+    is_with_agent = not call.has_ended and call.handed_over_at is None
+    if answered_by.startswith(MACHINES) and is_with_agent:
         # First the reason: the session that is broken off would have another.
         calls.note_told_reason(call, Call.EndReason.VOICEMAIL, "")
         transaction.on_commit(lambda: _ring_the_bell(call), robust=True)

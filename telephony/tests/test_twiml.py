@@ -135,6 +135,15 @@ def test_only_documented_attributes_are_used():
         twiml.hang_up("Goodbye", agent),
         twiml.hang_up(),
         twiml.nothing(),
+        twiml.say("A caller.", agent),
+        twiml.hand_over(
+            agent,
+            "I connect you.",
+            caller_id="+14155550142",
+            answered_url="https://v.example/w",
+            action_url="https://v.example/a",
+            longest_s=60,
+        ),
     ]
     for document in documents:
         for verb in ET.fromstring(document).iter():
