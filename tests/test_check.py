@@ -1,37 +1,58 @@
 """`make test` itself: groups side by side, their output whole, one verdict."""
 
 import asyncio
-import re
-import subprocess
 import sys
 
+import pytest
+
 from scripts import check
-from voiceops.run.children import PROJECT_DIR
 
 
-def run_check(*arguments):
-    command = [sys.executable, "-m", "scripts.check", *arguments]
-    return subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True)
+@pytest.fixture
+def programs(monkeypatch):
+    """What runs in place of the groups, by their names: little programs."""
+    found = {}
+    monkeypatch.setattr(
+        check,
+        "_command_of",
+        lambda name, processes: [sys.executable, "-c", found[name]],
+    )
+    monkeypatch.setattr(check, "AT_A_TIME", 2)
+    return found
 
 
-def test_groups_side_by_side_end_in_one_table_and_one_line():
-    ended = run_check("style", "imports")
+def test_groups_side_by_side_end_in_one_table_and_one_line(
+    programs, monkeypatch, capsys
+):
+    ended = {
+        "style": check.Group("style", check.Count(2), seconds=0.5, cpu_s=0.7),
+        "imports": check.Group("imports", check.Count(1, 0, 1), seconds=1.5, cpu_s=0.9),
+    }
+    lines = {name: str(group) for name, group in ended.items()}
+    for name, line in lines.items():
+        programs[name] = f"print('{name} begins'); print({line!r})"
+    monkeypatch.setattr(sys, "argv", ["check", "style", "imports"])
 
-    *_, style, imports, total = ended.stdout.splitlines()
-    assert re.fullmatch(r"style +ok +[\d.]+ s +[\d.]+ s CPU   2 passed, .*", style)
-    assert re.fullmatch(r"imports +ok +[\d.]+ s +[\d.]+ s CPU   1 passed, .*", imports)
-    assert total == "3 passed, 0 failed, 0 skipped"
-    assert ended.returncode == 0
-    for name in ("style", "imports"):
-        whole = ended.stdout.split(f"\n== {name} =")[1].split("\n== ")[0]
-        assert f"\n{name} " in whole
+    status = check.main()
+
+    printed = capsys.readouterr().out
+    assert status == 0
+    assert printed.splitlines()[-3:] == [
+        *lines.values(),
+        "3 passed, 0 failed, 1 skipped",
+    ]
+    for name, line in lines.items():
+        assert f"{name} begins\n{line}\n" in printed
 
 
-def test_unknown_group_is_refused():
-    ended = run_check("styles")
+def test_unknown_group_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["check", "styles"])
 
-    assert ended.returncode == 2
-    assert "unknown: styles; of style, imports" in ended.stderr
+    with pytest.raises(SystemExit) as ended:
+        check.main()
+
+    assert ended.value.code == 2
+    assert "unknown: styles; of style, imports" in capsys.readouterr().err
 
 
 def test_group_that_ended_without_its_line_has_failed():
@@ -42,10 +63,10 @@ def test_group_that_ended_without_its_line_has_failed():
     assert group.count == check.Count(failed=1)
 
 
-def test_first_red_group_interrupts_the_others(monkeypatch, tmp_path):
+def test_first_red_group_interrupts_the_others(programs, tmp_path):
     """Groups here are little programs: one fails when the other is at work."""
     started, put_away = tmp_path / "started", tmp_path / "put-away"
-    programs = {
+    programs |= {
         "slow": f"""
 import pathlib, time
 try:
@@ -62,9 +83,6 @@ print("red         FAILED     0.1 s    0.1 s CPU   1 passed, 1 failed, 0 skipped
 """,
         "later": "raise SystemExit('never started')",
     }
-    commands = {name: [sys.executable, "-c", text] for name, text in programs.items()}
-    monkeypatch.setattr(check, "_command_of", lambda name, processes: commands[name])
-    monkeypatch.setattr(check, "AT_A_TIME", 2)
     groups = [check.Group(name) for name in programs]
 
     asyncio.run(check._run_side_by_side(groups, processes=1))
