@@ -73,5 +73,19 @@ class Carrier:
             auth=(account.sid, account.auth_token),
         ).raise_for_status()
 
+    def fail(self, account: Account, **fault) -> None:
+        """What goes wrong with the account's requests; see `simulator.faults`."""
+        path = f"/control/accounts/{account.sid}/faults"
+        self._client.post(path, json=fault).raise_for_status()
+
+    def calls_to(self, account: Account, number: str) -> list[dict]:
+        """The calls that the account has asked for, as Twilio's API shows them."""
+        answer = self._client.get(
+            f"/2010-04-01/Accounts/{account.sid}/Calls.json",
+            params={"To": number},
+            auth=(account.sid, account.auth_token),
+        )
+        return answer.raise_for_status().json()["calls"]
+
     def _ask(self, method: str, path: str, **options) -> dict:
         return self._client.request(method, path, **options).raise_for_status().json()
