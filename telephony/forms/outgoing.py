@@ -12,10 +12,12 @@ from telephony.forms.dialling import NumberField
 class AgentVariables:
     """A form with a choice of agents, and an input for each placeholder."""
 
-    def offer_agents(self):
+    def offer_agents(self, also=None):
+        """Those that place calls, and `also` (an id) whatever it does by now."""
         field = self.fields["agent"]
-        agents = field.queryset.for_owner(self.owner).placing().order_by("name")
-        field.queryset = agents.select_related(
+        agents = field.queryset.for_owner(self.owner)
+        usable = agents.placing() | agents.filter(pk=also)
+        field.queryset = usable.order_by("name").select_related(
             "owner", "phone__carrier_account", "prompt", "prompt_version"
         )
         field.empty_label = None

@@ -64,7 +64,7 @@ class ScheduledCallForm(AgentVariables, OwnedForm):
             self.initial["scheduled_for"] = localtime(row.scheduled_for)
         if row.retry_delay_s:
             self.initial["retry_delay_minutes"] = row.retry_delay_s // MINUTE_S
-        self.offer_agents()
+        self.offer_agents(also=row.agent_id)
         self.add_variables(row.variables)
 
     def clean(self):

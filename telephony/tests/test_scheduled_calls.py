@@ -216,6 +216,20 @@ def test_list_page_shows_ones_own(alice, mallory, alices):
     assert "No scheduled call matches" in busy
 
 
+def test_call_of_an_agent_that_rests_can_still_be_changed(alice, alices):
+    row_id = schedule(alice, alices).json()["id"]
+    type(alices.agent).unscoped.update(is_active=False)
+    url = f"/scheduled-calls/{row_id}/change"
+
+    page = alice.client.get(url).content.decode()
+    form = FORM | {"agent": str(alices.agent.pk), "max_attempts": "5"}
+    answer = alice.client.post(url, form)
+
+    assert str(alices.agent.pk) in page
+    assert answer.status_code == 302
+    assert ScheduledCall.unscoped.get().max_attempts == 5
+
+
 def test_rules_that_never_open_are_told_when_scheduling(alice, alices):
     allow_always(alice.workspace, window_days=[])
 
