@@ -1,5 +1,6 @@
 """What every test may ask for: a real broker, the whole stack, a real browser."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from voiceops.run.guard import die_with_parent
 pytest_plugins = ["telephony.tests.carriers"]
 
 BROKER_WITHIN_S = 10
+GARBAGE_OBJECTS = 50_000  # made since the last look for garbage; Python's own: 700
 DATABASE_FIXTURES = {"db", "transactional_db"}
 INSTALL_CHROMIUM_WITHIN_S = 120
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -44,6 +46,13 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--database-only"):
         config.hook.pytest_deselected(items=[i for i in items if not _opens(i)])
         items[:] = filter(_opens, items)
+
+
+def pytest_collection_finish(session):
+    """What is loaded by now stays: searching it anew was a seventh of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS, 20, 50)
 
 
 def _opens(item):
