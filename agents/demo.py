@@ -95,7 +95,7 @@ class Asked(Protocol):
 class DemoResponder:
     """A provider like any other, without a network behind it."""
 
-    label = LABEL
+    label = spoken_by = LABEL
     is_demo = True
 
     def __init__(self, word_delay_s: float = WORD_DELAY_S) -> None:

@@ -6,16 +6,14 @@ because building the SDK's objects for every token costs a call more than all th
 """
 
 import asyncio
-import atexit
 import logging
-import os
 import random
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
@@ -26,9 +24,11 @@ from openai.resources.chat.completions import AsyncCompletions
 from agents.chat import PLAIN, Message, Meter, ModelFailed, ToolCall
 from agents.chunks import EventData, ToolCallParts, read_chunk, read_usage
 from agents.demo import DemoResponder
+from voiceops.loops import before_the_end, run
 
 CONNECT_TIMEOUT_S = 3
 FIRST_TOKEN_TIMEOUT_S = 8  # a retry included: the caller waits only once
+SHARE_OF_THE_FIRST = 0.5  # of that time, where a second endpoint stands by
 TOKEN_GAP_TIMEOUT_S = 5
 TOTAL_TIMEOUT_S = 30
 RETRY_DELAY_S = 0.25  # at most doubled at random, so that calls don't retry in step
@@ -47,7 +47,9 @@ __all__ = [
     "OpenAIProvider",
     "Provider",
     "Request",
+    "Piece",
     "ToolCall",
+    "WithFallback",
     "close_clients",
     "collect",
     "configured_provider",
@@ -59,8 +61,6 @@ UNKNOWN_PARAMETER = {400, 422}
 _without_usage: set[str] = set()
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class Request:
     tools: tuple[dict[str, Any], ...] = ()
     may_use_tools: bool = True
     meter: Meter | None = field(default=None, compare=False, repr=False)
+    first_token_s: float | None = None  # how long a caller waits for it
 
 
 Piece = str | ToolCall
@@ -89,6 +90,11 @@ class Provider(Protocol):
 
     @property
     def is_demo(self) -> bool: ...
+
+    @property
+    def spoken_by(self) -> str:
+        """The label of who gave the latest answer."""
+        ...
 
     def stream(self, request: Request) -> AsyncGenerator[Piece, None]: ...
 
@@ -108,6 +114,10 @@ class OpenAIProvider:
     @property
     def label(self) -> str:
         return f"{self.model} at {urlsplit(self.base_url).netloc.rpartition('@')[2]}"
+
+    @property
+    def spoken_by(self) -> str:
+        return self.label
 
     async def warm_up(self) -> None:
         """Open a connection on this event loop now, not while a caller waits.
@@ -149,7 +159,7 @@ class OpenAIProvider:
     async def _pieces(self, request: Request) -> AsyncGenerator[Piece, None]:
         loop = asyncio.get_running_loop()
         total_deadline = loop.time() + TOTAL_TIMEOUT_S
-        deadline = loop.time() + FIRST_TOKEN_TIMEOUT_S
+        deadline = loop.time() + (request.first_token_s or FIRST_TOKEN_TIMEOUT_S)
         async with self._answer(request, deadline) as response:
             pieces = _read(response, request.meter or Meter())
             async with aclosing(pieces):
@@ -227,6 +237,46 @@ class OpenAIProvider:
             "messages": list(request.messages),
             **{name: value for name, value in given.items() if value is not None},
         }
+
+
+class WithFallback:
+    """Two endpoints: the second answers what the first could not begin to answer.
+
+    Never after a word was said: the caller would hear two answers in one. Both
+    together have as long as one alone, for the caller's patience is the same.
+    """
+
+    is_demo = False
+
+    def __init__(self, first: Provider, second: Provider) -> None:
+        self._first, self._second = first, second
+        self.label = self.spoken_by = first.label
+
+    async def warm_up(self) -> None:
+        await asyncio.gather(self._first.warm_up(), self._second.warm_up())
+
+    async def stream(self, request: Request) -> AsyncGenerator[Piece, None]:
+        patience_s = request.first_token_s or FIRST_TOKEN_TIMEOUT_S
+        asked_at = time.monotonic()
+        hurried = replace(request, first_token_s=patience_s * SHARE_OF_THE_FIRST)
+        has_begun = False
+        try:
+            async with aclosing(self._first.stream(hurried)) as pieces:
+                async for piece in pieces:
+                    if not (has_begun or _is_blank(piece)):
+                        has_begun, self.spoken_by = True, self._first.label
+                    yield piece
+                return
+        except ModelFailed:
+            left_s = patience_s - (time.monotonic() - asked_at)
+            if has_begun or left_s <= 0:
+                raise
+        self.spoken_by = self._second.label
+        async with aclosing(
+            self._second.stream(replace(request, model=None, first_token_s=left_s))
+        ) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
 def _reason(status: int) -> str:
@@ -337,9 +387,16 @@ def configured_provider(model: str = "") -> Provider:
     base_url, api_key = settings.LLM_BASE_URL, settings.LLM_API_KEY
     if not (base_url or api_key):
         return DemoResponder()
-    return OpenAIProvider(
+    first = OpenAIProvider(
         base_url=base_url, api_key=api_key, model=model or settings.LLM_MODEL
     )
+    base_url, api_key = settings.LLM_FALLBACK_BASE_URL, settings.LLM_FALLBACK_API_KEY
+    if not (base_url or api_key):
+        return first
+    second = OpenAIProvider(
+        base_url=base_url, api_key=api_key, model=settings.LLM_FALLBACK_MODEL
+    )
+    return WithFallback(first, second)
 
 
 async def collect(provider: Provider, request: Request, deadline_s: float) -> str:
@@ -362,47 +419,4 @@ async def collect_pieces(
         raise ModelFailed("slow") from None
 
 
-class _BackgroundLoop:
-    """An event loop in a thread, begun on first use and anew in a forked process."""
-
-    def __init__(self) -> None:
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
-        atexit.register(self._close)
-
-    def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def get(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._loop.run_forever, name="llm", daemon=True
-                ).start()
-            return self._loop
-
-    def _close(self) -> None:
-        if self._loop is not None:
-            closing = asyncio.run_coroutine_threadsafe(close_clients(), self._loop)
-            with suppress(TimeoutError):
-                closing.result(CONNECT_TIMEOUT_S)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-
-
-_background = _BackgroundLoop()
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run `coroutine` on the process's background loop and wait for its result.
-
-    For threads without a loop of their own (a WSGI request, a task); the connections
-    stay open between calls. Raises what the coroutine raises.
-    """
-    future = asyncio.run_coroutine_threadsafe(coroutine, _background.get())
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()  # the waiting thread was interrupted: nobody wants it any more
-        raise
+before_the_end(close_clients)

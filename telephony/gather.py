@@ -2,10 +2,11 @@
 
 Nothing is held in memory between them. `after`, in the address, is the number of the
 last turn that both sides know of; the turn that comes next can be written only once,
-so of two deliveries of one request only one asks the model.
+so of two deliveries of one request only one asks the model. A reply, its tools
+included, is made within the time that the carrier waits: there is no filler.
 """
 
-from collections.abc import Iterator
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,6 +29,7 @@ from agents.dialogue import (
     ReplyFinished,
     ReplyToken,
     Say,
+    TimeShort,
     TimeUp,
     ToolAnswered,
     ToolAsked,
@@ -50,10 +52,14 @@ LISTEN_S = 5  # also how long a key waits for the next one
 
 @dataclass(frozen=True)
 class Listen:
-    """Say `words` and hear what comes; `silent_s` had passed before without any."""
+    """Say `words` and hear what comes; `silent_s` had passed before without any.
+
+    After `patience_s` of silence something is said about it.
+    """
 
     words: str
     after: int
+    patience_s: int
     silent_s: int = 0
 
 
@@ -94,9 +100,15 @@ def open_call(call: Call) -> Answer:
     """The greeting. Repeating is safe."""
     greeting = session.greeting_of(call, at=call.started_at)
     if not greeting:
-        return Listen("", after=0)
-    calls.add_turn(call, Turn(1, "agent", greeting, at_ms=0))
-    return Listen(greeting, after=1)
+        return _listen(call, [], "", after=0)
+    turn = Turn(1, "agent", greeting, at_ms=0)
+    calls.add_turn(call, turn)
+    return _listen(call, [turn], greeting, after=1)
+
+
+def _listen(call: Call, turns: list[Turn], said: str, *, after: int) -> Listen:
+    dialogue = Dialogue(session.settings_of(call, at=call.started_at), turns)
+    return Listen(said, after=after, patience_s=dialogue.patience_s)
 
 
 def take_up(call: Call, *, at: datetime) -> tuple[Answer, int]:
@@ -110,7 +122,8 @@ def take_up(call: Call, *, at: datetime) -> tuple[Answer, int]:
         return open_call(call), 0
     latest = turns[-1]
     if latest.speaker == "agent":
-        return Listen(latest.text, after=latest.number), latest.number
+        again = _listen(call, turns, latest.text, after=latest.number)
+        return again, latest.number
     after = latest.number - 1
     return _answer_again(call, turns, after=after, at=at), after
 
@@ -147,7 +160,7 @@ def _answer_again(call: Call, turns: list[Turn], *, after: int, at: datetime) ->
         words_again = " ".join(said)
         if call.end_reason:
             return Goodbye(words_again)
-        return Listen(words_again, after=latest.number)
+        return _listen(call, turns, words_again, after=latest.number)
     if latest.tool and latest.tool.name == TRANSFER_CALL and latest.tool.status == "ok":
         said = [t.text for t in turns if t.number > after and t.speaker == "agent"]
         return HandOver(" ".join(said))
@@ -175,41 +188,54 @@ class _Exchange:
             heard[TRANSFER_CALL] = settings.tools[TRANSFER_CALL]
         self._dialogue = Dialogue(replace(settings, tools=heard), turns)
         self._is_handing_over = False
-        self._began_at = monotonic()
+        self._provider = session.provider_of(call.agent)
+        self._began_ms = _ms_since_answer(call, at)
+        self._began = monotonic()
         self._has_used_tools = False
-        self._now_ms = _ms_since_answer(call, at)
+        self._written: set[int] = set()
         self._said = ""
         self._failure = ""
 
     def answer(self, heard: Heard, *, after: int) -> Answer:
         event = self._event(heard)
         if event is None:
-            return Listen("", after=after, silent_s=heard.silent_s)
+            patience_s = self._dialogue.patience_s
+            return Listen("", after, patience_s, silent_s=heard.silent_s)
         self._follow(self._dialogue.receive(event))
         return self._answer()
 
     def go_on(self) -> Answer:
         """Say what is due without hearing anything: a tool has answered meanwhile."""
-        self._follow(self._dialogue.receive(CallOpened(self._now_ms)))
+        self._follow(self._dialogue.receive(CallOpened(self._began_ms)))
         return self._answer()
 
     def _answer(self) -> Answer:
+        said = self._said.strip()
         if self._is_handing_over:
-            return HandOver(self._said)
+            return HandOver(said)
         if self._dialogue.has_ended:
-            return Goodbye(self._said)
-        return Listen(self._said, after=self._dialogue.turns[-1].number)
+            return Goodbye(said)
+        latest = self._dialogue.turns[-1].number
+        return Listen(said, latest, self._dialogue.patience_s)
+
+    def _now_ms(self) -> int:
+        return self._began_ms + int((monotonic() - self._began) * 1000)
+
+    def _left_s(self, within_s: float) -> float:
+        return max(0.0, self._began + within_s - monotonic())
 
     def _event(self, heard: Heard) -> Event | None:
         """What the dialogue should know; None while the silence is not long enough."""
-        at_ms = self._now_ms
+        at_ms = self._began_ms
         if at_ms >= self._agent.max_duration_s * 1000:
             return TimeUp(at_ms)
         if heard.words:
             return CallerSpoke(heard.words, at_ms)
         if heard.digits and self._agent.dtmf_detection:
             return KeysPressed(heard.digits, at_ms)
-        if heard.silent_s >= self._agent.silence_timeout_s:
+        # What was heard without making sense is asked about like a silence.
+        makes_no_sense = not (heard.silent_s or heard.digits)
+        if makes_no_sense or heard.silent_s >= self._dialogue.patience_s:
             return CallerSilent(at_ms)
         return None
 
@@ -218,65 +244,81 @@ class _Exchange:
 
         Whoever delivers the request again finds the turn, and with it the reason.
         """
+        tools: list[UseTool] = []
         for command in sorted(commands, key=lambda c: not isinstance(c, EndCall)):
             match command:
                 case EndCall(reason, detail):
                     self._call.note_end_reason(reason, detail or self._failure)
                 case TransferCall():
                     self._is_handing_over = True
-                case Say(text):
-                    self._said += text
-                case Record(turn) if turn.tool and turn.tool.status != "running":
-                    calls.record_turn(self._call, turn)
+                case Say(text, last):
+                    self._said += " " if last else text
                 case Record(turn):
-                    if not calls.add_turn(self._call, turn):
-                        raise _Taken
+                    self._write(turn)
+                case UseTool():
+                    tools.append(command)
                 case AskModel():
+                    self._warn_of_time()
                     self._follow(self._reply(command))
-                case UseTool(turn, call):
-                    self._follow(self._use_tool(turn, call))
+        if tools:
+            self._use(tools)
+
+    def _write(self, turn: Turn) -> None:
+        """Insert a turn, or change one that is ours, or a tool's that has answered."""
+        is_settled = turn.tool is not None and turn.tool.status != "running"
+        if is_settled or turn.number in self._written:
+            calls.record_turn(self._call, turn)
+        elif not calls.add_turn(self._call, turn):
+            raise _Taken
+        self._written.add(turn.number)
+
+    def _warn_of_time(self) -> None:
+        """Have the dialogue say once, behind the reply, that the time is nearly up."""
+        warning_s = self._agent.time_warning_s
+        left_ms = self._agent.max_duration_s * 1000 - self._began_ms
+        if warning_s and left_ms <= warning_s * 1000:
+            warning = self._dialogue.settings.time_warning
+            if not any(warning in turn.text for turn in self._dialogue.turns):
+                self._dialogue.receive(TimeShort(self._began_ms))
 
     def _reply(self, question: AskModel) -> list[Command]:
         """Let the dialogue have the whole reply at once, or the failure."""
         meter = llm.Meter()
         request = session.request_of(self._agent, question, self._toolbox, meter)
-        provider = session.provider_of(self._agent)
         within_s = ANSWER_DEADLINE_S if self._has_used_tools else REPLY_DEADLINE_S
+        reply, left_s = question.reply, self._left_s(within_s)
         try:
-            pieces = llm.run(
-                llm.collect_pieces(provider, request, self._left_s(within_s))
-            )
+            pieces = llm.run(llm.collect_pieces(self._provider, request, left_s))
         except llm.ModelFailed as failed:
             self._failure = str(failed)
-            return self._feed(ReplyFailed(question.reply, failed.reason, self._at_ms))
+            event = ReplyFailed(reply, failed.reason, self._now_ms())
+            return self._dialogue.receive(event)
         finally:
             costs.record_usage(self._call, meter)
-        return self._feed(
-            *self._events(question.reply, pieces),
-            ReplyFinished(question.reply, self._at_ms),
-        )
-
-    def _events(self, reply: int, pieces: list[str | ToolCall]) -> Iterator[Event]:
-        text = "".join(piece for piece in pieces if isinstance(piece, str))
-        if text:
-            yield ReplyToken(reply, words.speakable(text), self._at_ms)
-        for piece in pieces:
-            if isinstance(piece, ToolCall):
-                yield ToolAsked(reply, session.heard_call(piece), self._at_ms)
-
-    def _use_tool(self, turn: int, call: ToolCall) -> list[Command]:
-        """Run the tool and tell the dialogue; the caller hears silence meanwhile."""
-        self._has_used_tools = True
-        within_s = self._left_s(TOOLS_DEADLINE_S)
-        answer = llm.run(session.use_tool(self._toolbox, call, within_s=within_s))
-        return self._feed(ToolAnswered(turn=turn, **answer, at_ms=self._at_ms))
-
-    def _feed(self, *events: Event) -> list[Command]:
+        if self._provider.spoken_by != self._provider.label:
+            calls.note_other_model(self._call, self._provider.spoken_by)
+        events = [self._heard(piece, reply) for piece in pieces]
+        events.append(ReplyFinished(reply, self._now_ms()))
         return [c for event in events for c in self._dialogue.receive(event)]
 
-    def _left_s(self, within_s: float) -> float:
-        return max(0.0, self._began_at + within_s - monotonic())
+    def _heard(self, piece: llm.Piece, reply: int) -> Event:
+        at_ms = self._now_ms()
+        if isinstance(piece, ToolCall):
+            return ToolAsked(reply, session.heard_call(piece), at_ms)
+        return ReplyToken(reply, words.speakable(piece), at_ms)
 
-    @property
-    def _at_ms(self) -> int:
-        return self._now_ms + int((monotonic() - self._began_at) * 1000)
+    def _use(self, tools: list[UseTool]) -> None:
+        """Use them side by side, and let the dialogue go on with what they answer."""
+        self._has_used_tools = True
+        left_s = self._left_s(TOOLS_DEADLINE_S)
+
+        async def use_all() -> list[dict]:
+            uses = (
+                session.use_tool(self._toolbox, tool.call, within_s=left_s)
+                for tool in tools
+            )
+            return await asyncio.gather(*uses)
+
+        for tool, answer in zip(tools, llm.run(use_all()), strict=True):
+            answered = ToolAnswered(turn=tool.turn, at_ms=self._now_ms(), **answer)
+            self._follow(self._dialogue.receive(answered))

@@ -39,6 +39,7 @@ from agents.dialogue import (
     Settings,
     StopModel,
     StopTool,
+    TimeShort,
     TimeUp,
     ToolAnswered,
     ToolAsked,
@@ -52,15 +53,18 @@ from telephony import frames, session
 from telephony.addresses import relay_url
 from telephony.allowance import Allowance
 from telephony.diary import Diary
+from telephony.keypad import Keypad
 from telephony.models import Call
 from telephony.services import calls, costs
 from telephony.signatures import HEADER, is_signed_handshake
+from telephony.timers import Timers
 from telephony.words import speakable
 from voiceops.threads import in_thread
 
 SETUP_WITHIN_S = 5
-FILLER_AFTER_S = 3
 KEYS_PAUSE_S = 1.5  # after which pressed keys are complete; # completes them at once
+KEYS_SEARCH_S = 5  # the same where a number of keys is asked for
+LONGEST_SPEECH_S = 60  # of a caller, if the carrier does not tell its end
 SPEECH_MARGIN_S = 0.5  # the voice begins a little later than its text
 LAST_WORDS_S = 45  # the longest wait for the voice, if the carrier tells nothing
 CLOSED_WITHIN_S = 10  # by the carrier, once it was told the end
@@ -141,12 +145,12 @@ class LiveSession:
         self._allowance = Allowance(
             at_once=UTTERANCES_AT_ONCE, per_second=UTTERANCES_PER_SECOND
         )
-        self._keys = ""
+        self._keypad = Keypad(self._agent.dtmf_length)
         self._opened_at = 0.0
         self._spoken_until = 0.0  # when the agent's voice will be through its words
         self._heard_at = 0.0  # the caller's last sign of life
         self._hushed = asyncio.Event()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = Timers(self._loop)
 
     async def run(self) -> None:
         """Hold the conversation until the socket is closed, and write its end."""
@@ -191,14 +195,16 @@ class LiveSession:
             self._count_speech(self._dialogue.settings.greeting)
         self._feed(CallOpened)
         left_s = self._agent.max_duration_s - talked_s
-        self._set_timer("time up", left_s, self._feed, TimeUp)
+        self._timers.set("time up", left_s, self._feed, TimeUp)
+        warning_s = self._agent.time_warning_s
+        if 0 < warning_s < left_s:
+            self._timers.set("time short", left_s - warning_s, self._warn)
 
     def _finish(self, code: int | None) -> None:
         """The socket is gone, with this close code: record what is left to say."""
         hung_up = code in HUNG_UP
         self._feed(CallerHungUp if hung_up else SessionLost)
-        for timer in self._timers.values():
-            timer.cancel()
+        self._timers.cancel_all()
         if hung_up and not self._is_handing_over:
             self._diary.add(calls.note_caller_left, self._call)
         self._diary.add(costs.record_usage, self._call, self._meter)
@@ -242,7 +248,7 @@ class LiveSession:
             case frames.Prompt(text):
                 self._heard_at = self._loop.time()
                 self._flush_keys()
-                self._cancel_timer("late")
+                self._timers.cancel("late")
                 self._feed(CallerSpoke, text=text)
             case frames.Interrupt(heard, heard_ms):
                 self._hush()
@@ -252,26 +258,26 @@ class LiveSession:
             case frames.Speaking(is_agent=True, is_on=False):
                 if self._outgoing.empty() and not self._dialogue.is_busy:
                     self._hush()
-            case frames.Speaking(is_agent=False):
-                self._heard_at = self._loop.time()
+            case frames.Speaking(is_agent=False, is_on=is_on):
+                speaks_for_s = LONGEST_SPEECH_S if is_on else 0
+                self._heard_at = self._loop.time() + speaks_for_s
                 self._watch_silence()
             case frames.Complaint():
                 logger.warning("call %s: the carrier complains", self._call.pk)
 
     def _press(self, digit: str) -> None:
-        """Collect keys: a number is one thing that the caller says."""
+        """A number is one thing that the caller says."""
         self._heard_at = self._loop.time()
-        self._keys += digit
-        if digit == "#":
+        pause_s = KEYS_SEARCH_S if self._keypad.counts_keys else KEYS_PAUSE_S
+        if self._keypad.press(digit):
             self._flush_keys()
         else:
-            self._set_timer("keys", KEYS_PAUSE_S, self._flush_keys)
+            self._timers.set("keys", pause_s, self._flush_keys)
 
     def _flush_keys(self) -> None:
-        self._cancel_timer("keys")
-        keys, self._keys = self._keys, ""
-        if keys:
-            self._cancel_timer("late")
+        self._timers.cancel("keys")
+        if keys := self._keypad.take():
+            self._timers.cancel("late")
             self._feed(KeysPressed, digits=keys)
 
     # the dialogue
@@ -324,6 +330,7 @@ class LiveSession:
                         self._feed(ToolAsked, reply=reply, call=call)
                     else:
                         self._feed(ReplyToken, reply=reply, text=speakable(piece))
+            self._note_who_spoke()
             self._feed(ReplyFinished, reply=reply)
         except llm.ModelFailed as failed:
             self._failure = str(failed)
@@ -332,6 +339,11 @@ class LiveSession:
             logger.exception("call %s: no reply", self._call.pk)
             self._feed(ReplyFailed, reply=reply, reason="malformed")
 
+    def _note_who_spoke(self) -> None:
+        if self._provider.spoken_by != self._provider.label:
+            label = self._provider.spoken_by
+            self._diary.add(calls.note_other_model, self._call, label)
+
     async def _use_tool(self, turn: int, call: ToolCall) -> None:
         answer = await session.use_tool(self._toolbox, call)
         del self._tools[turn]
@@ -339,8 +351,9 @@ class LiveSession:
 
     def _await_first_word(self) -> None:
         """Begin to count the pause, which the model and its tools may make long."""
-        if "late" not in self._timers:
-            self._set_timer("late", FILLER_AFTER_S, self._be_late)
+        after_ms = self._agent.filler_after_ms
+        if after_ms and "late" not in self._timers:
+            self._timers.set("late", after_ms / 1000, self._be_late)
 
     def _be_late(self) -> None:
         self._feed(ReplyLate, reply=self._reply)
@@ -392,7 +405,7 @@ class LiveSession:
     def _count_speech(self, text: str) -> None:
         """Reckon how long the voice will speak, in case the carrier does not tell."""
         if text:
-            self._cancel_timer("late")
+            self._timers.cancel("late")
             begins = max(self._spoken_until, self._loop.time() + SPEECH_MARGIN_S)
             self._spoken_until = begins + len(text) / SPEECH_CHARACTERS_PER_SECOND
 
@@ -404,22 +417,16 @@ class LiveSession:
 
     def _watch_silence(self) -> None:
         """Count the caller's silence, but not while the agent thinks or speaks."""
-        self._cancel_timer("silence")
+        self._timers.cancel("silence")
         if self._dialogue.has_ended or self._dialogue.is_busy:
             return
         since = max(self._spoken_until, self._heard_at)
-        left_s = since + self._agent.silence_timeout_s - self._loop.time()
-        self._set_timer("silence", left_s, self._feed, CallerSilent)
+        left_s = since + self._dialogue.patience_s - self._loop.time()
+        self._timers.set("silence", left_s, self._feed, CallerSilent)
 
-    def _set_timer(self, name: str, after_s: float, callback, *args) -> None:
-        self._cancel_timer(name)
-
-        def ring() -> None:
-            del self._timers[name]
-            callback(*args)
-
-        self._timers[name] = self._loop.call_later(max(0, after_s), ring)
-
-    def _cancel_timer(self, name: str) -> None:
-        if timer := self._timers.pop(name, None):
-            timer.cancel()
+    def _warn(self) -> None:
+        """Say that the time is nearly up, but not into the caller's words."""
+        if self._heard_at > self._loop.time():
+            self._timers.set("time short", 1, self._warn)
+        else:
+            self._feed(TimeShort)

@@ -37,6 +37,7 @@ SESSION_WORDS = {
     "transfer-started": _lazy("Calling a person to hand over to"),
     "transfer-answered": _lazy("The person answered"),
     "transfer-failed": _lazy("Nobody took over: back with the agent"),
+    "other-model": _lazy("Another model answered: the first one failed"),
     "fallback": _lazy("The carrier got no answer and asked elsewhere"),
 }
 

@@ -21,13 +21,14 @@ def connect(
     agent: VoiceAgent, *, relay_url: str, action_url: str, greeting: str
 ) -> str:
     """Join the call to the live session; `action_url` is asked when that is over."""
+    greeting_yields_to = agent.interruptible if agent.greeting_interruptible else "none"
     response = VoiceResponse()
     joined = Connect(action=action_url, method="POST")
     joined.conversation_relay(
         **_given(
             url=relay_url,
             welcome_greeting=speakable(greeting),
-            welcome_greeting_interruptible=agent.interruptible,
+            welcome_greeting_interruptible=greeting_yields_to,
             language=agent.language,
             tts_provider=agent.tts_provider,
             voice=agent.voice,
@@ -47,9 +48,17 @@ def connect(
 
 
 def listen(
-    agent: VoiceAgent, words: str, *, action_url: str, silence_url: str, timeout_s: int
+    agent: VoiceAgent,
+    words: str,
+    *,
+    is_greeting: bool = False,
+    action_url: str,
+    silence_url: str,
+    timeout_s: int,
 ) -> str:
     """Say `words`, then hear the caller out; `silence_url` if nothing comes."""
+    yields = agent.interruptible != agent.Interruptible.NONE
+    yields = yields and (agent.greeting_interruptible or not is_greeting)
     response = VoiceResponse()
     gather = Gather(
         **_given(
@@ -58,7 +67,8 @@ def listen(
             method="POST",
             timeout=timeout_s,
             speech_timeout="auto",
-            barge_in=agent.interruptible != agent.Interruptible.NONE,
+            barge_in=yields,
+            num_digits=agent.dtmf_length if agent.dtmf_detection else None,
             language=agent.language,
             hints=speakable(agent.hints),
         )
@@ -152,4 +162,6 @@ def _voice(agent: VoiceAgent) -> str:
 
 
 def _given(**attributes):
-    return {name: value for name, value in attributes.items() if value != ""}
+    return {
+        name: value for name, value in attributes.items() if value not in ("", None)
+    }

@@ -265,12 +265,13 @@ def _gathering(call, answer):
         return twiml.hang_up(answer.words, call.agent)
     if isinstance(answer, gather.HandOver):
         return _handing_over(call, session=call.times_resumed, says=answer.words)
-    left_s = call.agent.silence_timeout_s - answer.silent_s
+    left_s = answer.patience_s - answer.silent_s
     timeout_s = max(1, min(gather.LISTEN_S, left_s))
     silent_s = answer.silent_s + timeout_s
     return twiml.listen(
         call.agent,
         answer.words,
+        is_greeting=answer.after <= 1,
         action_url=webhook_url("gather", call.pk, after=answer.after),
         silence_url=webhook_url(
             "gather", call.pk, after=answer.after, silent_s=silent_s

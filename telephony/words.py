@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 STILL_THERE = _("Are you still there?")
 FILLER = _("One moment, please.")
+TIME_SHORT = _("I am sorry, we have to come to an end soon.")
 TIME_UP = _("I am sorry, our time is up. Thank you for calling. Goodbye.")
 NOBODY_ANSWERS = _("I am sorry, nobody can take your call at the moment. Goodbye.")
 NOT_IN_SERVICE = _("I am sorry, this number is not in service. Goodbye.")

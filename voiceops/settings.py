@@ -335,6 +335,9 @@ TWILIO_API_BASE_URL = env("TWILIO_API_BASE_URL", default="").rstrip("/") or (
 LLM_BASE_URL = env("LLM_BASE_URL", default="")
 LLM_API_KEY = env("LLM_API_KEY", default="")
 LLM_MODEL = env("LLM_MODEL", default="")
+LLM_FALLBACK_BASE_URL = env("LLM_FALLBACK_BASE_URL", default="")
+LLM_FALLBACK_API_KEY = env("LLM_FALLBACK_API_KEY", default="")
+LLM_FALLBACK_MODEL = env("LLM_FALLBACK_MODEL", default="")
 # Hosts (`host` or `host:port`) that tools may reach although they are not public.
 TOOL_ALLOWED_HOSTS = env.list("TOOL_ALLOWED_HOSTS", default=[])
 # Said to a caller when something broke here, before the agent can say anything.

@@ -6,7 +6,7 @@ events, carries out the commands in their order, and keeps the turns.
 """
 
 from agents.chat import ToolCall
-from agents.dialogue.machine import TRANSFER_CALL, Dialogue
+from agents.dialogue.machine import Dialogue
 from agents.dialogue.script import (
     AskModel,
     CallerHungUp,
@@ -28,6 +28,7 @@ from agents.dialogue.script import (
     Settings,
     StopModel,
     StopTool,
+    TimeShort,
     TimeUp,
     ToolAnswered,
     ToolAsked,
@@ -41,6 +42,7 @@ from agents.dialogue.speech import (
     contains_phrase,
     heard_part,
 )
+from agents.dialogue.tools import TRANSFER_CALL
 
 __all__ = [
     "TRANSFER_CALL",
@@ -66,6 +68,7 @@ __all__ = [
     "Settings",
     "StopModel",
     "StopTool",
+    "TimeShort",
     "TimeUp",
     "ToolAnswered",
     "ToolAsked",

@@ -1,8 +1,6 @@
 """The state machine itself: events in, commands out."""
 
-import json
 from collections.abc import Iterable
-from dataclasses import replace
 from enum import Enum, auto
 
 from agents.chat import Message, ToolCall
@@ -27,28 +25,18 @@ from agents.dialogue.script import (
     SessionLost,
     Settings,
     StopModel,
-    StopTool,
+    TimeShort,
     TimeUp,
     ToolAnswered,
     ToolAsked,
-    ToolUse,
     TransferCall,
     Turn,
-    UseTool,
 )
 from agents.dialogue.speech import contains_phrase, heard_part, is_start, spaced
+from agents.dialogue.tools import END_CALL, TRANSFER_CALL, Tools, argument
+from agents.dialogue.transcript import Transcript
 
 MAX_ROUNDS = 5  # of tools, for what the caller said once; then the model must answer
-MAX_CALLS = 8  # of tools, in one reply
-
-# Tools that are the dialogue's own to carry out.
-END_CALL, TRANSFER_CALL = "end_call", "transfer_call"
-ENDING = {END_CALL, TRANSFER_CALL}
-
-UNKNOWN_TOOL = "There is no tool of this name."
-TOO_MANY_TOOLS = "Too many tools at once: this one was not used."
-END_ASKED_ALREADY = "Not done: only one way to end the call can be taken."
-END_TOO_EARLY = "Not done: another tool failed. Tell the caller first."
 
 
 class Phase(Enum):
@@ -67,23 +55,22 @@ class Dialogue:
 
     _reply_ms: int | None
     _calls: list[ToolCall]  # asked for in the reply that is being made
-    _awaited: set[int]  # turns of tools that the reply waits for
-    _wish: tuple[int, ToolCall] | None  # the tool that ends the call, and its turn
 
     def __init__(self, settings: Settings, turns: Iterable[Turn] = ()) -> None:
         self.settings = settings
-        self._turns = list(turns)
+        self._transcript = Transcript(turns)
         self._phase = Phase.LISTENING
         self._is_open = False
         self._reply = 0
         self._spoken: Turn | None = None  # the agent's turn that may still be playing
-        self._running: set[int] = set()  # turns of tools that are at work
+        self._tools = Tools(settings.tools, self._transcript)
+        self._is_warning_due = False  # that the time is nearly up
         self._forget_reply()
         self._begin_answer(0)
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        return tuple(self._turns)
+        return self._transcript.turns
 
     @property
     def has_ended(self) -> bool:
@@ -117,10 +104,14 @@ class Dialogue:
                 return self._finish(at_ms)
             case Phase.REPLYING, ReplyFailed(self._reply, _, at_ms):
                 return self._give_up(at_ms)
-            case _, ToolAnswered(turn) if turn in self._running:
+            case _, ToolAnswered(turn) if self._tools.is_running(turn):
                 return self._take_answer(event)
             case Phase.LISTENING, CallerSilent(at_ms):
                 return self._break_silence(at_ms)
+            case Phase.LISTENING, TimeShort(at_ms):
+                return self._warn(at_ms)
+            case _, TimeShort():
+                self._is_warning_due = True
             case _, TimeUp(at_ms):
                 commands = self._abandon(self._said)
                 message = self.settings.time_up_message
@@ -131,9 +122,7 @@ class Dialogue:
 
     def messages(self) -> tuple[Message, ...]:
         """What the model is shown: the instructions, then the latest turns."""
-        limit = self.settings.history_limit
-        turns = [turn for turn in self._turns if turn.text or turn.tool]
-        latest = turns if limit is None else turns[max(0, len(turns) - limit) :]
+        latest = self._transcript.latest(self.settings.history_limit)
         return messages_of(self.settings.instructions, latest)
 
     # the beginning, and what the caller does
@@ -142,7 +131,7 @@ class Dialogue:
         if self._is_open:
             return []
         self._is_open = True
-        if self._turns:
+        if self._transcript:
             return self._resume(at_ms)
         if self.settings.caller_speaks_first or not self.settings.greeting:
             return []
@@ -153,27 +142,18 @@ class Dialogue:
 
         A reply that broke off with the session is made anew.
         """
-        commands: list[Command] = [
-            self._settle_tool(turn.number, "abandoned")
-            for turn in self._turns
-            if turn.tool and turn.tool.status == "running"
-        ]
-        if self._reply == 0 and self._is_answer_due():
+        commands = self._tools.settle_lost()
+        if self._reply == 0 and self._transcript.is_answer_due():
             self._begin_answer(at_ms)
             commands.append(self._ask())
         return commands
-
-    def _is_answer_due(self) -> bool:
-        latest = self._turns[-1]
-        was_asked = any(turn.speaker == "caller" for turn in self._turns)
-        return was_asked and (latest.speaker != "agent" or latest.interrupted)
 
     def _hear(self, text: str, at_ms: int) -> list[Command]:
         commands = self._abandon(self._said)
         self._spoken = None
         self._begin_answer(at_ms)
-        heard = self._add(Turn(self._next_number, "caller", text, at_ms))
-        return [*commands, heard, self._ask()]
+        heard = self._transcript.add("caller", text, at_ms)
+        return [*commands, Record(heard), self._ask()]
 
     def _interrupt(self, heard: str | None, heard_ms: int | None) -> list[Command]:
         """Cut what is being said to what was heard of it.
@@ -222,6 +202,12 @@ class Dialogue:
         self._has_spoken = True
         return [Say(text)]
 
+    def _say_behind(self, sentence: str, at_ms: int) -> list[Command]:
+        """Say something of our own after the model's words."""
+        if sentence and self._said and not self._said[-1].isspace():
+            sentence = " " + sentence
+        return self._say(sentence, at_ms)
+
     def _fill(self, at_ms: int) -> list[Command]:
         """Cover a pause; once, and only as long as nothing else was said."""
         if self._has_spoken:
@@ -235,7 +221,7 @@ class Dialogue:
             return self._give_up(at_ms)
         if contains_phrase(self._model_said, self.settings.end_call_phrases):
             return self._say_goodbye(at_ms)
-        return self._close_speech()
+        return self._warn(at_ms) if self._is_warning_due else self._close_speech()
 
     def _say_goodbye(self, at_ms: int, detail: str = "") -> list[Command]:
         message = self.settings.end_call_message
@@ -256,8 +242,7 @@ class Dialogue:
             commands.append(StopModel(self._reply))
         if self._phase is Phase.REPLYING or self._said:
             commands += self._close_speech(heard, interrupted=True)
-        if self._wish is not None:
-            commands.append(self._settle_tool(self._wish[0], "abandoned"))
+        commands += self._tools.leave()
         self._forget_reply()
         self._phase = Phase.LISTENING
         return commands
@@ -273,7 +258,9 @@ class Dialogue:
             commands += self._close_speech()
         self._phase = Phase.WORKING
         for call in self._calls:
-            commands += self._begin_tool(call, at_ms)
+            commands += self._tools.begin(call, at_ms)
+        if self._tools.is_awaited:
+            return commands
         return [*commands, *self._go_on(at_ms)]
 
     def _say_meanwhile(self, at_ms: int) -> list[Command]:
@@ -281,105 +268,74 @@ class Dialogue:
 
         That the call is handed over is always said in the words chosen for it.
         """
-        names = [call.name for call in self._calls]
-        if TRANSFER_CALL in names:
+        if any(call.name == TRANSFER_CALL for call in self._calls):
             announced = self.settings.tools.get(TRANSFER_CALL, "").strip()
             return self._say_behind(announced, at_ms)
         if self._has_spoken:
             return []
-        sentences = (self.settings.tools.get(name, "") for name in names)
-        return self._say(next(filter(None, sentences), "").strip(), at_ms)
-
-    def _say_behind(self, text: str, at_ms: int) -> list[Command]:
-        """Say it behind what was said in this reply."""
-        is_apart = not self._said or self._said[-1].isspace()
-        return self._say(text if is_apart or not text else " " + text, at_ms)
-
-    def _begin_tool(self, call: ToolCall, at_ms: int) -> list[Command]:
-        number = self._next_number
-        begun = self._add(
-            Turn(number, "tool", "", at_ms, tool=ToolUse(call.name, call.arguments))
-        )
-        if refusal := self._refusal(call):
-            self._has_failed = True
-            return [self._settle_tool(number, "refused", refusal)]
-        if call.name in ENDING:
-            self._wish = number, call
-            return [begun]
-        self._running.add(number)
-        self._awaited.add(number)
-        return [begun, UseTool(number, call)]
-
-    def _refusal(self, call: ToolCall) -> str:
-        if call.name not in self.settings.tools:
-            return UNKNOWN_TOOL
-        if len(self._awaited) >= MAX_CALLS:
-            return TOO_MANY_TOOLS
-        has_wish = self._wish is not None
-        return END_ASKED_ALREADY if has_wish and call.name in ENDING else ""
+        return self._say(self._tools.meanwhile(self._calls), at_ms)
 
     def _take_answer(self, answer: ToolAnswered) -> list[Command]:
-        self._running.discard(answer.turn)
-        commands: list[Command] = [
-            self._settle_tool(
-                answer.turn, answer.status, answer.text, answer.elapsed_ms
-            )
-        ]
-        if answer.turn in self._awaited:
-            self._awaited.discard(answer.turn)
-            self._has_failed |= answer.status != "ok"
-            commands += self._go_on(answer.at_ms)
-        return commands
+        is_last = self._tools.take(answer)
+        commands: list[Command] = [Record(self._transcript.turn(answer.turn))]
+        return [*commands, *self._go_on(answer.at_ms)] if is_last else commands
 
     def _go_on(self, at_ms: int) -> list[Command]:
-        """When every tool has answered: end the call as asked, or ask the model."""
-        if self._awaited:
-            return []
-        wish, self._wish = self._wish, None
-        has_failed, self._has_failed = self._has_failed, False
-        if wish is None:
+        """Every tool has answered: end the call as asked, or ask the model."""
+        settled, ending, has_failed = self._tools.conclude()
+        if ending is None:
             is_over = self._means_to_end and not has_failed
-            return self._say_goodbye(at_ms) if is_over else [self._ask()]
-        number, call = wish
-        if has_failed:
-            return [self._settle_tool(number, "refused", END_TOO_EARLY), self._ask()]
-        done, reason = self._settle_tool(number, "ok"), _argument(call, "reason")
-        if call.name == END_CALL:
-            return [done, *self._say_goodbye(at_ms, reason)]
+            then = self._say_goodbye(at_ms) if is_over else [self._ask()]
+            return [*settled, *then]
+        reason = argument(ending, "reason")
+        if ending.name == END_CALL:
+            return [*settled, *self._say_goodbye(at_ms, reason)]
         closed = self._close_speech() if self._said else []
-        transfer = TransferCall(_argument(call, "to"), reason)
-        return [done, *closed, *self._end(), transfer]
-
-    def _settle_tool(
-        self, number: int, status: str, text: str = "", elapsed_ms: int = 0
-    ) -> Record:
-        place = next(i for i, turn in enumerate(self._turns) if turn.number == number)
-        turn = self._turns[place]
-        assert turn.tool is not None
-        tool = replace(turn.tool, status=status, elapsed_ms=elapsed_ms)
-        self._turns[place] = replace(turn, text=text, tool=tool)
-        return Record(self._turns[place])
+        transfer = TransferCall(argument(ending, "to"), reason)
+        return [*settled, *closed, *self._end(), transfer]
 
     # silence and the end
 
     def _break_silence(self, at_ms: int) -> list[Command]:
-        """Ask once whether somebody is there, hang up the second time.
+        """Ask whether somebody is there, as often as is wanted; then hang up."""
+        if self._reminders_left() > 0:
+            question = self.settings.silence_message.strip()
+            return [*self._say(question, at_ms), *self._close_speech()]
+        message = self.settings.end_call_message
+        return self._close_with(message, at_ms, "caller_silent")
 
-        Whether it was asked is read from the transcript, so that it also holds where
-        every turn is a request of its own.
-        """
+    @property
+    def patience_s(self) -> int:
+        """How long a silence may get, since either last spoke, until `CallerSilent`."""
+        settings = self.settings
+        if self._reminders_left() > 0:
+            return settings.silence_reminder_s
+        reminded_s = self._reminders_said() * settings.silence_reminder_s
+        return max(0, settings.silence_timeout_s - reminded_s)
+
+    def _reminders_left(self) -> int:
+        """Those that still come before the hang-up."""
+        settings = self.settings
+        if not settings.silence_message.strip():
+            return 0
+        times = settings.silence_reminders
+        while times and times * settings.silence_reminder_s >= (
+            settings.silence_timeout_s
+        ):
+            times -= 1
+        return times - self._reminders_said()
+
+    def _reminders_said(self) -> int:
+        """Read from the transcript, so that it also holds where every turn is a
+        request of its own."""
         question = self.settings.silence_message.strip()
-        if not question or self._has_just_said(question):
-            message = self.settings.end_call_message
-            return self._close_with(message, at_ms, "caller_silent")
-        return [*self._say(question, at_ms), *self._close_speech()]
+        return self._transcript.times_said_since_heard(question) if question else 0
 
-    def _has_just_said(self, text: str) -> bool:
-        """Whether the latest turn is the agent's `text`, or the heard part of it."""
-        if not self._turns:
-            return False
-        speaker, heard = self._turns[-1].speaker, self._turns[-1].text
-        return speaker == "agent" and heard != "" and text.startswith(heard)
+    def _warn(self, at_ms: int) -> list[Command]:
+        """Say that the time is nearly up: now, or behind the reply that is made."""
+        self._is_warning_due = False
+        said = self._say_behind(self.settings.time_warning, at_ms)
+        return [*said, *self._close_speech()] if self._said else []
 
     def _close_with(
         self, message: str, at_ms: int, reason: str, detail: str = ""
@@ -393,11 +349,7 @@ class Dialogue:
     def _end(self) -> list[Command]:
         """Nothing after this; what is still at work is called off."""
         self._phase = Phase.ENDED
-        commands: list[Command] = []
-        for number in sorted(self._running):
-            commands += [StopTool(number), self._settle_tool(number, "abandoned")]
-        self._running.clear()
-        return commands
+        return self._tools.stop()
 
     # what is said
 
@@ -428,50 +380,28 @@ class Dialogue:
         reply_ms: int | None = None,
         interrupted: bool = False,
     ) -> Record:
-        turn = Turn(
-            self._next_number, "agent", text.strip(), at_ms, reply_ms, interrupted
+        turn = self._transcript.add(
+            "agent", text.strip(), at_ms, reply_ms=reply_ms, interrupted=interrupted
         )
         self._spoken = None if interrupted else turn
-        return self._add(turn)
+        return Record(turn)
 
     def _shorten_spoken(self, heard: str | None, heard_ms: int | None) -> list[Command]:
         """Cut the recorded turn to what was heard: its sound lags behind its text."""
         if self._spoken is None:
             return []
         text = heard_part(self._spoken.text, heard, heard_ms).strip()
-        cut = replace(self._spoken, text=text, interrupted=True)
-        self._turns[self._turns.index(self._spoken)] = cut
+        cut = self._transcript.shorten(self._spoken.number, text)
         self._spoken = None
         return [Record(cut)]
-
-    @property
-    def _next_number(self) -> int:
-        return self._turns[-1].number + 1 if self._turns else 1
-
-    def _add(self, turn: Turn) -> Record:
-        self._turns.append(turn)
-        return Record(turn)
 
     def _forget_reply(self) -> None:
         self._forget_speech()
         self._model_said = ""
         self._calls = []
-        self._awaited = set()
-        self._wish = None
         self._means_to_end = False  # the model has said so, in its last words
-        self._has_failed = False
 
     def _forget_speech(self) -> None:
         self._said = ""  # everything sent to the caller since the last close
         self._said_at_ms = 0
         self._reply_ms = None
-
-
-def _argument(call: ToolCall, name: str) -> str:
-    """A text among the model's arguments; empty if there is none."""
-    try:
-        given = json.loads(call.arguments)
-    except (ValueError, RecursionError):
-        return ""
-    value = given.get(name) if isinstance(given, dict) else None
-    return value if isinstance(value, str) else ""

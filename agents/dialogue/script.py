@@ -14,8 +14,10 @@ class Settings:
     """What an agent is told to do; every text may be empty, which means: say nothing.
 
     `history_limit` is the number of latest turns the model is shown, None for all.
-    `tools` are those that the model is offered, by name, with what is said while each
-    is at work.
+    Silence is asked about `silence_reminders` times, each after `silence_reminder_s`,
+    and ends the call after `silence_timeout_s` in all; reminders that would not come
+    before that are left out. `tools` are those that the model is offered, by name,
+    with what is said while each is at work.
     """
 
     greeting: str = ""
@@ -25,8 +27,12 @@ class Settings:
     caller_speaks_first: bool = False
     dtmf: bool = True
     silence_message: str = "Are you still there?"
+    silence_reminders: int = 1
+    silence_reminder_s: int = 10
+    silence_timeout_s: int = 30
     filler: str = "One moment, please."
     apology: str = "I am sorry, something went wrong here. Please call again later."
+    time_warning: str = "I am sorry, we have to come to an end soon."
     time_up_message: str = "I am sorry, our time is up. Thank you for calling. Goodbye."
     history_limit: int | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -142,7 +148,14 @@ class ReplyFailed:
 
 @dataclass(frozen=True)
 class CallerSilent:
-    """Nothing was heard for the agent's silence time, counted from its last word."""
+    """Nothing was heard for as long as the dialogue has patience."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class TimeShort:
+    """The longest call time is nearly reached."""
 
     at_ms: int
 
@@ -176,6 +189,7 @@ Event = (
     | ReplyFinished
     | ReplyFailed
     | CallerSilent
+    | TimeShort
     | TimeUp
     | CallerHungUp
     | SessionLost

@@ -77,9 +77,16 @@ class VoiceAgentForm(BasicVoiceAgentForm):
             "transport",
             "interruptible",
             "interrupt_sensitivity",
+            "greeting_interruptible",
             "dtmf_detection",
+            "dtmf_length",
+            "filler",
+            "filler_after_ms",
+            "silence_reminders",
+            "silence_reminder_s",
             "silence_timeout_s",
             "max_duration_s",
+            "time_warning_s",
             "end_call_phrases",
             "end_call_message",
             "transfer_number",
@@ -102,12 +109,17 @@ class VoiceAgentForm(BasicVoiceAgentForm):
             "window_end": time_of_day(),
             "temperature": forms.NumberInput(attrs={"min": 0, "max": 2, "step": 0.1}),
             "max_tokens": forms.NumberInput(attrs={"min": 16, "max": 4000}),
+            "dtmf_length": forms.NumberInput(attrs={"min": 1, "max": 50}),
+            "filler_after_ms": forms.NumberInput(attrs={"min": 0, "max": 7000}),
+            "silence_reminders": forms.NumberInput(attrs={"min": 0, "max": 5}),
+            "silence_reminder_s": forms.NumberInput(attrs={"min": 5, "max": 300}),
             "silence_timeout_s": forms.NumberInput(attrs={"min": 10, "max": 600}),
             "max_duration_s": forms.NumberInput(attrs={"min": 30, "max": 7200}),
             "transfer_number": forms.TextInput(
                 attrs={"type": "tel", "autocomplete": "off"}
             ),
             "transfer_timeout_s": forms.NumberInput(attrs={"min": 5, "max": 120}),
+            "time_warning_s": forms.NumberInput(attrs={"min": 0, "max": 300}),
         }
 
     def __init__(self, *args, **kwargs):
@@ -130,6 +142,12 @@ class VoiceAgentForm(BasicVoiceAgentForm):
 
     def clean_transfer_number(self):
         return handing_over.checked(self.owner, self.cleaned_data["transfer_number"])
+
+    @property
+    def has_errors_in_pauses(self):
+        """Whether what is folded away on the page has to be looked at."""
+        folded = {"silence_reminders", "silence_reminder_s", "time_warning_s"}
+        return bool(self.errors.keys() & (folded | {"filler", "filler_after_ms"}))
 
     def clean(self):
         cleaned = super().clean()

@@ -119,16 +119,72 @@ class VoiceAgent(Agent):
         choices=Sensitivity,
         default=Sensitivity.HIGH,
     )
+    greeting_interruptible = models.BooleanField(
+        _("the greeting can be interrupted"),
+        default=True,
+        help_text=_("Off: it is always heard to its end, as a notice must be."),
+    )
     dtmf_detection = models.BooleanField(_("listen for keys"), default=True)
+    dtmf_length = models.PositiveIntegerField(
+        _("number of keys"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(50)],
+        help_text=_(
+            "So many keys are one input; # completes a shorter one. Empty: a short "
+            "pause or # completes it."
+        ),
+    )
+    filler = models.CharField(
+        _("words for a pause"),
+        max_length=200,
+        blank=True,
+        help_text=_(
+            "Said when a reply takes long. Empty: “One moment, please.” in the "
+            "language of the agent."
+        ),
+    )
+    filler_after_ms = models.PositiveIntegerField(
+        _("words for a pause after, in milliseconds"),
+        default=3000,
+        validators=[MaxValueValidator(7000)],
+        help_text=_("0: never."),
+    )
+    silence_reminders = models.PositiveIntegerField(
+        _("reminders in silence"),
+        default=1,
+        validators=[MaxValueValidator(5)],
+        help_text=_(
+            "How often a silent caller is asked whether somebody is there. Reminders "
+            "that would come after the hang-up are left out."
+        ),
+    )
+    silence_reminder_s = models.PositiveIntegerField(
+        _("remind after silence, in seconds"),
+        default=10,
+        validators=[MinValueValidator(5), MaxValueValidator(300)],
+    )
     silence_timeout_s = models.PositiveIntegerField(
         _("hang up after silence, in seconds"),
         default=30,
         validators=[MinValueValidator(10), MaxValueValidator(600)],
+        help_text=_(
+            "The caller's silence in all, reminders included. While the agent speaks, "
+            "thinks or uses a tool it is not counted."
+        ),
     )
     max_duration_s = models.PositiveIntegerField(
         _("longest call, in seconds"),
         default=600,
         validators=[MinValueValidator(30), MaxValueValidator(7200)],
+    )
+    time_warning_s = models.PositiveIntegerField(
+        _("warn before the end, in seconds"),
+        default=30,
+        validators=[MaxValueValidator(300)],
+        help_text=_(
+            "So long before the longest call time is over, the agent says so. 0: never."
+        ),
     )
     end_call_phrases = models.JSONField(
         _("end-call phrases"),

@@ -1,5 +1,6 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.dialogue import (
@@ -21,6 +22,7 @@ from agents.dialogue import (
     SessionLost,
     Settings,
     StopModel,
+    TimeShort,
     TimeUp,
     Turn,
     contains_phrase,
@@ -392,6 +394,89 @@ def test_silence_is_asked_about_once_then_ends_the_call():
     ]
 
 
+@pytest.mark.parametrize(
+    ("reminders", "reminder_s", "timeout_s", "waits"),
+    [
+        (1, 10, 30, [10, 20]),
+        (3, 10, 60, [10, 10, 10, 30]),
+        (0, 10, 30, [30]),
+        (2, 10, 20, [10, 10]),  # the second would come with the hang-up
+        (5, 60, 30, [30]),
+    ],
+)
+def test_silence_is_asked_about_until_it_was_long_enough_in_all(
+    reminders, reminder_s, timeout_s, waits
+):
+    dialogue = opened_call(
+        silence_reminders=reminders,
+        silence_reminder_s=reminder_s,
+        silence_timeout_s=timeout_s,
+    )
+
+    waited = []
+    while not dialogue.has_ended:
+        waited.append(dialogue.patience_s)
+        dialogue.receive(CallerSilent(sum(waited) * 1000))
+
+    assert waited == waits
+    assert sum(waited) == timeout_s
+    asked = [turn for turn in dialogue.turns if turn.text == "Are you there?"]
+    assert len(asked) == len(waits) - 1
+
+
+def test_silence_is_counted_anew_when_the_caller_speaks():
+    dialogue = opened_call(silence_reminders=2)
+    play(
+        dialogue,
+        CallerSilent(10_000),
+        CallerSpoke("Yes", 12_000),
+        ReplyToken(1, "Good.", 12_300),
+        ReplyFinished(1, 12_400),
+    )
+
+    assert dialogue.patience_s == 10
+
+
+def test_time_that_is_short_is_said_at_once():
+    dialogue = opened_call(time_warning="Time is short.")
+
+    assert dialogue.receive(TimeShort(570_000)) == [
+        Say("Time is short."),
+        CLOSE,
+        Record(Turn(2, "agent", "Time is short.", 570_000)),
+    ]
+
+
+def test_time_that_is_short_is_said_behind_the_reply():
+    dialogue = opened_call(time_warning="Time is short.")
+    play(dialogue, CallerSpoke("Hours?", 1_000), ReplyToken(1, "At nine.", 1_300))
+
+    assert dialogue.receive(TimeShort(1_400)) == []
+    said = dialogue.receive(ReplyFinished(1, 1_500))
+
+    assert said[0] == Say(" Time is short.")
+    assert said[-1].turn.text == "At nine. Time is short."
+
+
+def test_time_that_is_short_is_still_said_after_an_interruption():
+    dialogue = opened_call(time_warning="Time is short.")
+    play(
+        dialogue,
+        CallerSpoke("Hours?", 1_000),
+        ReplyToken(1, "At nine", 1_300),
+        TimeShort(1_400),
+        CallerSpoke("And prices?", 1_500),
+        ReplyToken(2, "Sixty.", 1_800),
+        ReplyFinished(2, 1_900),
+    )
+
+    assert dialogue.turns[-1].text == "Sixty. Time is short."
+
+
+def test_time_that_is_short_is_not_said_without_words_for_it():
+    assert opened_call(time_warning="").receive(TimeShort(1_000)) == []
+
+
 def test_silence_after_an_answer_is_asked_about_again():
     dialogue = opened_call()
 
@@ -541,6 +626,7 @@ def test_heard_part_is_lenient_then_goes_by_time_then_takes_all(heard, heard_ms,
     assert heard_part(SAID, heard, heard_ms) == part
 
 
+@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(), st.one_of(st.none(), st.text()), st.one_of(st.none(), st.integers()))
 def test_heard_part_is_a_beginning(said, heard, heard_ms):
     assert said.startswith(heard_part(said, heard, heard_ms))

@@ -1,7 +1,7 @@
 """Any order of events keeps the promises of the dialogue."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -25,6 +25,7 @@ from agents.dialogue import (
     Settings,
     StopModel,
     StopTool,
+    TimeShort,
     TimeUp,
     ToolAnswered,
     ToolAsked,
@@ -56,6 +57,7 @@ KINDS = [
     Settings(greeting="Hi.", caller_speaks_first=True, history_limit=3, tools=TOOLS),
 ]
 
+SLOW = [HealthCheck.too_slow]  # the machine may be busy with other tests
 WORDS = st.sampled_from(
     ["", " ", "yes", "Goodbye.", " we open", "at nine", "One moment.", "Let me look."]
 )
@@ -77,6 +79,7 @@ CALLER = st.one_of(
     ),
     st.builds(KeysPressed, st.sampled_from(["", "1", "#"]), st.just(0)),
     st.builds(CallerSilent, st.just(0)),
+    st.builds(TimeShort, st.just(0)),
 )
 MODEL = st.one_of(
     st.builds(ReplyToken, AGO, WORDS, st.just(0)),
@@ -99,7 +102,7 @@ ENDS = st.sampled_from([TimeUp(0), CallerHungUp(0), SessionLost(0)])
 EVENTS = st.one_of(CALLER, MODEL, MODEL, MODEL, ANSWERS, st.builds(CallOpened, AGO))
 
 
-@hypothesis_settings(max_examples=400, deadline=None)
+@hypothesis_settings(max_examples=400, deadline=None, suppress_health_check=SLOW)
 @given(
     st.lists(EVENTS, max_size=50), st.lists(ENDS, max_size=2), st.sampled_from(KINDS)
 )
@@ -111,7 +114,7 @@ def test_any_order_of_events_keeps_the_promises(events, ends, settings):
     line.check()
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
 @given(
     st.lists(EVENTS, max_size=30), st.lists(EVENTS, max_size=30), st.sampled_from(KINDS)
 )
@@ -188,7 +191,7 @@ class Line:
         return True
 
     def awaits(self):
-        return bool(self.dialogue._awaited)
+        return self.dialogue._tools.is_awaited
 
     def carry_out(self, command, event):
         assert not self.has_left

@@ -33,11 +33,11 @@ from agents.dialogue import (
     Turn,
     UseTool,
 )
-from agents.dialogue.machine import (
+from agents.dialogue.machine import MAX_ROUNDS
+from agents.dialogue.tools import (
     END_ASKED_ALREADY,
     END_TOO_EARLY,
     MAX_CALLS,
-    MAX_ROUNDS,
     TOO_MANY_TOOLS,
     UNKNOWN_TOOL,
 )

@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from contextlib import aclosing
 
 import pytest
@@ -428,6 +429,64 @@ def test_configured_provider_is_what_the_settings_name(
     provider = llm.configured_provider()
 
     assert (provider.label, provider.is_demo) == (label, is_demo)
+
+
+@pytest.fixture
+def two(stub_llm):
+    """Two endpoints: what the first is asked for is chosen by the model's name."""
+    first, second = (
+        llm.OpenAIProvider(base_url=stub_llm.base_url, api_key="k", model=model)
+        for model in ("first", "echo")
+    )
+    return llm.WithFallback(first, second)
+
+
+@pytest.mark.parametrize("fault", ["401", "404", "500", "empty", "blank", "malformed"])
+def test_second_endpoint_answers_for_the_first(two, fault):
+    words = "  " if fault == "blank" else ""
+    expected = f"{words}You said: {SECRET_WORDS}"
+    if fault == "malformed":
+        expected, reason = BROKEN_AFTER, "malformed"
+        assert failure(two, f"fault-{fault}") == (expected, reason)
+        assert two.spoken_by == two.label
+        return
+
+    assert failure(two, f"fault-{fault}") == (expected, None)
+    assert two.spoken_by.startswith("echo at")
+    assert two.label.startswith("first at")
+
+
+def test_second_endpoint_is_not_asked_for_nothing(two, stub_llm):
+    stub_llm.configure(mode="fixed")
+
+    assert failure(two) == (FIXED_REPLY, None)
+    assert two.spoken_by == two.label
+    assert len(stub_llm.requests) == 1
+
+
+def test_both_endpoints_have_the_patience_of_one(two, stub_llm, monkeypatch):
+    monkeypatch.setattr(llm, "FIRST_TOKEN_TIMEOUT_S", 0.6)
+    stub_llm.configure(faults=("slow", "slow"))
+    began = time.monotonic()
+
+    assert failure(two) == ("", "slow")
+    assert time.monotonic() - began < 1.2
+
+
+def test_slow_first_endpoint_leaves_the_second_its_time(two, stub_llm, monkeypatch):
+    monkeypatch.setattr(llm, "FIRST_TOKEN_TIMEOUT_S", 1)
+    stub_llm.configure(faults=("slow",))
+
+    assert failure(two) == (f"You said: {SECRET_WORDS}", None)
+
+
+def test_configured_provider_has_the_second_endpoint_behind_it(settings):
+    settings.LLM_BASE_URL = "http://a/v1"
+    settings.LLM_FALLBACK_BASE_URL = "http://b/v1"
+
+    provider = llm.configured_provider("mine")
+
+    assert (type(provider), provider.label) == (llm.WithFallback, "mine at a")
 
 
 def test_demo_responder_is_a_provider_like_any_other():

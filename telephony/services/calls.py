@@ -300,6 +300,11 @@ def _read_standing(call: Call) -> None:
     )
 
 
+def note_other_model(call: Call, label: str) -> None:
+    """Another model answered than the one that was asked first. Repeating is safe."""
+    record_event(call, status="other-model", at=now(), detail=label)
+
+
 def note_caller_left(call: Call) -> None:
     """The socket was closed as if the caller had hung up.
 

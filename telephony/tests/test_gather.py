@@ -200,7 +200,8 @@ def test_slow_model_is_not_waited_for_longer_than_the_carrier(
 
 
 def test_silent_caller_is_asked_once_and_then_left(number):
-    number.agent.silence_timeout_s = 12
+    number.agent.silence_reminder_s = 12
+    number.agent.silence_timeout_s = 24
     number.agent.end_call_message = "Goodbye."
     number.agent.save()
     caller = Caller(number)
@@ -221,7 +222,7 @@ def test_silent_caller_is_asked_once_and_then_left(number):
 
 
 def test_silence_delivered_twice_asks_once(number):
-    number.agent.silence_timeout_s = 5
+    number.agent.silence_reminder_s = 5
     number.agent.save()
     caller = Caller(number)
     silence = caller.silence
@@ -233,7 +234,7 @@ def test_silence_delivered_twice_asks_once(number):
 
 
 def test_caller_who_speaks_again_is_not_silent(number):
-    number.agent.silence_timeout_s = 5
+    number.agent.silence_reminder_s = 5
     number.agent.save()
     caller = Caller(number)
 
@@ -393,3 +394,90 @@ def test_agent_ends_the_call_by_a_tool(number, stub_llm, toolbox):
     assert caller.has_hung_up
     assert ended(caller.call) == ("in-progress", "agent_ended")
     assert tools_of(caller.call) == [("end_call", "ok", "")]
+
+
+def test_silence_is_asked_about_as_often_as_is_wanted(number):
+    number.agent.silence_reminders = 3
+    number.agent.silence_reminder_s = 5
+    number.agent.silence_timeout_s = 16
+    number.agent.end_call_message = "Goodbye."
+    number.agent.save()
+    caller = Caller(number)
+
+    said = []
+    while not caller.has_hung_up:
+        said.append(caller.wait())
+
+    assert said == [*["Are you still there?"] * 3, "Goodbye."]
+
+
+def test_what_made_no_sense_is_asked_about(number, stub_llm):
+    caller = Caller(number)
+
+    assert caller.say("") == "Are you still there?"
+    assert caller.say("Yes") == "You said: Yes"
+    assert len(stub_llm.requests) == 1
+
+
+def test_time_is_said_to_be_short_once_behind_a_reply(number, time_machine):
+    caller = Caller(number)
+    longest = number.agent.max_duration_s - number.agent.time_warning_s
+    time_machine.move_to(caller.call.answered_at + timedelta(seconds=longest))
+
+    assert caller.say("One") == (
+        "You said: One I am sorry, we have to come to an end soon."
+    )
+    assert caller.say("Two") == "You said: Two"
+
+
+def test_number_of_keys_is_the_carriers_to_count(number):
+    number.agent.dtmf_length = 4
+    number.agent.save()
+    caller = Caller(number)
+
+    assert caller.document[0].attrib["numDigits"] == "4"
+
+
+def test_greeting_may_be_heard_to_its_end(number):
+    number.agent.greeting_interruptible = False
+    number.agent.save()
+    caller = Caller(number)
+    first = caller.document[0].attrib["bargeIn"]
+
+    caller.say("Hello?")
+
+    assert (first, caller.document[0].attrib["bargeIn"]) == ("false", "true")
+
+
+def test_tools_of_one_reply_are_used_side_by_side(number, stub_llm, toolbox):
+    stub_llm.configure(
+        mode="script",
+        replies=(
+            asks_for("opening_hours", day="Friday") + asks_for("slow", day="Monday"),
+            "Both days from 9.",
+        ),
+    )
+    caller = Caller(number)
+
+    assert caller.say("When?") == "Both days from 9."
+
+    assert [name for name, _ in toolbox.used] == ["opening_hours", "slow"]
+    assert transcript(caller.call)[1:] == [
+        ("caller", "When?"),
+        ("tool", "9 to 17 on Friday"),
+        ("tool", "9 to 17 on Monday"),
+        ("agent", "Both days from 9."),
+    ]
+
+
+def test_model_that_fails_is_replaced_by_another(number, stub_llm, settings):
+    settings.LLM_FALLBACK_BASE_URL = stub_llm.base_url
+    settings.LLM_FALLBACK_MODEL = "echo"
+    number.agent.model = "fault-401"
+    number.agent.save()
+    caller = Caller(number)
+
+    assert caller.say("Hello?") == "You said: Hello?"
+
+    told = caller.call.events.for_owner(caller.call.owner_id).get(status="other-model")
+    assert told.detail.startswith("echo at ")

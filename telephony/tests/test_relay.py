@@ -248,17 +248,30 @@ def test_failing_model_ends_in_words_and_a_reason(live, number, monkeypatch, fau
     assert transcript(call)[-1] == ("agent", words.strip())
 
 
-def test_late_model_is_covered_by_a_filler(live, number, stub_llm, monkeypatch):
-    monkeypatch.setattr(relay, "FILLER_AFTER_S", 0.05)
+@pytest.mark.parametrize(
+    ("filler", "after_ms", "said"),
+    [
+        ("", 50, "One moment, please. You said: Hi"),
+        ("Let me think.", 50, "Let me think. You said: Hi"),
+        ("Let me think.", 0, "You said: Hi"),
+    ],
+)
+def test_late_model_is_covered_by_a_filler(
+    live, number, stub_llm, filler, after_ms, said
+):
+    number.agent.filler, number.agent.filler_after_ms = filler, after_ms
+    number.agent.save()
     stub_llm.configure(first_token_ms=400)
     _, call = number.ring()
 
     with relay_session(live, call) as caller:
-        assert caller.ask("Hi") == "One moment, please. You said: Hi"
+        assert caller.ask("Hi") == said
 
 
-def test_silent_caller_is_asked_once_and_then_left(live, number, monkeypatch):
-    number.agent.silence_timeout_s = 0
+def test_silent_caller_is_asked_twice_and_then_left(live, number, monkeypatch):
+    number.agent.silence_reminders = 2
+    number.agent.silence_reminder_s = 1
+    number.agent.silence_timeout_s = 3
     number.agent.greeting = ""
     number.agent.end_call_message = "Goodbye."
     number.agent.save()
@@ -267,6 +280,7 @@ def test_silent_caller_is_asked_once_and_then_left(live, number, monkeypatch):
     _, call = number.ring()
 
     with relay_session(live, call) as caller:
+        assert caller.hear() == "Are you still there?"
         assert caller.hear() == "Are you still there?"
         assert caller.hear() == "Goodbye."
         assert json.loads(caller.receive()["handoffData"]) == {
@@ -286,6 +300,63 @@ def test_longest_call_time_ends_the_call(live, number):
         assert json.loads(caller.receive()["handoffData"]) == {"reason": "time_up"}
 
     assert ended(call) == ("in-progress", "time_up")
+
+
+def test_caller_who_speaks_for_long_is_not_silent(live, number, monkeypatch):
+    number.agent.silence_reminder_s = 1
+    number.agent.greeting = ""
+    number.agent.save()
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.send("info", name="clientSpeaking", value="on")
+        with pytest.raises(TimeoutError):
+            caller.receive(timeout_s=1.3)
+        caller.send("info", name="clientSpeaking", value="off")
+        assert caller.ask("A long story") == "You said: A long story"
+
+
+def test_time_is_said_to_be_short_before_it_is_up(live, number):
+    number.agent.greeting = ""
+    number.agent.max_duration_s = 2
+    number.agent.time_warning_s = 1
+    number.agent.save()
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        assert caller.hear() == "I am sorry, we have to come to an end soon."
+        assert caller.hear().startswith("I am sorry, our time is up.")
+
+
+def test_so_many_keys_are_heard_together(live, number):
+    number.agent.dtmf_length = 3
+    number.agent.save()
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        for digit in "123#45#":
+            caller.send("dtmf", digit=digit)
+        heard = [caller.hear(), caller.hear()]
+
+    assert "Keys pressed: 45#" in heard[-1]
+    assert [text for who, text in transcript(call) if who == "caller"] == [
+        "Keys pressed: 123",
+        "Keys pressed: 45#",
+    ]
+
+
+def test_model_that_fails_is_replaced_by_another(live, number, stub_llm, settings):
+    settings.LLM_FALLBACK_BASE_URL = stub_llm.base_url
+    settings.LLM_FALLBACK_MODEL = "echo"
+    number.agent.model = "fault-401"
+    number.agent.save()
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        assert caller.ask("Hello?") == "You said: Hello?"
+
+    told = CallEvent.unscoped.get(call=call, status="other-model")
+    assert told.detail.startswith("echo at 127.0.0.1")
 
 
 def test_keys_are_heard_together(live, number, monkeypatch):

@@ -65,6 +65,13 @@ def test_connect_says_all_that_the_agent_wants():
     ]
 
 
+def test_connect_lets_a_greeting_be_heard_to_its_end():
+    given = connected(VoiceAgent(greeting_interruptible=False))[0].attrib
+
+    assert given["welcomeGreetingInterruptible"] == "none"
+    assert given["interruptible"] == "any"
+
+
 def test_connect_leaves_out_what_is_empty():
     given = connected(VoiceAgent(), greeting="")[0].attrib
 
@@ -127,7 +134,7 @@ def test_any_words_make_a_document(nonsense):
 
 
 def test_only_documented_attributes_are_used():
-    agent = VoiceAgent(voice="v", hints="h")
+    agent = VoiceAgent(voice="v", hints="h", dtmf_length=4)
     documents = [
         twiml.connect(agent, greeting="Hello", **URLS),
         ET.tostring(listening(agent)),

@@ -20,7 +20,7 @@ class Toolbox:
 
     used: list[tuple[str, dict]] = field(default_factory=list)
     let_go: list[str] = field(default_factory=list)
-    gate: asyncio.Event | None = None
+    slow_s: float = 0.4
 
     MEANWHILE = {"opening_hours": "Let me look that up."}
     NAMES = ("opening_hours", "slow", "never", "broken", "end_call", "transfer_call")
@@ -41,7 +41,7 @@ class Toolbox:
             case "broken":
                 raise RuntimeError("out of order")
             case "slow":
-                await asyncio.sleep(0.4)
+                await asyncio.sleep(self.slow_s)
             case "never":
                 try:
                     await asyncio.Event().wait()
