@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from accounts.models import validate_time_zone
 from agents.models import VoiceAgent
@@ -39,7 +40,10 @@ def stop_contacting(call: Call, reason: str) -> str:
 
 
 def book_follow_up(call: Call, *, time: str, zone: str, at: datetime) -> str:
-    """Schedule a call to the other party at a time on their clock."""
+    """Schedule a call to the other party at a time on their clock.
+
+    Repeating is safe: one call back waits for a number, and another time moves it.
+    """
     number = other_party(call)
     parsed = numbers.parse(number)
     if parsed is None:
@@ -55,21 +59,35 @@ def book_follow_up(call: Call, *, time: str, zone: str, at: datetime) -> str:
     moments = {wall.replace(tzinfo=found).astimezone(UTC) for found in zones}
     if len(moments) != 1:  # its zones do not agree, or nobody knows them
         return UNKNOWN_ZONE
-    row = ScheduledCall(
-        owner=call.owner,
-        agent=agent,
-        to_number=number,
-        scheduled_for=moments.pop(),
-        timezone=zone if _is_zone(zone) else "",
-        variables=call.variables if agent == call.agent else {},
-    )
+    wish = {
+        "scheduled_for": moments.pop(),
+        "timezone": zone if _is_zone(zone) else "",
+        "variables": call.variables if agent == call.agent else {},
+    }
     try:
-        scheduled.schedule(row, by=None, at=at)
+        row = _book(agent, number, wish, at)
     except scheduled.Refused as refusal:
         return f"It cannot be booked: {refusal} Say so, and offer another time."
     if row.detail:
         return f"It is booked, but moved into the hours for calls: {row.detail}"
     return f"A call is booked for {wall:%A, %d %B, %H:%M} on their clock. Confirm it."
+
+
+def _book(agent: VoiceAgent, number: str, wish: dict, at: datetime) -> ScheduledCall:
+    """Move the call back that was booked before, or book one. Raises what those do."""
+    with transaction.atomic():
+        # Two bookings at once wait for each other.
+        VoiceAgent.unscoped.select_for_update(no_key=True).get(pk=agent.pk)
+        booked = ScheduledCall.unscoped.filter(
+            agent=agent,
+            to_number=number,
+            created_by=None,  # no person has scheduled it
+            status=ScheduledCall.Status.PENDING,
+        ).first()
+        if booked is not None:
+            return scheduled.change(booked, wish, at=at)
+        row = ScheduledCall(owner=agent.owner, agent=agent, to_number=number, **wish)
+        return scheduled.schedule(row, by=None, at=at)
 
 
 def _who_calls(call: Call) -> VoiceAgent | None:

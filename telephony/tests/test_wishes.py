@@ -67,6 +67,16 @@ def test_call_back_is_booked_on_the_callers_clock(call):
     assert "Wednesday, 09 January, 15:30" in told
 
 
+def test_call_back_that_is_booked_twice_rings_once(call):
+    for _time in range(2):
+        book(call)
+    told = book(call, time="2030-01-10T10:00")
+
+    row = ScheduledCall.unscoped.get()
+    assert row.scheduled_for == datetime(2030, 1, 10, 18, tzinfo=UTC)
+    assert "Thursday, 10 January, 10:00" in told
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
