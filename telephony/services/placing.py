@@ -10,6 +10,7 @@ clear no. An answer that got lost is never a reason to ask again: the call is lo
 import logging
 import random
 import time
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -32,6 +33,8 @@ GRACE_S = 60  # beyond the agent's longest call time, at the carrier's own clock
 PAUSES_S = (1, 2, 4)
 # A call for now that has not been asked for by then is not what was meant any more.
 NOW_LASTS = timedelta(seconds=60)
+# Who asks for the same call again within it has clicked twice.
+DOUBLE_CLICK = timedelta(seconds=10)
 # A task that got lost is made up for by the clock.
 WAIT_FOR_TASK = timedelta(seconds=3)
 BATCH = 50
@@ -48,14 +51,29 @@ def call_now(
 ) -> Call:
     """Have `number` called by `agent` now.
 
-    The rules' refusal is a call too, ended before it began, with its reason.
+    The rules' refusal is a call too, ended before it began, with its reason. Who asks
+    twice in a moment gets the first call again: a telephone does not ring twice.
     """
-    call, decision = open_call(
-        agent=agent, number=number, variables=variables, by=by, at=at
-    )
+    with transaction.atomic():
+        _locked_day(agent, at)  # the second click waits here for the first
+        wish = {"agent": agent, "to_number": number, "placed_by": by}
+        for call in _asked_for_just_now(wish, at):
+            if call.variables == variables:
+                return call
+        call, decision = open_call(
+            agent=agent, number=number, variables=variables, by=by, at=at
+        )
     if decision.is_allowed:
         transaction.on_commit(lambda: _ring_the_bell(call), robust=True)
     return call
+
+
+def _asked_for_just_now(wish: dict, at: datetime) -> Iterable[Call]:
+    if wish["placed_by"] is None:
+        return []
+    return Call.unscoped.filter(
+        **wish, scheduled_call=None, ended_at=None, started_at__gt=at - DOUBLE_CLICK
+    )
 
 
 def _ring_the_bell(call: Call) -> None:

@@ -286,6 +286,29 @@ def test_two_lost_calls_to_one_number_are_told_apart_by_callbacks_only(
     assert {first.placement, second.placement} == {Placement.UNKNOWN}
 
 
+def test_double_click_is_one_call(quiet_number):
+    tenant = make_tenant("clicker")
+    ids = []
+
+    def click():
+        try:
+            ids.append(open_call(quiet_number, by=tenant.user).pk)
+        finally:
+            connections.close_all()
+
+    clicks = [threading.Thread(target=click) for _ in range(2)]
+    for thread in clicks:
+        thread.start()
+    for thread in clicks:
+        thread.join()
+    other = open_call(quiet_number, by=tenant.user, variables={"name": "Ada"})
+    soon = now() + placing.DOUBLE_CLICK + timedelta(seconds=1)
+    later = open_call(quiet_number, by=tenant.user, at=soon)
+
+    assert len(set(ids)) == 1
+    assert len({*ids, other.pk, later.pk}) == 3
+
+
 def test_call_that_was_there_before_is_not_taken_for_ours(quiet_number, carrier):
     earlier = placed(open_call(quiet_number))
     call = open_call(quiet_number)
