@@ -293,6 +293,9 @@ def hang_up(call: Call, by: User | None = None) -> None:
         raise CannotHangUp(_("End a test call where it is made."))
     twilio.end_call(call.carrier_account, call.sid)
     calls.note_told_reason(call, Reason.HUNG_UP_HERE, why)
+    if call.scheduled_call_id is not None:  # its end may have been quicker
+        call.refresh_from_db(fields=["status", "ended_at", "end_reason"])
+        scheduled.follow(call)
 
 
 # -- What nobody knows -----------------------------------------------------------------

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from telephony import tasks, twilio
 from telephony.models import Call, CarrierAccount, Phone, ScheduledCall
 from telephony.services import (
+    calls,
     do_not_contact,
     due_calls,
     lost_calls,
@@ -592,6 +593,23 @@ def test_person_says_that_nobody_answered_and_it_is_tried_later(unknown_row):
 
     assert state(row) == Status.PENDING
     assert row.next_attempt_at > now() + timedelta(minutes=25)
+
+
+def test_call_that_a_person_ends_is_not_dialled_again(quiet_number, bell, monkeypatch):
+    row = make_due(quiet_number)
+    ring(bell)
+    (call,) = attempts(row)
+
+    def end_at_once(account, sid):
+        same = Call.unscoped.get(pk=call.pk)
+        calls.record_status(same, status="no-answer", at=now())
+        assert state(row) == Status.PENDING  # nobody knows yet who ended it
+
+    monkeypatch.setattr(twilio, "end_call", end_at_once)
+    placing.hang_up(call)
+
+    assert state(row) == Status.NO_ANSWER
+    assert row.next_attempt_at is None
 
 
 def test_canceling_ends_the_attempt_that_waits_for_a_line(quiet_number, bell, carrier):
