@@ -310,14 +310,16 @@ OUTCOMES = {
 
 
 def settle(
-    call: Call, *, outcome: str, reason: str, by: User, at: datetime
+    call: Call, *, outcome: str, reason: str, by: User | None, at: datetime
 ) -> Call | None:
     """What a person says became of a call that nobody knows; None if it is known.
+
+    `by` is None for an operator, whose name tenants do not learn.
 
     Dialled again it is another call, which is returned.
     """
     status, end_reason = OUTCOMES[outcome]
-    who = by.get_short_name()
+    who = by.get_short_name() if by else _("an operator")
     detail = _("Settled by %(who)s: %(why)s") % {"who": who, "why": reason}
     if call.placement != Placement.UNKNOWN:
         return None

@@ -646,4 +646,6 @@ def test_operators_see_what_waits_and_settle_what_nobody_knows(unknown_row, clie
 
     assert str(call.pk) in page
     assert state(row) == Status.COMPLETED
+    call.refresh_from_db()  # tenants do not learn an operator's name
+    assert call.end_detail == "Settled by an operator: in their log"
     assert operator.client.post(url, {}).status_code == 404

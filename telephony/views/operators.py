@@ -1,5 +1,7 @@
 """What operators see of dialling: what waits, and what nobody knows."""
 
+import logging
+
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404, redirect, render
@@ -12,6 +14,8 @@ from telephony.forms.outgoing import SettleForm
 from telephony.services import due_calls, lost_calls, placing
 
 MOST_SHOWN = 200
+
+logger = logging.getLogger(__name__)
 
 
 @never_cache
@@ -38,9 +42,10 @@ def settle(request, pk):
     form = SettleForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Say what became of the call, and how you know."))
-    elif placing.settle(call, by=request.user, at=now(), **form.cleaned_data) is None:
+    elif placing.settle(call, by=None, at=now(), **form.cleaned_data) is None:
         messages.error(request, _("By now it is known what became of the call."))
     else:
+        logger.info("call %s: settled by operator %s", pk, request.user.pk)
         messages.success(request, _("Settled."))
     return redirect("dialling")
 
