@@ -47,7 +47,8 @@ class Endpoint(SoftDeleteModel):
     events = models.JSONField(_("events"), default=every_event)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     secret = EncryptedTextField(_("signing secret"), default=new_secret)
-    # Signs too until that moment: a receiver can change over without losing anything.
+    # Those before sign too until that moment: a receiver can change over without losing
+    # anything. Several, with spaces between them, where it was rotated more than once.
     old_secret = EncryptedTextField(blank=True, editable=False)
     old_secret_until = models.DateTimeField(null=True, editable=False)
 
@@ -74,7 +75,7 @@ class Endpoint(SoftDeleteModel):
     def secrets_at(self, at: datetime) -> list[str]:
         """What signs at this moment, the newest first."""
         both = self.old_secret_until is not None and at < self.old_secret_until
-        return [self.secret, self.old_secret] if both else [self.secret]
+        return [self.secret, *self.old_secret.split()] if both else [self.secret]
 
 
 class Delivery(OwnedModel):

@@ -18,6 +18,7 @@ Action, Status = audit.Action, Delivery.Status
 
 MOST_ENDPOINTS = 20  # of a workspace
 OLD_SECRET_LASTS = timedelta(hours=24)
+MOST_OLD_SECRETS = 3  # of an endpoint: each makes a signature
 REPLAYED_AT_ONCE = 200
 
 
@@ -53,11 +54,19 @@ def _refuse_bad_address(url: str) -> None:
 
 
 def rotate_secret(endpoint: Endpoint) -> str:
-    """Give it a new secret and return it; the one before signs for a day as well."""
-    with audit.changing(endpoint):
-        endpoint.old_secret, endpoint.secret = endpoint.secret, new_secret()
-        endpoint.old_secret_until = now() + OLD_SECRET_LASTS
-        endpoint.save(update_fields=["secret", "old_secret", "old_secret_until"])
+    """Give it a new secret and return it; those that sign now do for a day as well.
+
+    Whoever rotates twice, as by a double click, has not deployed the one in between.
+    """
+    at = now()
+    with transaction.atomic():
+        Endpoint.unscoped.select_for_update(no_key=True).get(pk=endpoint.pk)
+        endpoint.refresh_from_db(fields=["secret", "old_secret", "old_secret_until"])
+        with audit.changing(endpoint):
+            signing = endpoint.secrets_at(at)[:MOST_OLD_SECRETS]
+            endpoint.secret, endpoint.old_secret = new_secret(), " ".join(signing)
+            endpoint.old_secret_until = at + OLD_SECRET_LASTS
+            endpoint.save(update_fields=["secret", "old_secret", "old_secret_until"])
     return endpoint.secret
 
 

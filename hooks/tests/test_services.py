@@ -114,6 +114,21 @@ def test_change_does_not_put_back_a_secret_that_was_rotated_meanwhile(alice):
     assert (endpoint.secret, endpoint.description) == (secret, "orders")
 
 
+def test_secret_that_is_deployed_signs_also_after_it_was_rotated_twice(alice):
+    endpoint = make_endpoint(alice.workspace)
+    deployed = endpoint.secret
+
+    for same in (endpoint, services.Endpoint.unscoped.get(pk=endpoint.pk)) * 3:
+        newest = services.rotate_secret(same)
+        signing = same.secrets_at(timezone.now())
+        assert signing[0] == newest
+        if len(signing) <= services.MOST_OLD_SECRETS:
+            assert signing[-1] == deployed
+
+    assert len(set(signing)) == len(signing) == services.MOST_OLD_SECRETS + 1
+    assert signing == services.Endpoint.unscoped.get().secrets_at(timezone.now())
+
+
 def test_disabled_endpoint_is_given_up_on_and_enabled_forgets_its_failures(alice):
     endpoint = make_endpoint(
         alice.workspace, failing_since=timezone.now(), dead_in_a_row=9
