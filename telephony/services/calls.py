@@ -411,15 +411,16 @@ def follow_status(
 ) -> None:
     """Move the call on, and keep what else the report knows of it."""
     rows = Call.unscoped.filter(pk=call.pk)
-    move_on(call, status, at=at)
-    if status in Call.OPEN:
-        if status == Status.IN_PROGRESS:
-            rows.filter(answered_at=None).update(answered_at=at)
-    else:
-        call.note_end_reason(_guess(call, status))
-        if duration_s is not None:
-            rows.filter(duration_s=None).update(duration_s=duration_s)
-    rows.update(last_event_at=Greatest(F("last_event_at"), at))
+    with transaction.atomic():  # nobody sees an end without its reason
+        move_on(call, status, at=at)
+        if status in Call.OPEN:
+            if status == Status.IN_PROGRESS:
+                rows.filter(answered_at=None).update(answered_at=at)
+        else:
+            call.note_end_reason(_guess(call, status))
+            if duration_s is not None:
+                rows.filter(duration_s=None).update(duration_s=duration_s)
+        rows.update(last_event_at=Greatest(F("last_event_at"), at))
     if call.scheduled_call_id is not None:
         scheduled.follow(call)
 
