@@ -33,8 +33,6 @@ GRACE_S = 60  # beyond the agent's longest call time, at the carrier's own clock
 PAUSES_S = (1, 2, 4)
 # A call for now that has not been asked for by then is not what was meant any more.
 NOW_LASTS = timedelta(seconds=60)
-# Who asks for the same call again within it has clicked twice.
-DOUBLE_CLICK = timedelta(seconds=10)
 # A task that got lost is made up for by the clock.
 WAIT_FOR_TASK = timedelta(seconds=3)
 BATCH = 50
@@ -72,7 +70,10 @@ def _asked_for_just_now(wish: dict, at: datetime) -> Iterable[Call]:
     if wish["placed_by"] is None:
         return []
     return Call.unscoped.filter(
-        **wish, scheduled_call=None, ended_at=None, started_at__gt=at - DOUBLE_CLICK
+        **wish,
+        scheduled_call=None,
+        ended_at=None,
+        started_at__gt=at - scheduled.DOUBLE_CLICK,
     )
 
 

@@ -7,6 +7,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from agents.models import VoiceAgent
 from telephony.dialling.rules import decide_number
 from telephony.dialling.rules import opening as opening_of
 from telephony.models import Call, ScheduledCall
@@ -14,6 +15,10 @@ from telephony.services import dialling
 from telephony.services.dialling import Wishes
 
 Status, Reason = ScheduledCall.Status, Call.EndReason
+# Who asks for the same call again within it has clicked twice.
+DOUBLE_CLICK = timedelta(seconds=10)
+SAME = ("created_by_id", "agent_id", "to_number", "scheduled_for", "variables")
+LATEST = 20  # of the workspace, that are compared
 # What an attempt can end in after which another one makes sense.
 WORTH_ANOTHER = {Call.Status.BUSY, Call.Status.NO_ANSWER, Call.Status.FAILED}
 # The carrier would say the same again, or perhaps somebody was talked to.
@@ -45,11 +50,31 @@ def wishes_of(row: ScheduledCall) -> Wishes:
 
 
 def schedule(row: ScheduledCall, *, by: User | None, at: datetime) -> ScheduledCall:
-    """Store a new scheduled call, with when it is tried first. Raises Refused."""
+    """Store a new scheduled call, with when it is tried first. Raises Refused.
+
+    Who schedules the same twice in a moment gets the first again.
+    """
     row.created_by = by
     _plan_first(row, at)
-    row.save(force_insert=True)
+    with transaction.atomic():
+        # The second click waits here for the first.
+        VoiceAgent.unscoped.select_for_update(no_key=True).get(pk=row.agent_id)
+        if same := _scheduled_just_now(row, at):
+            return same
+        row.save(force_insert=True)
     return row
+
+
+def _scheduled_just_now(row: ScheduledCall, at: datetime) -> ScheduledCall | None:
+    """The same call, if it is among the latest and a moment old."""
+    if row.created_by is None:
+        return None
+    latest = ScheduledCall.unscoped.filter(owner=row.owner_id).order_by("-pk")
+    for other in latest[:LATEST]:
+        is_new = other.is_pending and other.created_at > at - DOUBLE_CLICK
+        if is_new and all(getattr(other, n) == getattr(row, n) for n in SAME):
+            return other
+    return None
 
 
 def change(row: ScheduledCall, changes: dict, *, at: datetime) -> ScheduledCall:

@@ -19,6 +19,7 @@ from telephony.services import (
     lost_calls,
     pacing,
     placing,
+    scheduled,
     silent_calls,
 )
 from telephony.tests.conftest import ended, make_number
@@ -302,7 +303,7 @@ def test_double_click_is_one_call(quiet_number):
     for thread in clicks:
         thread.join()
     other = open_call(quiet_number, by=tenant.user, variables={"name": "Ada"})
-    soon = now() + placing.DOUBLE_CLICK + timedelta(seconds=1)
+    soon = now() + scheduled.DOUBLE_CLICK + timedelta(seconds=1)
     later = open_call(quiet_number, by=tenant.user, at=soon)
 
     assert len(set(ids)) == 1

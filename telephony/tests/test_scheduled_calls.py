@@ -61,6 +61,16 @@ def test_api_schedules_reads_changes_and_cancels(alice, mallory, alices):
     assert alice.api("PUT", url, body_of(alices)).status_code == 409
 
 
+def test_what_is_scheduled_twice_in_a_moment_rings_once(alice, alices):
+    first, again = (schedule(alice, alices).json() for _click in range(2))
+    other = schedule(alice, alices, variables={"name": "Ada"}).json()
+    with time_machine.travel(now() + timedelta(seconds=11), tick=False):
+        later = schedule(alice, alices).json()
+
+    assert first["id"] == again["id"]
+    assert len({first["id"], other["id"], later["id"]}) == 3
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
