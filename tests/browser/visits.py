@@ -307,6 +307,7 @@ NOT_VISITED = {
     "agents:agent_variables": PART,
     "agents:message_agent_variables": PART,
     "accounts:audit_log_export": "a file",
+    "telephony:call_recording": "a sound",
     "accounts:workspace_switch": POSTED,
     "accounts:workspace_leave": POSTED,
     "accounts:member_change_role": POSTED,
