@@ -5,9 +5,11 @@ A new route that takes changes belongs into one of the two tables, or the test f
 
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from django.core.cache import cache
+from django.utils.timezone import now
 
 from accounts import invitations, services
 from accounts.models import AccessToken, AuditEntry, Invitation, Membership
@@ -17,9 +19,9 @@ from agents.tests.test_message_agent_pages import form_data as texting_form_data
 from agents.tests.test_pages import form_data
 from hooks import services as hooks
 from hooks.models import Endpoint
-from telephony.models import CarrierAccount
+from telephony.models import CarrierAccount, ScheduledCall
 from telephony.services import carrier as carriers
-from telephony.services import do_not_contact
+from telephony.services import do_not_contact, scheduled
 from tests.people import Tenant, join
 from tests.test_roles import CHANGING, ROUTES, name_of
 from voiceops.isolation.routes import Kind
@@ -61,6 +63,7 @@ class World:
     ids: dict[str, uuid.UUID]
     agent: VoiceAgent
     texting_agent: MessageAgent
+    caller: VoiceAgent
     bob: Tenant
 
     def path(self, route) -> str:
@@ -108,6 +111,22 @@ class World:
 
     def changed_texting_agent(self):
         return texting_form_data(self.texting_agent, name="Other")
+
+    def scheduled(self):
+        return {
+            "agent": str(self.caller.pk),
+            "to_number": "+16285550143",
+            "scheduled_for": "2130-01-10T12:00",
+            "max_attempts": "3",
+            "retry_delay_minutes": "30",
+        }
+
+    def scheduled_by_api(self):
+        return {
+            "agent_id": str(self.caller.pk),
+            "to": "+16285550143",
+            "scheduled_for": "2130-01-10T20:00:00Z",
+        }
 
     # What has to be done first, so that there is something to change.
 
@@ -249,6 +268,24 @@ ENTRIES = {
         None,
         "changed calling_rules",
     ),
+    "POST scheduled-calls/new": (World.scheduled, None, "created scheduled_call"),
+    "POST scheduled-calls/<>/change": (
+        World.scheduled,
+        None,
+        "changed scheduled_call",
+    ),
+    "POST scheduled-calls/<>/cancel": ({}, None, "canceled scheduled_call"),
+    "POST api/scheduled-calls": (
+        World.scheduled_by_api,
+        None,
+        "created scheduled_call",
+    ),
+    "PUT api/scheduled-calls/<>": (
+        World.scheduled_by_api,
+        None,
+        "changed scheduled_call",
+    ),
+    "DELETE api/scheduled-calls/<>": ({}, None, "canceled scheduled_call"),
     "POST api/do-not-contact": (
         {"number": "+12025550199"},
         None,
@@ -371,6 +408,15 @@ def world(alice, carrier):
     unwanted = do_not_contact.add(owner=owner, number="+12025550198")
     hook = Endpoint.unscoped.create(owner=owner, url="https://hooks.example.com/")
     tool = agents.save_tool(Tool(owner=owner, **TOOL | {"name": "find_order"}))
+    caller = VoiceAgent(name="Caller", direction="outgoing", **given)
+    agents.activate(agents.save_agent(caller))
+    later = ScheduledCall(
+        owner=owner,
+        agent=caller,
+        to_number="+16285550142",
+        scheduled_for=datetime(2130, 1, 9, 20, tzinfo=UTC),
+    )
+    scheduled.schedule(later, by=alice.user, at=now())
     gone = agents.save_agent(VoiceAgent(name="Gone", **given))
     agents.delete_agent(gone)
     ids = {
@@ -388,12 +434,13 @@ def world(alice, carrier):
         "invitations": invitation.pk,
         "auth/sessions": log_in.pk,
         "do-not-contact": unwanted.pk,
+        "scheduled-calls": later.pk,
         "settings/webhooks": hook.pk,
         "webhooks": hook.pk,
         "deleted": gone.pk,
         "tools": tool.pk,
     }
-    return World(alice, other, ids, agent, texting_agent, bob)
+    return World(alice, other, ids, agent, texting_agent, caller, bob)
 
 
 @pytest.mark.parametrize("write", ENTRIES)

@@ -72,7 +72,7 @@ def newest_first(
     else:
         onwards = stop
     if after is not None:
-        rows = found[::-1]
-        return Page(rows, onwards, older=rows[-1].pk if rows else None, stopped_at=stop)
+        older = found[0].pk if found else None
+        return Page(found[::-1], onwards, older=older, stopped_at=stop)
     newer = found[0].pk if found and before is not None else None
     return Page(found, newer, older=onwards, stopped_at=stop)

@@ -34,6 +34,8 @@ class ScheduledCall(OwnedModel):
     attempt is meant, `next_attempt_at` when it is tried: later, if lines are busy.
     """
 
+    audited_as = "scheduled_call", _("scheduled call")
+
     class Status(models.TextChoices):
         PENDING = "pending", _("Pending")
         DIALING = "dialing", _("Dialing")

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import User
 from agents.models import VoiceAgent
 from telephony.dialling.rules import decide_number
@@ -61,7 +62,8 @@ def schedule(row: ScheduledCall, *, by: User | None, at: datetime) -> ScheduledC
         VoiceAgent.unscoped.select_for_update(no_key=True).get(pk=row.agent_id)
         if same := _scheduled_just_now(row, at):
             return same
-        row.save(force_insert=True)
+        with audit.changing(row):
+            row.save(force_insert=True)
     return row
 
 
@@ -88,7 +90,8 @@ def change(row: ScheduledCall, changes: dict, *, at: datetime) -> ScheduledCall:
         for name, value in changes.items():
             setattr(stored, name, value)
         _plan_first(stored, at)
-        stored.save()
+        with audit.changing(stored):
+            stored.save()
     return stored
 
 
@@ -105,6 +108,7 @@ def cancel(row: ScheduledCall, *, by: User | None) -> None:
         ):
             raise NotPending
         end_opened(row, Reason.CANCELED, detail)
+        audit.record(audit.Action.CANCELED, row)
 
 
 def end_opened(row: ScheduledCall, reason: str, detail: str) -> None:
