@@ -48,6 +48,7 @@ from agents.dialogue import (
     Turn,
     UseTool,
 )
+from agents.models import VoiceAgent
 from agents.tools import Toolbox
 from telephony import frames, session
 from telephony.addresses import relay_url
@@ -62,6 +63,7 @@ from telephony.words import speakable
 from voiceops.threads import in_thread
 
 SETUP_WITHIN_S = 5
+SPEECH_INTERRUPTS = {VoiceAgent.Interruptible.ANY, VoiceAgent.Interruptible.SPEECH}
 KEYS_PAUSE_S = 1.5  # after which pressed keys are complete; # completes them at once
 KEYS_SEARCH_S = 5  # the same where a number of keys is asked for
 LONGEST_SPEECH_S = 60  # of a caller, if the carrier does not tell its end
@@ -247,6 +249,8 @@ class LiveSession:
         match frame:
             case frames.Prompt(text):
                 self._heard_at = self._loop.time()
+                if self._agent.interruptible in SPEECH_INTERRUPTS:
+                    self._hush()
                 self._flush_keys()
                 self._timers.cancel("late")
                 self._feed(CallerSpoke, text=text)

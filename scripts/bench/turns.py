@@ -30,6 +30,9 @@ from scripts.bench.world import (
 
 CALLS = 20
 TURNS = 15
+LEVELS = (1, 50, 200)  # calls at the same time
+TURNS_A_LEVEL = 4
+LEVEL_THINK_S = 8  # at most: people speak and listen for seconds
 WARM_UP_TURNS = 3
 FIRST_TOKEN_MS = 50
 THINK_S = 0.3
@@ -68,10 +71,36 @@ def run() -> bool:
         ours.wait_until_up("/livez")
         bare.wait_until_up("/livez")
         stub.wait_until_up("/control/requests")
-        return _report(
-            asyncio.run(_measure(ours, lambda: _our_call(url, path))),
-            asyncio.run(_measure(bare, lambda: _bare_call(bare.url))),
-        )
+        sides = {
+            "ours": (ours, lambda: _our_call(url, path)),
+            "bare SDK loop": (bare, lambda: _bare_call(bare.url)),
+        }
+        is_within = _report(*(asyncio.run(_measure(*side)) for side in sides.values()))
+        _report_levels(sides)
+        return is_within
+
+
+def _report_levels(sides: dict) -> None:
+    """How either side stands more calls than one process is meant to hold."""
+    print(
+        f"  Calls at the same time, {TURNS_A_LEVEL} turns each, pauses of up to"
+        f" {LEVEL_THINK_S} s, ms"
+    )
+    for calls in LEVELS:
+        for name, (server, open_call) in sides.items():
+            side = asyncio.run(
+                _measure(
+                    *(server, open_call),
+                    calls=calls,
+                    turns=TURNS_A_LEVEL,
+                    think_s=LEVEL_THINK_S,
+                )
+            )
+            print(
+                f"  {calls:5} {name:14} p50 {side.p(50):6.1f}  p95 {side.p(95):6.1f}"
+                f"  CPU a turn {side.cpu_ms:5.1f}"
+                f"  memory a call {side.memory_mib:.2f} MiB"
+            )
 
 
 def _uvicorn(application: str, port: int, env: dict[str, str]) -> Server:
@@ -100,26 +129,35 @@ def _report(ours: Measured, bare: Measured) -> bool:
     return within and ours.cpu_ms <= BUDGET_CPU_MS
 
 
-async def _measure(server: Server, open_call) -> Measured:
+async def _measure(
+    server: Server,
+    open_call,
+    *,
+    calls: int = CALLS,
+    turns: int = TURNS,
+    think_s: float = THINK_S,
+) -> Measured:
     measured = Measured()
     memory = server.memory_mib()
-    sockets = [await open_call() for _ in range(CALLS)]
+    sockets = [await open_call() for _ in range(calls)]
     try:
-        await asyncio.gather(*(_talk(s, WARM_UP_TURNS, []) for s in sockets))
+        await asyncio.gather(*(_talk(s, WARM_UP_TURNS, [], think_s) for s in sockets))
         cpu = server.cpu_s()
-        talks = (_talk(s, TURNS, measured.first_token_ms) for s in sockets)
+        talks = (_talk(s, turns, measured.first_token_ms, think_s) for s in sockets)
         await asyncio.gather(*talks)
-        measured.cpu_ms = (server.cpu_s() - cpu) / (CALLS * TURNS) * 1000
-        measured.memory_mib = (server.memory_mib() - memory) / CALLS
+        measured.cpu_ms = (server.cpu_s() - cpu) / (calls * turns) * 1000
+        measured.memory_mib = (server.memory_mib() - memory) / calls
     finally:
         await asyncio.gather(*(socket.close() for socket in sockets))
     return measured
 
 
-async def _talk(socket, turns: int, first_token_ms: list[float]) -> None:
+async def _talk(
+    socket, turns: int, first_token_ms: list[float], think_s: float = THINK_S
+) -> None:
     for number in range(turns):
         # Callers do not speak in chorus.
-        await asyncio.sleep(secrets.randbelow(1000) / 1000 * THINK_S)
+        await asyncio.sleep(secrets.randbelow(1000) / 1000 * think_s)
         prompt = {"type": "prompt", "voicePrompt": f"Question {number}?", "last": True}
         started = time.perf_counter()
         await socket.send(json.dumps(prompt))

@@ -483,6 +483,20 @@ def test_end_waits_until_the_last_words_were_spoken(live, number, monkeypatch):
         assert caller.receive()["type"] == "end"
 
 
+def test_end_does_not_wait_for_what_the_caller_has_spoken_over(live, number, stub_llm):
+    long = "word " * 100  # half a minute of speech, whose end the carrier does not tell
+    stub_llm.configure(mode="script", replies=(long, "Goodbye"))
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.say("Hello?")
+        while not caller.receive()["last"]:
+            pass
+        caller.say("Bye")
+        assert caller.hear_words(2) == "Goodbye"
+        assert caller.receive(timeout_s=3)["type"] == "end"
+
+
 def test_session_writes_its_beginning(live, number):
     _, call = number.ring()
 
