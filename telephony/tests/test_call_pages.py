@@ -29,6 +29,7 @@ BADGE = reverse("telephony:call_live_badge")
 HTMX = {"HX-Request": "true"}
 MOST_STATEMENTS = 6
 ENDED_WELL = {
+    "transferred",
     "caller_hung_up",
     "agent_ended",
     "busy",
