@@ -14,6 +14,8 @@ from tests.people import PASSWORD
 SCHEMA = settings.BASE_DIR / "docs" / "openapi.yaml"
 # It would format what it made, with a ruff that it looks for on the PATH.
 NO_HOOKS = "post_hooks: []\n"
+# The generator has no name of its own for a sound: it is a file.
+SOUNDS = "content_type_overrides: {audio/wav: application/octet-stream}\n"
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +23,7 @@ def client_package(tmp_path_factory):
     """The name under which the generated client can be imported."""
     directory = tmp_path_factory.mktemp("client")
     config = directory / "config.yaml"
-    config.write_text(NO_HOOKS)
+    config.write_text(NO_HOOKS + SOUNDS)
     made = subprocess.run(
         [
             *(Path(sys.executable).with_name("openapi-python-client"), "generate"),
