@@ -4,6 +4,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+)
 
 from agents.dialogue import (
     AskModel,
@@ -133,6 +139,67 @@ def test_a_session_lost_anywhere_goes_on_in_another(before, after, settings):
         assert second.asked_at_once
 
 
+class Conversations(RuleBasedStateMachine):
+    """Calls that mostly go as calls do: what happens is about what is there."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = Line(Dialogue(SETTINGS))
+        self.line.play([CallOpened(0)])
+
+    def is_asked(self):
+        return self.line.asked is not None
+
+    def is_at_work(self):
+        return bool(self.line.at_work)
+
+    @rule(event=CALLER)
+    def caller(self, event):
+        self.line.play([event])
+
+    @precondition(is_asked)
+    @rule(text=WORDS, late=st.booleans())
+    def token(self, text, late):
+        late_first = [ReplyLate(0, 0)] if late else []
+        self.line.play([*late_first, ReplyToken(0, text, 0)])
+
+    @precondition(is_asked)
+    @rule(calls=st.lists(CALLS, min_size=1, max_size=3))
+    def tools(self, calls):
+        self.line.play([*(ToolAsked(0, c, 0) for c in calls), ReplyFinished(0, 0)])
+
+    @precondition(is_asked)
+    @rule(event=st.sampled_from([ReplyFinished(0, 0), ReplyFailed(0, "cut", 0)]))
+    def end_of_reply(self, event):
+        self.line.play([event])
+
+    @precondition(is_at_work)
+    @rule(answer=ANSWERS)
+    def tool_answers(self, answer):
+        self.line.play([answer])
+
+    @rule(event=EVENTS)
+    def anything(self, event):
+        self.line.play([event])
+
+    @precondition(lambda self: self.is_asked() or self.is_at_work())
+    @rule(end=ENDS)
+    def end(self, end):
+        self.line.play([end])
+        self.line.check()
+        self.line = Line(Dialogue(SETTINGS))
+
+    @invariant()
+    def promises_are_kept(self):
+        self.line.check()
+
+
+TestConversations = Conversations.TestCase
+TestConversations.settings = hypothesis_settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=SLOW
+)
+
+
 class Line:
     """Plays events, carries out commands like a relay, and refuses impossible ones."""
 
@@ -221,6 +288,8 @@ class Line:
                     self.speeches.append("")
             case Record(turn):
                 assert turn.number <= len(self.recorded) + 1
+                before = self.recorded.get(turn.number)
+                assert not (before and before.interrupted)  # cut once, for good
                 if isinstance(event, ToolAnswered) and turn.number == event.turn:
                     self.at_work.remove(turn.number)
                     self.answered.append(turn.number)

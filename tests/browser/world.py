@@ -266,6 +266,35 @@ WANTED = [
     Row("is_patient", "boolean", "Whether they were here before"),
     Row("reason", "choice", choices=("check-up", "pain", "advice")),
 ]
+TOOL_USES = [
+    (
+        {
+            "name": "find_order",
+            "arguments": '{"number": "4711", "name": "Ada King, Countess of Lovelace"}',
+            "status": "ok",
+            "elapsed_ms": 412,
+        },
+        "Order 4711 was sent on Tuesday.",
+    ),
+    (
+        {
+            "name": "book_table",
+            "arguments": "{}",
+            "status": "timed_out",
+            "elapsed_ms": 5000,
+        },
+        "It took too long and was given up.",
+    ),
+    (
+        {
+            "name": "end_call",
+            "arguments": "{}",
+            "status": "abandoned",
+            "elapsed_ms": 0,
+        },
+        "",
+    ),
+]
 TALK = [
     ("agent", "Hello, this is Harbour Dental. How can I help?", None, False),
     ("caller", "Do you have anything on Thursday afternoon?", None, False),
@@ -418,6 +447,17 @@ def _add_turns(call: Call) -> None:
             at_ms=8000 * number,
             reply_ms=reply_ms,
             interrupted=interrupted,
+        )
+    for number, (use, text) in enumerate(TOOL_USES, start=len(TALK) + 1):
+        Turn.unscoped.create(
+            owner=call.owner,
+            call=call,
+            number=number,
+            speaker="tool",
+            text=text,
+            at=call.answered_at + timedelta(seconds=8 * number),
+            at_ms=8000 * number,
+            tool=use,
         )
 
 
