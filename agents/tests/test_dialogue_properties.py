@@ -157,6 +157,10 @@ class Conversations(RuleBasedStateMachine):
     def caller(self, event):
         self.line.play([event])
 
+    @rule(heard=st.none() | WORDS, times=st.integers(1, 2))
+    def interruption(self, heard, times):
+        self.line.play([CallerInterrupted(heard, 300, 0)] * times)
+
     @precondition(is_asked)
     @rule(text=WORDS, late=st.booleans())
     def token(self, text, late):
@@ -196,7 +200,7 @@ class Conversations(RuleBasedStateMachine):
 
 TestConversations = Conversations.TestCase
 TestConversations.settings = hypothesis_settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=SLOW
+    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=SLOW
 )
 
 
