@@ -12,6 +12,7 @@ from telephony.models import (
     DialledDay,
     DoNotContact,
     Phone,
+    Recording,
     ScheduledCall,
     TestLine,
     Turn,
@@ -125,3 +126,10 @@ class ScheduledCallAdmin(OwnedAdmin):
     list_filter = ["owner", "status"]
     search_fields = ["to_number", "owner__name"]
     hidden = ("lease_token",)
+
+
+@admin.register(Recording)
+class RecordingAdmin(OwnedAdmin):
+    list_display = ["sid", "call", "status", "duration_s", "owner", "created_at"]
+    list_filter = ["status"]
+    search_fields = ["sid"]
