@@ -26,6 +26,7 @@ from uuid import UUID
 import structlog
 from allauth.account.adapter import get_adapter
 from django.apps import apps
+from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.http import HttpRequest
 
@@ -60,6 +61,14 @@ def asked_by(request: HttpRequest) -> Iterator[None]:
         _asking.reset(token)
 
 
+def _address(request: HttpRequest) -> str | None:
+    """Where it came from; None where the server was not told, as over a Unix socket."""
+    try:
+        return get_adapter().get_client_ip(request) or None
+    except PermissionDenied:
+        return None
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who does something, and from where."""
@@ -73,8 +82,7 @@ class Actor:
     def of(cls, request: HttpRequest) -> "Actor":
         token = getattr(request, "auth", None)  # set by the API's authentication
         user = request.user if request.user.is_authenticated else None
-        address = get_adapter().get_client_ip(request) or None
-        return cls(_source(request), user, token, address)
+        return cls(_source(request), user, token, _address(request))
 
     @property
     def texts(self) -> dict[str, str]:
