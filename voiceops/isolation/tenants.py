@@ -238,7 +238,7 @@ def _special(model) -> dict:
         Turn: {"speaker": Turn.Speaker.CALLER, "tool": None},
         # Disabled: nothing is sent, whoever asks for a test.
         Endpoint: {"is_enabled": False, "url": f"https://{hexadecimal}.{DOMAIN}/"},
-        Delivery: {"payload": "{}"},
+        Delivery: {"payload": "{}", "event": "call.ended"},
         Recording: {"status": Recording.Status.COMPLETED},
         # Done: no background job analyzes the throw-away call.
         AfterCall: {"step": AfterCall.Step.DONE, "analysis": AfterCall.Analysis.DONE},
