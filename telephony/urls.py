@@ -70,6 +70,11 @@ TESTING = [
 SCHEDULED_CALLS = [
     path("scheduled-calls", scheduled.scheduled_call_list, name="scheduled_call_list"),
     path(
+        "scheduled-calls/calendar",
+        scheduled.scheduled_call_calendar,
+        name="scheduled_call_calendar",
+    ),
+    path(
         "scheduled-calls/new",
         scheduled.scheduled_call_create,
         name="scheduled_call_create",

@@ -1,5 +1,9 @@
+import re
+from datetime import timedelta
+from urllib.parse import urlencode
+
 from django import forms
-from django.utils.timezone import localtime
+from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import OwnedForm, time_zone_choices
@@ -7,8 +11,11 @@ from agents.forms.fields import days_field, time_of_day
 from telephony.forms.dialling import NumberField
 from telephony.forms.outgoing import AgentVariables
 from telephony.models import ScheduledCall
+from telephony.periods import Month, Week
+from voiceops.filters import FilterForm, any_of, midnight
 
 MINUTE_S = 60
+DAY = timedelta(days=1)
 
 
 class ScheduledCallForm(AgentVariables, OwnedForm):
@@ -82,23 +89,91 @@ class ScheduledCallForm(AgentVariables, OwnedForm):
         return {name: getattr(self.instance, name) for name in names}
 
 
-class ScheduledCallFilterForm(forms.Form):
-    """What the list can be narrowed to; every filter is a query parameter."""
+class NumberFilter(forms.CharField):
+    """Digits of a telephone number, however they are written."""
 
-    STATUSES = [("", _("Any status")), *ScheduledCall.Status.choices]
+    def __init__(self, **options):
+        attrs = {
+            "placeholder": _("Number"),
+            "inputmode": "tel",
+            "size": 14,
+            "data-search": "",
+        }
+        super().__init__(
+            label=_("Number"),
+            max_length=30,
+            required=False,
+            widget=forms.TextInput(attrs=attrs),
+            **options,
+        )
 
+    def clean(self, value):
+        number = super().clean(value)
+        digits = re.sub(r"[^0-9]", "", number)
+        if number and not digits:
+            raise forms.ValidationError(_("Type some digits of the number."))
+        return digits
+
+
+class ScheduledCallFilterForm(FilterForm):
+    """What the list can be narrowed to; every filter is a query parameter.
+
+    Days are days of the current time zone, on which calls are meant to be made.
+    """
+
+    STATUSES = any_of(_("Any status"), ScheduledCall.Status.choices)
+
+    q = NumberFilter()
     status = forms.ChoiceField(label=_("Status"), choices=STATUSES, required=False)
-    q = forms.CharField(max_length=30, required=False)
-    before = forms.UUIDField(required=False)
-    after = forms.UUIDField(required=False)
 
-    def __init__(self, data):
-        super().__init__(data, auto_id="filter-%s", use_required_attribute=False)
+    def in_calendar(self, **period):
+        """The query string of a week or month with the filters that it has too."""
+        names = ("q", "status")
+        given = [(name, self[name].data) for name in names if self[name].data]
+        return urlencode([*given, *period.items()])
 
     def apply(self, rows):
         wanted = self.cleaned_data
         if wanted["status"]:
             rows = rows.filter(status=wanted["status"])
-        if digits := "".join(filter(str.isdigit, wanted["q"])):
-            rows = rows.filter(to_number__contains=digits)
+        if wanted["q"]:
+            rows = rows.filter(to_number__contains=wanted["q"])
+        if first := wanted.get("first_day"):
+            rows = rows.filter(scheduled_for__gte=midnight(first))
+        if last := wanted.get("last_day"):
+            rows = rows.filter(scheduled_for__lt=midnight(last + DAY))
         return rows
+
+
+class PeriodField(forms.CharField):
+    """A week or a month of a calendar, as its address names it."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self, kind):
+        super().__init__(required=False, max_length=8)
+        self._kind = kind
+
+    def clean(self, value):
+        text = super().clean(value)
+        try:
+            return self._kind.parse(text) if text else None
+        except ValueError:
+            message = _("A week is written as 2026-W48, a month as 2026-11.")
+            raise forms.ValidationError(message) from None
+
+
+class CalendarForm(ScheduledCallFilterForm):
+    """Which week or month is shown, and the list's filters besides its days."""
+
+    POSITION = ("week", "month")
+
+    first_day = last_day = before = after = None
+    week = PeriodField(Week)
+    month = PeriodField(Month)
+
+    @property
+    def period(self):
+        """The week, else the month that is asked for, else the current month."""
+        wanted = self.cleaned_data
+        return wanted["week"] or wanted["month"] or Month.of(localdate())

@@ -119,6 +119,11 @@ class ScheduledCall(OwnedModel):
         ]
         indexes = [
             models.Index(fields=["owner", "-id"]),
+            # With what they are filtered by: days are counted by the index alone.
+            models.Index(
+                fields=["owner", "scheduled_for", "status", "to_number"],
+                name="scheduled_calls_of_a_day",
+            ),
             models.Index(
                 fields=["next_attempt_at"],
                 condition=Q(status="pending"),

@@ -1,8 +1,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.http import urlencode
-from django.utils.timezone import now
+from django.utils.timezone import localdate, now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import (
     require_http_methods,
@@ -12,13 +11,19 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import may
-from telephony.forms.scheduled import ScheduledCallFilterForm, ScheduledCallForm
+from telephony.forms.scheduled import (
+    CalendarForm,
+    ScheduledCallFilterForm,
+    ScheduledCallForm,
+)
 from telephony.models import Call, ScheduledCall
-from telephony.services import scheduled
+from telephony.periods import Month, Week
+from telephony.services import calendar, scheduled
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.paging import newest_first
 
 PER_PAGE = 50
+SHOWN_A_DAY = {Month: 3, Week: 20}
 UNPROCESSABLE = 422
 
 
@@ -29,7 +34,7 @@ def scheduled_call_list(request):
     form = ScheduledCallFilterForm(request.GET)
     template = full_or_partial(request, "telephony/scheduled_call_list.html", "results")
     if not form.is_valid():
-        return render(request, template, {"form": form}, status=UNPROCESSABLE)
+        return _not_understood(request, template, form)
     rows = ScheduledCall.objects.for_owner(request.workspace).select_related("agent")
     wanted = form.cleaned_data
     page = newest_first(
@@ -38,19 +43,68 @@ def scheduled_call_list(request):
         before=wanted["before"],
         after=wanted["after"],
     )
-    filters = {"status": wanted["status"], "q": wanted["q"]}
     context = {
         "form": form,
         "page": page,
-        "is_narrowed": any(filters.values()),
-        "newer": page.newer and _query(**filters, after=page.newer),
-        "older": page.older and _query(**filters, before=page.older),
+        "newer": page.newer and "?" + form.query(after=page.newer),
+        "older": page.older and "?" + form.query(before=page.older),
+        **_views(form, wanted["first_day"] or localdate()),
     }
     return render(request, template, context)
 
 
-def _query(**parameters):
-    return "?" + urlencode({name: value for name, value in parameters.items() if value})
+@login_required
+@require_safe
+@vary_on_headers("HX-Request")
+def scheduled_call_calendar(request):
+    form = CalendarForm(request.GET)
+    template = full_or_partial(
+        request, "telephony/scheduled_call_calendar.html", "calendar"
+    )
+    if not form.is_valid():
+        return _not_understood(request, template, form)
+    period, today = form.period, localdate()
+    rows = ScheduledCall.objects.for_owner(request.workspace)
+    days = calendar.days_with_calls(
+        request.workspace,
+        form.apply(rows),
+        period.days,
+        shown=SHOWN_A_DAY[type(period)],
+    )
+    kind = type(period).__name__.lower()
+    is_in_view = period.first <= today <= period.last
+    context = {
+        "form": form,
+        "period": period,
+        "kind": kind,
+        "today": today,
+        "days": [(day, _day_query(form, day.date)) for day in days],
+        "is_empty": not any(day.count for day in days),
+        "earlier": "?" + form.query(**{kind: period.earlier}),
+        "later": "?" + form.query(**{kind: period.later}),
+        "list_query": "?" + form.query(),
+        "current": "?" + form.query(**{kind: type(period).of(today)}),
+        **_views(form, today if is_in_view else period.first),
+    }
+    return render(request, template, context)
+
+
+def _not_understood(request, template, form):
+    links = _views(type(form)({}), localdate())
+    return render(request, template, {"form": form, **links}, status=UNPROCESSABLE)
+
+
+def _day_query(form, day):
+    """The list of the day's calls, by the same filters."""
+    return "?" + form.query(**{"from": day, "to": day})
+
+
+def _views(form, day):
+    """The week and the month of the day, by the same filters."""
+    return {
+        "week": "?" + form.in_calendar(week=Week.of(day)),
+        "month": "?" + form.in_calendar(month=Month.of(day)),
+    }
 
 
 @login_required

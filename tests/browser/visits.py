@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from django.urls import URLResolver, get_resolver, reverse
 
+from telephony.periods import Week
 from tests.browser.world import INVITATION, World
 
 NOBODY = ""
@@ -101,6 +103,10 @@ LISTS = {
     "number-new": at("telephony:phone_create"),
     "carrier-accounts": at("telephony:carrier_account_list"),
     "scheduled-calls": at("telephony:scheduled_call_list"),
+    "scheduled-calls-month": at("telephony:scheduled_call_calendar"),
+    "scheduled-calls-week": at(
+        "telephony:scheduled_call_calendar", query=f"?week={Week.of(date.today())}"
+    ),
     "scheduled-call-new": at("telephony:scheduled_call_create"),
     "do-not-contact": at("telephony:do_not_contact_list"),
     "calling-rules": at("telephony:calling_rules"),
@@ -157,6 +163,9 @@ WITH_DATA = visits_of(
         "scheduled-calls-none-match": at(
             "telephony:scheduled_call_list", query="?q=999999"
         ),
+        "scheduled-calls-month-none-match": at(
+            "telephony:scheduled_call_calendar", query="?q=999999"
+        ),
         "scheduled-call": at("telephony:scheduled_call_detail", row("waiting")),
         "scheduled-call-blocked": at("telephony:scheduled_call_detail", row("blocked")),
         "scheduled-call-change": at("telephony:scheduled_call_change", row("waiting")),
@@ -206,6 +215,12 @@ WITH_DATA = visits_of(
         "agents-bad-filter",
         "alice",
         at("agents:agent_list", query="?status=nonsense"),
+        status=422,
+    ),
+    Visit(
+        "scheduled-calls-bad-week",
+        "alice",
+        at("telephony:scheduled_call_calendar", query="?week=nonsense&q=abc"),
         status=422,
     ),
     Visit(

@@ -401,6 +401,11 @@ def _add_scheduled_calls(world: World, call: Call) -> None:
     )
     Call.unscoped.filter(pk=call.pk).update(scheduled_call=waiting, attempt=1)
     world.rows["waiting"] = waiting
+    for number, status in enumerate(ScheduledCall.Status.values):
+        at = soon + timedelta(minutes=15 * number)
+        ScheduledCall.unscoped.create(
+            **common | {"scheduled_for": at, "due_at": at}, status=status
+        )
     decision = dialling.decide_call(
         world.rows["idle agent"], "+16285550123", timezone.now()
     )
