@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench css manage app-tools dev-tools
+.PHONY: help run test lint format bench chaos css manage app-tools dev-tools
 
 help:
 	@echo "make run      start everything; PORT, HOST, VAR_DIR, PYTHON may be given"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint     style, imports and types"
 	@echo "make format   let ruff format the code"
 	@echo "make bench    measure against the budgets"
+	@echo "make chaos    10,000 due calls while processes are killed; ARGS='--seed 7 sqlite'"
 	@echo "make css      compile the stylesheet"
 	@echo "make manage   manage.py beside a running stack: ARGS='createsuperuser'"
 
@@ -30,6 +31,9 @@ format: dev-tools
 
 bench: dev-tools
 	@exec $(VENV) -m scripts.bench $(ARGS)
+
+chaos: dev-tools
+	@exec $(VENV) -m scripts.chaos $(ARGS)
 
 css: dev-tools
 	@exec $(VENV) -m scripts.build_css

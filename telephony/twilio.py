@@ -25,11 +25,13 @@ from twilio.rest import Client
 from twilio.rest.api import Api
 from urllib3.exceptions import NewConnectionError
 
+from telephony.patience import patient_s
+
 if TYPE_CHECKING:
     from telephony.models import CarrierAccount
 
 # For connecting, and between two pieces of the answer. The SDK itself has none.
-TIMEOUT_S = 10
+TIMEOUT_S = patient_s(10)
 CONNECTIONS = 32
 PAGE_SIZE = 1000  # the most that Twilio gives at once
 LATEST = 50  # calls between two numbers

@@ -46,6 +46,7 @@ NEUTRAL = {
     "SENTRY_DSN": "",
     "LOG_FORMAT": "console",
     "RATE_LIMITS": "off",
+    "PATIENCE": "1",
     "EMAIL_URL": "consolemail://",
 }
 # They come from the secrets file, which is read only where the environment is silent.
@@ -117,6 +118,16 @@ class Stack:
                 preexec_fn=die_with_parent(),
             )
         self.sessions.add(self.supervisor.pid)
+
+    def beside(self, *command: str, **options) -> subprocess.Popen:
+        """Another command with the stack's environment, as `make manage` runs it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "voiceops.run", "--", sys.executable, *command],
+            cwd=PROJECT_DIR,
+            env=self._full_environment(),
+            preexec_fn=die_with_parent(),
+            **options,
+        )
 
     def wait_until_ready(self, within_s: float = READY_WITHIN_S) -> None:
         """Until /readyz is 200: database, broker and worker answer.

@@ -61,6 +61,7 @@ def test_production_starts_on_values_of_its_own(tmp_path):
         ({"REDIS_URL": ""}, "REDIS_URL must be set"),
         ({"RATE_LIMITS": "off"}, "RATE_LIMITS cannot be off"),
         ({"DEBUG": "on"}, "DEBUG shows code and settings"),
+        ({"PATIENCE": "0.1"}, "PATIENCE is for tests"),
     ],
 )
 def test_production_refuses_what_is_not_safe(change, told, tmp_path):

@@ -332,6 +332,10 @@ SIMULATOR_KEY = env("SIMULATOR_KEY", default="")
 TWILIO_API_BASE_URL = env("TWILIO_API_BASE_URL", default="").rstrip("/") or (
     SIMULATOR_URL if SIMULATOR and not PRODUCTION else ""
 )
+# Scales how long we wait for the carrier and for each other; for tests without time.
+PATIENCE = env.float("PATIENCE", default=1.0)
+if PRODUCTION and PATIENCE != 1:
+    raise ImproperlyConfigured("PATIENCE is for tests: not in production")
 LLM_BASE_URL = env("LLM_BASE_URL", default="")
 LLM_API_KEY = env("LLM_API_KEY", default="")
 LLM_MODEL = env("LLM_MODEL", default="")

@@ -15,6 +15,7 @@ from accounts.tenancy import (
     closed_manager,
 )
 from agents.outcomes import Outcome
+from telephony.patience import patient
 from voiceops.encryption import EncryptedTextField
 from voiceops.ids import earliest_uuid7, opaque_token
 
@@ -120,7 +121,7 @@ class TestLine(OwnedModel):
 
 
 # Shorter than a lease: whoever slept through it does not dial any more.
-DECISION_HOLDS = timedelta(seconds=50)
+DECISION_HOLDS = patient(50)
 # A call's id is made when its row is, its start is the carrier's word: give or take.
 ID_MARGIN = timedelta(days=1)
 
@@ -458,12 +459,14 @@ class Call(OwnedModel):
         return bool(won)
 
     def note_end_reason(self, reason: str, detail: str = "") -> bool:
-        """Say why the call ended; the first to say so is believed."""
+        """Say why the call ended; the first to say so is believed, here too."""
         won = Call.unscoped.filter(pk=self.pk, end_reason="").update(
             end_reason=reason, end_detail=detail[:200], updated_at=timezone.now()
         )
         if won:
             self.end_reason, self.end_detail = reason, detail[:200]
+        else:
+            self.refresh_from_db(fields=["end_reason", "end_detail"])
         return bool(won)
 
 

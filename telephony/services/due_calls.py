@@ -21,18 +21,19 @@ from django.utils.translation import gettext as _
 from telephony import tasks
 from telephony.dialling.rules import Decision
 from telephony.models import Call, ScheduledCall
+from telephony.patience import patient, patient_s
 from telephony.services import placing, scheduled
 
 Status = ScheduledCall.Status
 
 TICK_S = 3
 # A row is renewed before it is dialled, and dialling it takes less than that.
-LEASE = timedelta(seconds=60)
+LEASE = patient(60)
 ACCOUNTS_A_TICK = 100
 MOST_AT_ONCE = 300  # of one account, whatever its rate
 SIDE_BY_SIDE = 16
 # Between two tries of an attempt that found no line, no turn or no carrier.
-WAIT_FOR_LINE_S = (10, 20)
+WAIT_FOR_LINE_S = (patient_s(10), patient_s(20))
 FOLLOWED_A_TICK = 500
 
 logger = logging.getLogger(__name__)

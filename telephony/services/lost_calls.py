@@ -10,16 +10,17 @@ from datetime import datetime, timedelta
 
 from telephony import twilio
 from telephony.models import Call, CallQuerySet
+from telephony.patience import patient
 from telephony.services.calls import follow_status
 
 Placement = Call.Placement
 
 # Longer than any request to the carrier can take: whoever asked is dead.
-ASKING_TAKES = timedelta(seconds=30)
-LOOKS_AFTER = [timedelta(seconds=s) for s in (5, 15, 30, 60, 120)]
+ASKING_TAKES = patient(30)
+LOOKS_AFTER = [patient(seconds) for seconds in (5, 15, 30, 60, 120)]
 LOOK_FOR = LOOKS_AFTER[-1]
 # A carrier that cannot be asked is asked again, for so long.
-ASK_FOR = timedelta(hours=1)
+ASK_FOR = patient(3600)
 # Their clock is not ours, and they tell whole seconds.
 CLOCKS_DIFFER = timedelta(seconds=5)
 BATCH = 50

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from telephony.models import CarrierAccount
+from telephony.patience import patient
 
 # Whose turn is later than this asks again instead of waiting with it.
-LONGEST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = patient(5)
 # A turn further away than this was taken by a clock that was wrong.
 FURTHEST_TURN = timedelta(minutes=1)
 

@@ -23,6 +23,7 @@ from telephony import tasks, twilio
 from telephony.addresses import webhook_url
 from telephony.dialling.rules import Decision
 from telephony.models import Call, DialledDay, ScheduledCall
+from telephony.patience import patient, patient_s
 from telephony.services import calls, dialling, pacing, scheduled, voicemail
 
 Placement, Reason, Status = Call.Placement, Call.EndReason, Call.Status
@@ -30,9 +31,9 @@ Placement, Reason, Status = Call.Placement, Call.EndReason, Call.Status
 RING_FOR_S = 30
 GRACE_S = 60  # beyond the agent's longest call time, at the carrier's own clock
 # Between asking again after a clear "too much at once" or an unreachable carrier.
-PAUSES_S = (1, 2, 4)
+PAUSES_S = (patient_s(1), patient_s(2), patient_s(4))
 # A call for now that has not been asked for by then is not what was meant any more.
-NOW_LASTS = timedelta(seconds=60)
+NOW_LASTS = patient(60)
 # A task that got lost is made up for by the clock.
 WAIT_FOR_TASK = timedelta(seconds=3)
 BATCH = 50

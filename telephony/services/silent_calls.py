@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef
 
 from telephony import twilio
 from telephony.models import Call, Turn
+from telephony.patience import patient_s
 from telephony.services.calls import (
     follow_status,
     move_on,
@@ -24,10 +25,10 @@ from telephony.services.calls import (
 )
 
 # A process may have died with the session and missed the callbacks: ask soon.
-ASK_AFTER_S = 60
-RINGING_LIMIT_S = 120
+ASK_AFTER_S = patient_s(60)
+RINGING_LIMIT_S = patient_s(120)
 GRACE_S = 60  # beyond the agent's longest call time, or a person's
-ASK_FOR_S = 3600  # so long a carrier that does not answer is asked again
+ASK_FOR_S = patient_s(3600)  # so long a carrier that does not answer is asked again
 ROUND_S = 20  # of asking; the next round comes within half a minute
 ACCOUNTS_AT_ONCE = 8
 
@@ -108,7 +109,7 @@ def _silent_s(call: Call, at: datetime) -> float:
     return (at - call.last_event_at).total_seconds()
 
 
-def _patience_s(call: Call) -> int:
+def _patience_s(call: Call) -> float:
     if call.status != Call.Status.IN_PROGRESS:
         return RINGING_LIMIT_S
     return ASK_AFTER_S if call.carrier_account else _longest_s(call)

@@ -390,6 +390,18 @@ def test_end_that_nobody_passed_on_is_found_by_the_clock(quiet_number, bell):
     assert state(row) == Status.PENDING
 
 
+def test_reason_that_another_process_told_is_the_rows_too(quiet_number, bell):
+    row = make_due(quiet_number)
+    ring(bell)
+    stale, *_ = attempts(row)
+    Call.unscoped.get(pk=stale.pk).note_end_reason(Call.EndReason.AGENT_ENDED)
+
+    calls.record_status(stale, status="completed", at=now())
+
+    assert state(row) == Status.COMPLETED
+    assert row.detail == "The agent ended the call"
+
+
 def test_rows_are_claimed_once_by_many_beats(quiet_number, bell):
     rows = [make_due(quiet_number) for _ in range(20)]
     tokens = []

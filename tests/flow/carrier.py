@@ -87,5 +87,21 @@ class Carrier:
         )
         return answer.raise_for_status().json()["calls"]
 
+    def book(self, account: Account) -> list[dict]:
+        """Every call of the account, the oldest first; `place` is its place."""
+        path, query = (
+            f"/2010-04-01/Accounts/{account.sid}/Calls.json",
+            {"PageSize": 1000},
+        )
+        calls: list[dict] = []
+        while path:
+            answer = self._client.get(
+                path, params=query, auth=(account.sid, account.auth_token)
+            )
+            page = answer.raise_for_status().json()
+            calls += page["calls"]
+            path, query = page["next_page_uri"], None
+        return [call | {"place": n} for n, call in enumerate(reversed(calls))]
+
     def _ask(self, method: str, path: str, **options) -> dict:
         return self._client.request(method, path, **options).raise_for_status().json()
