@@ -13,6 +13,7 @@ from telephony.models import (
     DoNotContact,
     Phone,
     Recording,
+    RecurringCall,
     ScheduledCall,
     TestLine,
     Turn,
@@ -126,6 +127,13 @@ class ScheduledCallAdmin(OwnedAdmin):
     list_filter = ["owner", "status"]
     search_fields = ["to_number", "owner__name"]
     hidden = ("lease_token",)
+
+
+@admin.register(RecurringCall)
+class RecurringCallAdmin(OwnedAdmin):
+    list_display = ["to_number", "in_words", "next_at", "paused_at", "owner"]
+    list_filter = ["owner", "frequency", ("deleted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["to_number", "owner__name"]
 
 
 @admin.register(Recording)

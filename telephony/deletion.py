@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import deleted
 from accounts.deleted import Kind, register
 from accounts.permissions import Action
-from telephony.models import CarrierAccount, DoNotContact, Phone
+from telephony.models import CarrierAccount, DoNotContact, Phone, RecurringCall
 
 
 def restore_phone(phone: Phone) -> Phone:
@@ -44,5 +44,13 @@ register(
         DoNotContact,
         means=_("The number is on the list again: neither called nor texted."),
         named="number",
+    )
+)
+register(
+    Kind(
+        RecurringCall,
+        means=_("It comes back paused: resume it to let it be made again."),
+        named="to_number",
+        right=Action.PLACE_CALLS,
     )
 )

@@ -10,6 +10,7 @@ from telephony.views import (
     outgoing,
     phones,
     recordings,
+    recurring,
     scheduled,
     testing,
 )
@@ -96,6 +97,40 @@ SCHEDULED_CALLS = [
     ),
 ]
 
+RECURRING_CALLS = [
+    path("recurring-calls", recurring.recurring_call_list, name="recurring_call_list"),
+    path(
+        "recurring-calls/new",
+        recurring.recurring_call_create,
+        name="recurring_call_create",
+    ),
+    path(
+        "recurring-calls/<uuid:pk>",
+        recurring.recurring_call_detail,
+        name="recurring_call_detail",
+    ),
+    path(
+        "recurring-calls/<uuid:pk>/change",
+        recurring.recurring_call_change,
+        name="recurring_call_change",
+    ),
+    path(
+        "recurring-calls/<uuid:pk>/pause",
+        recurring.recurring_call_pause,
+        name="recurring_call_pause",
+    ),
+    path(
+        "recurring-calls/<uuid:pk>/resume",
+        recurring.recurring_call_resume,
+        name="recurring_call_resume",
+    ),
+    path(
+        "recurring-calls/<uuid:pk>/delete",
+        recurring.recurring_call_delete,
+        name="recurring_call_delete",
+    ),
+]
+
 DIALLING = [
     path(
         "do-not-contact", do_not_contact.do_not_contact_list, name="do_not_contact_list"
@@ -124,5 +159,6 @@ urlpatterns = [
     *CALLS,
     *TESTING,
     *SCHEDULED_CALLS,
+    *RECURRING_CALLS,
     *DIALLING,
 ]

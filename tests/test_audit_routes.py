@@ -5,7 +5,7 @@ A new route that takes changes belongs into one of the two tables, or the test f
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 import pytest
 from django.core.cache import cache
@@ -19,9 +19,9 @@ from agents.tests.test_message_agent_pages import form_data as texting_form_data
 from agents.tests.test_pages import form_data
 from hooks import services as hooks
 from hooks.models import Endpoint
-from telephony.models import CarrierAccount, ScheduledCall
+from telephony.models import CarrierAccount, RecurringCall, ScheduledCall
 from telephony.services import carrier as carriers
-from telephony.services import do_not_contact, scheduled
+from telephony.services import do_not_contact, recurring, scheduled
 from tests.people import Tenant, join
 from tests.test_roles import CHANGING, ROUTES, name_of
 from voiceops.isolation.routes import Kind
@@ -128,6 +128,29 @@ class World:
             "scheduled_for": "2130-01-10T20:00:00Z",
         }
 
+    def recurring(self):
+        return {
+            "agent": str(self.caller.pk),
+            "to_number": "+16285550143",
+            "frequency": "weekly",
+            "every": "1",
+            "days": ["mon"],
+            "month_on": "1",
+            "time": "09:00",
+            "timezone": "UTC",
+            "starts_on": "2130-01-10",
+            "max_attempts": "3",
+        }
+
+    def recurring_by_api(self):
+        return {
+            "agent_id": str(self.caller.pk),
+            "to": "+16285550143",
+            "time": "09:00",
+            "timezone": "UTC",
+            "starts_on": "2130-01-10",
+        }
+
     # What has to be done first, so that there is something to change.
 
     def activate(self):
@@ -140,6 +163,10 @@ class World:
     def free(self):
         """Take the number off its account."""
         carriers.remove_phone(self.agent.phone)
+
+    def pause(self):
+        row = RecurringCall.unscoped.get()
+        recurring.pause(row, at=now())
 
     def second_version(self):
         prompt = Prompt.unscoped.get(pk=self.ids["prompts"])
@@ -286,6 +313,32 @@ ENTRIES = {
         "changed scheduled_call",
     ),
     "DELETE api/scheduled-calls/<>": ({}, None, "canceled scheduled_call"),
+    "POST recurring-calls/new": (World.recurring, None, "created recurring_call"),
+    "POST recurring-calls/<>/change": (
+        World.recurring,
+        None,
+        "changed recurring_call",
+    ),
+    "POST recurring-calls/<>/pause": ({}, None, "paused recurring_call"),
+    "POST recurring-calls/<>/resume": ({}, World.pause, "resumed recurring_call"),
+    "POST recurring-calls/<>/delete": ({}, None, "deleted recurring_call"),
+    "POST api/recurring-calls": (
+        World.recurring_by_api,
+        None,
+        "created recurring_call",
+    ),
+    "PUT api/recurring-calls/<>": (
+        World.recurring_by_api,
+        None,
+        "changed recurring_call",
+    ),
+    "POST api/recurring-calls/<>/pause": ({}, None, "paused recurring_call"),
+    "POST api/recurring-calls/<>/resume": (
+        {},
+        World.pause,
+        "resumed recurring_call",
+    ),
+    "DELETE api/recurring-calls/<>": ({}, None, "deleted recurring_call"),
     "POST api/do-not-contact": (
         {"number": "+12025550199"},
         None,
@@ -417,6 +470,15 @@ def world(alice, carrier):
         scheduled_for=datetime(2130, 1, 9, 20, tzinfo=UTC),
     )
     scheduled.schedule(later, by=alice.user, at=now())
+    again = RecurringCall(
+        owner=owner,
+        agent=caller,
+        to_number="+16285550142",
+        time=time(9),
+        timezone="UTC",
+        starts_on=date(2130, 1, 9),
+    )
+    recurring.create(again, by=alice.user, at=now())
     gone = agents.save_agent(VoiceAgent(name="Gone", **given))
     agents.delete_agent(gone)
     ids = {
@@ -435,6 +497,7 @@ def world(alice, carrier):
         "auth/sessions": log_in.pk,
         "do-not-contact": unwanted.pk,
         "scheduled-calls": later.pk,
+        "recurring-calls": again.pk,
         "settings/webhooks": hook.pk,
         "webhooks": hook.pk,
         "deleted": gone.pk,

@@ -48,6 +48,8 @@ FORMS_TO_MAKE = {
     "settings/webhooks/new",
     "scheduled-calls/new",
     "scheduled-calls/<>/change",
+    "recurring-calls/new",
+    "recurring-calls/<>/change",
     "do-not-contact/new",
     "do-not-contact/<>/delete",
 }

@@ -10,7 +10,7 @@ from accounts import api_deleted as deleted
 from accounts import api_teams as teams
 from agents.api import message_agents, prompts, tools, voice_agents
 from hooks import api as hooks
-from telephony.api import calls, carrier, do_not_contact, scheduled
+from telephony.api import calls, carrier, do_not_contact, recurring, scheduled
 from voiceops.api_errors import UnknownAddress
 
 auth = [
@@ -79,6 +79,19 @@ canonical = [
     path("calls/<str:call_sid>/analyze", calls.CallAnalyzeView.as_view()),
     path("scheduled-calls", scheduled.ScheduledCallListView.as_view()),
     path("scheduled-calls/<uuid:call_id>", scheduled.ScheduledCallView.as_view()),
+    path("recurring-calls", recurring.RecurringCallListView.as_view()),
+    path(
+        "recurring-calls/<uuid:recurring_call_id>",
+        recurring.RecurringCallView.as_view(),
+    ),
+    path(
+        "recurring-calls/<uuid:recurring_call_id>/pause",
+        recurring.PauseRecurringCallView.as_view(),
+    ),
+    path(
+        "recurring-calls/<uuid:recurring_call_id>/resume",
+        recurring.ResumeRecurringCallView.as_view(),
+    ),
     path("do-not-contact", do_not_contact.DoNotContactListView.as_view()),
     path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),
     path("webhooks", include(webhooks)),

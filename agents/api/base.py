@@ -39,16 +39,11 @@ class WindowTime(serializers.TimeField):
         )
 
 
-class WindowDays(serializers.MultipleChoiceField):
-    """The days on which calls may be placed, in the order of the week."""
+class Weekdays(serializers.MultipleChoiceField):
+    """Days of the week, in its order."""
 
-    def __init__(self):
-        super().__init__(
-            choices=DAYS,
-            required=False,
-            help_text="Days of the callee; none: as the rules of the agent or the "
-            "workspace say.",
-        )
+    def __init__(self, help_text: str):
+        super().__init__(choices=DAYS, required=False, help_text=help_text)
 
     def to_internal_value(self, data):
         chosen = super().to_internal_value(data)
@@ -56,3 +51,12 @@ class WindowDays(serializers.MultipleChoiceField):
 
     def to_representation(self, days):
         return [day for day in DAYS if day in days]
+
+
+class WindowDays(Weekdays):
+    """The days on which calls may be placed."""
+
+    def __init__(self):
+        super().__init__(
+            "Days of the callee; none: as the rules of the agent or the workspace say."
+        )

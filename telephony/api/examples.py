@@ -155,9 +155,38 @@ SCHEDULED_CALL = {
     "window_start": None,
     "window_end": None,
     "window_days": [],
+    "recurring_call_id": None,
     "status": "pending",
     "detail": "",
     "attempts_made": 0,
     "next_attempt_at": "2030-03-04T17:00:00Z",
 } | TIMES
 SCHEDULED_CALL_DETAIL = SCHEDULED_CALL | {"attempts": []}
+
+NEW_RECURRING_CALL = {
+    "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    "to": "+16285550123",
+    "variables": {"patient_name": "Ada"},
+    "frequency": "weekly",
+    "days": ["mon", "thu"],
+    "time": "09:00",
+    "timezone": "America/Los_Angeles",
+    "starts_on": "2030-03-04",
+}
+RECURRING_CALL = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0f",
+    **NEW_RECURRING_CALL,
+    "time": "09:00:00",
+    "their_timezone": "",
+    "every": 1,
+    "month_day": None,
+    "nth": None,
+    "ends_on": None,
+    "count": None,
+    "max_attempts": 3,
+    "retry_delay_s": None,
+    "retry_on_voicemail": False,
+    "max_late_s": 14400,
+    "status": "active",
+    "next_times": ["2030-03-04T17:00:00Z", "2030-03-07T17:00:00Z"],
+} | TIMES

@@ -70,6 +70,9 @@ class ScheduledCallSerializer(OwnedSerializer):
     window_start = WindowTime("When it may be dialled")
     window_end = WindowTime("Until when it may be dialled")
     window_days = WindowDays()
+    recurring_call_id = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="What it was made for, if it recurs."
+    )
 
     class Meta:
         model = ScheduledCall
@@ -87,6 +90,7 @@ class ScheduledCallSerializer(OwnedSerializer):
             "window_start",
             "window_end",
             "window_days",
+            "recurring_call_id",
             "status",
             "detail",
             "attempts_made",
@@ -94,7 +98,13 @@ class ScheduledCallSerializer(OwnedSerializer):
             "created_at",
             "updated_at",
         ]
-        read_only_fields = ["status", "detail", "attempts_made", "next_attempt_at"]
+        read_only_fields = [
+            "recurring_call_id",
+            "status",
+            "detail",
+            "attempts_made",
+            "next_attempt_at",
+        ]
 
     def validate_to(self, number):
         try:
@@ -129,6 +139,7 @@ class ScheduledCallFilter(filters.FilterSet):
     """`from` and `to` are dates in UTC, both included, of `scheduled_for`."""
 
     status = filters.ChoiceFilter(choices=ScheduledCall.Status.choices)
+    recurring_call_id = filters.UUIDFilter()
     to = filters.DateFilter(method="until")
 
     class Meta:

@@ -16,26 +16,13 @@ from voiceops.filters import FilterForm, any_of, midnight
 
 MINUTE_S = 60
 DAY = timedelta(days=1)
+MOST_ATTEMPTS = forms.NumberInput(attrs={"min": 1, "max": 10})
 
 
-class ScheduledCallForm(AgentVariables, OwnedForm):
-    """Whom to call, when and by whom; the rest has defaults."""
+class CallTermsForm(AgentVariables, OwnedForm):
+    """Whom to call, by whom and how often to try."""
 
     to_number = NumberField(label=_("Number to call"))
-    scheduled_for = forms.DateTimeField(
-        label=_("Time"),
-        widget=forms.DateTimeInput(
-            format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}
-        ),
-        help_text=_(
-            "In your time zone. Outside of the hours for calls it waits for them."
-        ),
-    )
-    timezone = forms.ChoiceField(
-        label=_("Their time zone"),
-        required=False,
-        choices=lambda: [("", _("As the number tells")), *time_zone_choices()],
-    )
     retry_delay_minutes = forms.IntegerField(
         label=_("Minutes between attempts"),
         required=False,
@@ -43,32 +30,10 @@ class ScheduledCallForm(AgentVariables, OwnedForm):
         max_value=3 * 24 * 60,
         help_text=_("Empty: 30, then 60, then 120."),
     )
-    window_days = days_field(label=_("On"), required=False)
-
-    class Meta:
-        model = ScheduledCall
-        fields = [
-            "agent",
-            "to_number",
-            "scheduled_for",
-            "timezone",
-            "max_attempts",
-            "retry_on_voicemail",
-            "window_start",
-            "window_end",
-            "window_days",
-        ]
-        widgets = {
-            "window_start": time_of_day(),
-            "window_end": time_of_day(),
-            "max_attempts": forms.NumberInput(attrs={"min": 1, "max": 10}),
-        }
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         row = self.instance
-        if not row._state.adding:
-            self.initial["scheduled_for"] = localtime(row.scheduled_for)
         if row.retry_delay_s:
             self.initial["retry_delay_minutes"] = row.retry_delay_s // MINUTE_S
         self.offer_agents(also=row.agent_id)
@@ -87,6 +52,54 @@ class ScheduledCallForm(AgentVariables, OwnedForm):
         """What the row should become, for the service to decide."""
         names = [*self._meta.fields, "retry_delay_s", "variables"]
         return {name: getattr(self.instance, name) for name in names}
+
+
+def their_zone_field():
+    return forms.ChoiceField(
+        label=_("Their time zone"),
+        required=False,
+        choices=lambda: [("", _("As the number tells")), *time_zone_choices()],
+    )
+
+
+class ScheduledCallForm(CallTermsForm):
+    """Whom to call, when and by whom; the rest has defaults."""
+
+    scheduled_for = forms.DateTimeField(
+        label=_("Time"),
+        widget=forms.DateTimeInput(
+            format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}
+        ),
+        help_text=_(
+            "In your time zone. Outside of the hours for calls it waits for them."
+        ),
+    )
+    timezone = their_zone_field()
+    window_days = days_field(label=_("On"), required=False)
+
+    class Meta:
+        model = ScheduledCall
+        fields = [
+            "agent",
+            "to_number",
+            "scheduled_for",
+            "timezone",
+            "max_attempts",
+            "retry_on_voicemail",
+            "window_start",
+            "window_end",
+            "window_days",
+        ]
+        widgets = {
+            "window_start": time_of_day(),
+            "window_end": time_of_day(),
+            "max_attempts": MOST_ATTEMPTS,
+        }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["scheduled_for"] = localtime(self.instance.scheduled_for)
 
 
 class NumberFilter(forms.CharField):

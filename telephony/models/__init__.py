@@ -13,6 +13,7 @@ from telephony.models.calls import (
 from telephony.models.costs import CallCost
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
 from telephony.models.recordings import Recording
+from telephony.models.recurring import RecurringCall
 from telephony.models.scheduled import ScheduledCall
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Phone",
     "ScheduledCall",
     "Recording",
+    "RecurringCall",
     "TestLine",
     "Turn",
 ]

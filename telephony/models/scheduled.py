@@ -27,7 +27,41 @@ class ScheduledCallQuerySet(OwnedQuerySet):
         return self.filter(status__in=ScheduledCall.IN_FLIGHT)
 
 
-class ScheduledCall(OwnedModel):
+class CallTerms(models.Model):
+    """Whom to call and how often to try: of one call, or of one that recurs."""
+
+    to_number = models.CharField(_("number"), max_length=20)
+    variables = models.JSONField(default=dict, blank=True, validators=[check_variables])
+    max_attempts = models.PositiveSmallIntegerField(
+        _("most attempts"),
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
+    )
+    retry_delay_s = models.PositiveIntegerField(
+        _("seconds between attempts"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(60), MaxValueValidator(3 * 24 * HOUR_S)],
+    )
+    retry_on_voicemail = models.BooleanField(
+        _("try again after a voicemail"), default=False
+    )
+    # An attempt that is later than that would ring at a time that nobody meant.
+    max_late_s = models.PositiveIntegerField(
+        _("seconds that an attempt may be late"),
+        default=4 * HOUR_S,
+        validators=[MinValueValidator(60), MaxValueValidator(24 * HOUR_S)],
+    )
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def term_names(cls) -> list[str]:
+        return [field.name for field in CallTerms._meta.fields]
+
+
+class ScheduledCall(CallTerms, OwnedModel):
     """An intent to call somebody; the only truth about when it is due.
 
     Each attempt is a `Call`, numbered by `attempts_made`. `due_at` is when the next
@@ -54,9 +88,17 @@ class ScheduledCall(OwnedModel):
     agent = models.ForeignKey(
         "agents.VoiceAgent", models.PROTECT, related_name="scheduled_calls"
     )
-    to_number = models.CharField(_("number"), max_length=20)
     scheduled_for = models.DateTimeField(_("time"))
-    variables = models.JSONField(default=dict, blank=True, validators=[check_variables])
+    # The recurring call that it was made for, and which of its times it stands for;
+    # none once it was replaced, for each time is stood for once.
+    recurring_call = models.ForeignKey(
+        "telephony.RecurringCall",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="scheduled_calls",
+    )
+    occurs_at = models.DateTimeField(null=True, editable=False)
 
     # Where they differ from the number's zone and the agent's rules.
     timezone = models.CharField(
@@ -69,27 +111,6 @@ class ScheduledCall(OwnedModel):
     window_end = models.TimeField(_("until"), null=True, blank=True)
     window_days = models.JSONField(
         _("on"), default=list, blank=True, validators=[check_days]
-    )
-
-    max_attempts = models.PositiveSmallIntegerField(
-        _("most attempts"),
-        default=3,
-        validators=[MinValueValidator(1), MaxValueValidator(10)],
-    )
-    retry_delay_s = models.PositiveIntegerField(
-        _("seconds between attempts"),
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(60), MaxValueValidator(3 * 24 * HOUR_S)],
-    )
-    retry_on_voicemail = models.BooleanField(
-        _("try again after a voicemail"), default=False
-    )
-    # An attempt that is later than that would ring at a time that nobody meant.
-    max_late_s = models.PositiveIntegerField(
-        _("seconds that an attempt may be late"),
-        default=4 * HOUR_S,
-        validators=[MinValueValidator(60), MaxValueValidator(24 * HOUR_S)],
     )
 
     status = models.CharField(max_length=12, choices=Status, default=Status.PENDING)
@@ -115,7 +136,11 @@ class ScheduledCall(OwnedModel):
                 | Q(window_start__isnull=False, window_end__isnull=False),
                 name="a_scheduled_calls_window_has_both_ends",
                 violation_error_message=_("Say from when and until when."),
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["recurring_call", "occurs_at"],
+                name="one_scheduled_call_an_occurrence",
+            ),
         ]
         indexes = [
             models.Index(fields=["owner", "-id"]),

@@ -22,7 +22,7 @@ from telephony import tasks
 from telephony.dialling.rules import Decision
 from telephony.models import Call, ScheduledCall
 from telephony.patience import patient, patient_s
-from telephony.services import placing, scheduled
+from telephony.services import placing, recurring, scheduled
 
 Status = ScheduledCall.Status
 
@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 def tick(at: datetime) -> int:
     """Whatever there is to do at this moment; how many rows were claimed."""
+    recurring.make_coming(at)
     follow_ended()
     release_dead(at)
     claimed = 0

@@ -39,6 +39,14 @@ class Refused(Exception):
         self.field = field
 
 
+class NumberRefused(Refused):
+    """The number may not be called at all, by the `rule` of that name."""
+
+    def __init__(self, words: str, rule: str):
+        super().__init__(words, "to_number")
+        self.rule = rule
+
+
 class NotPending(Exception):
     """It is being dialled, or over: it cannot be changed any more."""
 
@@ -125,9 +133,14 @@ def end_opened(row: ScheduledCall, reason: str, detail: str) -> None:
 def _plan_first(row: ScheduledCall, at: datetime) -> None:
     if row.scheduled_for <= at:
         raise Refused(_("This time is over."), "scheduled_for")
+    plan(row, at)
+
+
+def plan(row: ScheduledCall, at: datetime) -> None:
+    """Say when it is tried first. Raises Refused where that is never."""
     number = decide_number(_facts(row, at))
     if not number.is_allowed:
-        raise Refused(number.reason, "to_number")
+        raise NumberRefused(number.reason, number.rule)
     opens_at, words = opening(row, row.scheduled_for)
     if opens_at is None:
         raise Refused(words, "scheduled_for")

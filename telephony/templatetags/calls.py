@@ -2,6 +2,7 @@ import json
 
 from django import template
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from telephony import transcripts
@@ -34,6 +35,14 @@ def age(at):
 @register.filter
 def duration(call):
     return transcripts.clock(transcripts.seconds_so_far(call, timezone.now()))
+
+
+@register.filter
+def wall(time):
+    """A time of a recurring call by its own clocks: Mon 1 Mar 2027, 09:00 CET."""
+    local = time.at.astimezone(time.zone)
+    # The zone is left out by Django's formats in an hour that comes twice.
+    return f"{date_format(local, 'D j M Y, H:i')} {local:%Z}"
 
 
 @register.filter

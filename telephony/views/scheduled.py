@@ -199,4 +199,6 @@ def scheduled_call_cancel(request, pk):
 
 def _row(request, pk):
     rows = ScheduledCall.objects.for_owner(request.workspace)
-    return get_object_or_404(rows.select_related("agent", "created_by"), pk=pk)
+    return get_object_or_404(
+        rows.select_related("agent", "created_by", "recurring_call"), pk=pk
+    )

@@ -108,6 +108,8 @@ LISTS = {
         "telephony:scheduled_call_calendar", query=f"?week={Week.of(date.today())}"
     ),
     "scheduled-call-new": at("telephony:scheduled_call_create"),
+    "recurring-calls": at("telephony:recurring_call_list"),
+    "recurring-call-new": at("telephony:recurring_call_create"),
     "do-not-contact": at("telephony:do_not_contact_list"),
     "calling-rules": at("telephony:calling_rules"),
     "calling-rules-check": at("telephony:calling_rules_check"),
@@ -169,6 +171,19 @@ WITH_DATA = visits_of(
         "scheduled-call": at("telephony:scheduled_call_detail", row("waiting")),
         "scheduled-call-blocked": at("telephony:scheduled_call_detail", row("blocked")),
         "scheduled-call-change": at("telephony:scheduled_call_change", row("waiting")),
+        "recurring-calls-none-match": at(
+            "telephony:recurring_call_list", query="?q=999999"
+        ),
+        "recurring-call": at("telephony:recurring_call_detail", row("recurring")),
+        "recurring-call-paused": at(
+            "telephony:recurring_call_detail", row("recurringcall")
+        ),
+        "recurring-call-change": at(
+            "telephony:recurring_call_change", row("recurring")
+        ),
+        "scheduled-call-recurring": at(
+            "telephony:scheduled_call_detail", row("recurring time")
+        ),
         "do-not-contact-new": at("telephony:do_not_contact_create"),
         "do-not-contact-remove": at(
             "telephony:do_not_contact_delete", row("donotcontact")
@@ -356,6 +371,9 @@ NOT_VISITED = {
     "telephony:call_hang_up": POSTED,
     "dialling_settle": POSTED,
     "telephony:scheduled_call_cancel": POSTED,
+    "telephony:recurring_call_pause": POSTED,
+    "telephony:recurring_call_resume": POSTED,
+    "telephony:recurring_call_delete": POSTED,
     "telephony:call_settle": POSTED,
     "telephony:phone_point": POSTED,
     "telephony:phone_delete": POSTED,

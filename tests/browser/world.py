@@ -1,7 +1,7 @@
 """People and rows for the pages to show: everything, nothing, and special rights."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 
 from allauth.account.forms import default_token_generator
@@ -25,6 +25,7 @@ from telephony.models import (
     Call,
     CallCost,
     CallEvent,
+    RecurringCall,
     ScheduledCall,
     Turn,
 )
@@ -401,6 +402,30 @@ def _add_scheduled_calls(world: World, call: Call) -> None:
     )
     Call.unscoped.filter(pk=call.pk).update(scheduled_call=waiting, attempt=1)
     world.rows["waiting"] = waiting
+    recurring = RecurringCall.unscoped.create(
+        owner=common["owner"],
+        agent=common["agent"],
+        created_by=world.alice.user,
+        to_number="+16285550123",
+        frequency="weekly",
+        days=["mon", "wed", "fri"],
+        time=time(9),
+        timezone="America/Los_Angeles",
+        starts_on=soon.date(),
+        next_at=soon,
+        variables={"patient_name": "Ada"},
+    )
+    world.rows["recurring"] = recurring
+    for number, status in enumerate(("expired", "pending")):
+        at = soon + timedelta(days=number - 1)
+        world.rows["recurring time"] = ScheduledCall.unscoped.create(
+            **common | {"scheduled_for": at, "due_at": at},
+            recurring_call=recurring,
+            occurs_at=at,
+            status=status,
+            detail="" if number else "Skipped: it could not be made in time.",
+            next_attempt_at=at if number else None,
+        )
     for number, status in enumerate(ScheduledCall.Status.values):
         at = soon + timedelta(minutes=15 * number)
         ScheduledCall.unscoped.create(

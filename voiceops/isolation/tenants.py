@@ -36,6 +36,7 @@ from telephony.models import (
     DoNotContact,
     Phone,
     Recording,
+    RecurringCall,
     ScheduledCall,
     TestLine,
     Turn,
@@ -196,6 +197,17 @@ def _special(model) -> dict:
         Phone: {
             "number": f"+999{secrets.randbelow(10**10):010}",
             "carrier_sid": f"PN{hexadecimal}",
+        },
+        RecurringCall: {
+            "frequency": "daily",
+            "month_day": None,
+            "nth": None,
+            "count": None,
+            "to_number": "+999",
+            "time": now.time(),
+            "timezone": "UTC",
+            "their_timezone": "",
+            "paused_at": now,
         },
         # Not due before the run is over.
         ScheduledCall: {
