@@ -11,6 +11,7 @@ from telephony.models import (
     CarrierAccount,
     DialledDay,
     DoNotContact,
+    Intervention,
     Phone,
     Recording,
     RecurringCall,
@@ -48,7 +49,16 @@ class TestLineAdmin(OwnedAdmin):
 
 class TurnInline(OwnedInline):
     model = Turn
-    fields = ["number", "speaker", "text", "at_ms", "reply_ms", "interrupted", "tool"]
+    fields = [
+        "number",
+        "speaker",
+        "by",
+        "text",
+        "at_ms",
+        "reply_ms",
+        "interrupted",
+        "tool",
+    ]
     ordering = ["number"]
 
 
@@ -141,3 +151,10 @@ class RecordingAdmin(OwnedAdmin):
     list_display = ["sid", "call", "status", "duration_s", "owner", "created_at"]
     list_filter = ["status"]
     search_fields = ["sid"]
+
+
+@admin.register(Intervention)
+class InterventionAdmin(OwnedAdmin):
+    list_display = ["call_id", "kind", "status", "by", "owner", "created_at"]
+    list_filter = ["kind", "status"]
+    search_fields = ["call__sid", "owner__name"]

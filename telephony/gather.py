@@ -23,6 +23,7 @@ from agents.dialogue import (
     Dialogue,
     EndCall,
     Event,
+    Fulfilled,
     KeysPressed,
     Record,
     ReplyFailed,
@@ -39,8 +40,8 @@ from agents.dialogue import (
     UseTool,
 )
 from telephony import session, words
-from telephony.models import Call
-from telephony.services import calls, costs
+from telephony.models import Call, Intervention
+from telephony.services import calls, costs, interventions
 
 # The carrier waits 15 s for the whole answer.
 REPLY_DEADLINE_S = 9
@@ -154,7 +155,11 @@ def go_on(call: Call, *, at: datetime) -> Answer:
 
 def _answer_again(call: Call, turns: list[Turn], *, after: int, at: datetime) -> Answer:
     """What was answered before, or a pause while that is being made."""
-    latest = turns[-1]
+    heard = [turn for turn in turns if turn.speaker != "instruction"]
+    if not heard or heard[-1].number <= after:
+        # Somebody of the team has told the agent something, and that is all.
+        return _listen(call, turns, "", after=turns[-1].number)
+    latest = heard[-1]
     if latest.speaker == "agent":
         said = [t.text for t in turns if t.number > after and t.speaker == "agent"]
         words_again = " ".join(said)
@@ -198,11 +203,31 @@ class _Exchange:
 
     def answer(self, heard: Heard, *, after: int) -> Answer:
         event = self._event(heard)
-        if event is None:
-            patience_s = self._dialogue.patience_s
-            return Listen("", after, patience_s, silent_s=heard.silent_s)
+        wishes = interventions.take(self._call)
+        try:
+            self._answer_to(event, wishes)
+        finally:
+            if wishes:
+                interventions.give_back(self._call)
+        answer = self._answer()
+        if event is None and answer == self._listen(""):
+            return replace(answer, after=answer.after or after, silent_s=heard.silent_s)
+        return answer
+
+    def _answer_to(self, event: Event | None, wishes: list[Intervention]) -> None:
+        """What the agent is told goes before the reply, what it is to do behind it."""
+        told = [wish for wish in wishes if wish.kind == Intervention.Kind.WHISPER]
+        for wish in told:
+            self._heed(wish)
+        if event is not None:
+            self._follow(self._dialogue.receive(event))
+        for wish in wishes:
+            if wish not in told:
+                self._heed(wish)
+
+    def _heed(self, wish: Intervention) -> None:
+        event = session.event_of(wish, self._now_ms())
         self._follow(self._dialogue.receive(event))
-        return self._answer()
 
     def go_on(self) -> Answer:
         """Say what is due without hearing anything: a tool has answered meanwhile."""
@@ -215,7 +240,11 @@ class _Exchange:
             return HandOver(said)
         if self._dialogue.has_ended:
             return Goodbye(said)
-        latest = self._dialogue.turns[-1].number
+        return self._listen(said)
+
+    def _listen(self, said: str) -> Listen:
+        turns = self._dialogue.turns
+        latest = turns[-1].number if turns else 0
         return Listen(said, latest, self._dialogue.patience_s)
 
     def _now_ms(self) -> int:
@@ -249,6 +278,8 @@ class _Exchange:
             match command:
                 case EndCall(reason, detail):
                     self._call.note_end_reason(reason, detail or self._failure)
+                case Fulfilled(wish):
+                    interventions.fulfil(self._call, wish)
                 case TransferCall():
                     self._is_handing_over = True
                 case Say(text, last):

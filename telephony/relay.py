@@ -12,6 +12,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 
+from django.db import Error as DatabaseError
 from django.utils.timezone import now
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -28,6 +29,7 @@ from agents.dialogue import (
     Dialogue,
     EndCall,
     Event,
+    Fulfilled,
     KeysPressed,
     Record,
     ReplyFailed,
@@ -50,16 +52,17 @@ from agents.dialogue import (
 )
 from agents.models import VoiceAgent
 from agents.tools import Toolbox
-from telephony import frames, session
+from telephony import frames, live, session
 from telephony.addresses import relay_url
 from telephony.allowance import Allowance
 from telephony.diary import Diary
 from telephony.keypad import Keypad
 from telephony.models import Call
-from telephony.services import calls, costs
+from telephony.services import calls, costs, interventions
 from telephony.signatures import HEADER, is_signed_handshake
 from telephony.timers import Timers
 from telephony.words import speakable
+from voiceops.bells import ANYTHING, Bell, belfry
 from voiceops.threads import in_thread
 
 SETUP_WITHIN_S = 5
@@ -71,6 +74,7 @@ SPEECH_MARGIN_S = 0.5  # the voice begins a little later than its text
 LAST_WORDS_S = 45  # the longest wait for the voice, if the carrier tells nothing
 CLOSED_WITHIN_S = 10  # by the carrier, once it was told the end
 REASON_WRITTEN_WITHIN_S = 2
+ATTEND_AGAIN_S = 1  # after a database that failed
 UTTERANCES = (frames.Prompt, frames.Interrupt, frames.Key)
 UTTERANCES_AT_ONCE = 60  # keys come fastest: a long number, dialled by a machine
 UTTERANCES_PER_SECOND = 5
@@ -162,6 +166,7 @@ class LiveSession:
             if await self._is_set_up():
                 self._begin()
                 helpers.append(asyncio.create_task(self._write()))
+                helpers.append(asyncio.create_task(self._attend()))
                 helpers.append(asyncio.create_task(self._provider.warm_up()))
                 code = await self._read()
             else:
@@ -173,6 +178,7 @@ class LiveSession:
             for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
+            self._diary.add(interventions.give_back, self._call)
             await self._diary.close()
 
     async def _is_set_up(self) -> bool:
@@ -310,6 +316,8 @@ class LiveSession:
                 self._tools[turn] = asyncio.create_task(self._use_tool(turn, call))
             case StopTool(turn):
                 self._tools.pop(turn).cancel()
+            case Fulfilled(wish):
+                self._diary.add(interventions.fulfil, self._call, wish)
             case EndCall(reason, detail):
                 detail = detail or self._failure
                 self._diary.add(self._call.note_end_reason, reason, detail)
@@ -368,6 +376,25 @@ class LiveSession:
             self._model.cancel()
         while not self._outgoing.empty():
             self._outgoing.get_nowait()
+
+    # what people of the team want
+
+    async def _attend(self) -> None:
+        """Have the dialogue do what people want of it, whenever the bell rings."""
+        with belfry.listening(live.channel_of_call(self._call.pk)) as bell:
+            while not self._dialogue.has_ended:
+                await bell.wait()
+                await self._heed(bell)
+
+    async def _heed(self, bell: Bell) -> None:
+        try:
+            wishes = await in_thread(interventions.take, self._call)
+        except DatabaseError:
+            logger.warning("call %s: nobody knows what is wanted", self._call.pk)
+            self._loop.call_later(ATTEND_AGAIN_S, bell.ring, ANYTHING)
+            return
+        for wish in wishes:
+            self._feed(partial(session.event_of, wish))
 
     # what goes to the carrier
 

@@ -16,7 +16,7 @@ from agents.models import PromptVersion, VoiceAgent
 from agents.prompts import placeholders, render, with_preamble
 from agents.tools import Toolbox
 from telephony import built_ins, words
-from telephony.models import Call, CallEvent
+from telephony.models import Call, CallEvent, Intervention
 from telephony.services import recordings
 from telephony.transcripts import other_party
 
@@ -136,6 +136,19 @@ def request_of(
         may_use_tools=question.may_use_tools,
         meter=meter,
     )
+
+
+def event_of(wish: Intervention, at_ms: int) -> dialogue.Event:
+    """What a person wants of the call, as the dialogue is told."""
+    text, by = words.speakable(wish.text), wish.by_name
+    match wish.kind:
+        case Intervention.Kind.SAY:
+            return dialogue.PersonSpoke(str(wish.pk), text, by, at_ms)
+        case Intervention.Kind.WHISPER:
+            return dialogue.PersonInstructed(str(wish.pk), text, by, at_ms)
+        case Intervention.Kind.TRANSFER:
+            return dialogue.PersonTransferred(str(wish.pk), text, by, at_ms)
+    return dialogue.PersonEnded(str(wish.pk), words.ended_by(by), at_ms)
 
 
 def heard_call(call: dialogue.ToolCall) -> dialogue.ToolCall:

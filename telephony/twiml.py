@@ -98,12 +98,13 @@ def hand_over(
     agent: VoiceAgent,
     words: str,
     *,
+    number: str,
     caller_id: str,
     answered_url: str,
     action_url: str,
     longest_s: int,
 ) -> str:
-    """Call the agent's person, and join the two; `answered_url` is asked what that
+    """Call the person at `number`, and join the two; `answered_url` is asked what that
     person hears first, `action_url` when it is over or came to nothing.
     """
     response = VoiceResponse()
@@ -115,7 +116,7 @@ def hand_over(
         timeout=agent.transfer_timeout_s,
         time_limit=longest_s,
     )
-    dial.number(agent.transfer_number, url=answered_url, method="POST")
+    dial.number(number, url=answered_url, method="POST")
     response.append(dial)
     return response.to_xml()
 

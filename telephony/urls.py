@@ -7,6 +7,7 @@ from telephony.views import (
     calls,
     carrier_accounts,
     do_not_contact,
+    interventions,
     outgoing,
     phones,
     recordings,
@@ -53,6 +54,14 @@ CALLS = [
     path("calls", calls.call_list, name="call_list"),
     path("calls/new", outgoing.call_create, name="call_create"),
     path("calls/<uuid:pk>/hang-up", outgoing.call_hang_up, name="call_hang_up"),
+    path(
+        "calls/<uuid:pk>/take-part", interventions.call_take_part, name="call_take_part"
+    ),
+    path(
+        "calls/<uuid:pk>/interventions",
+        interventions.call_interventions,
+        name="call_interventions",
+    ),
     path("calls/<uuid:pk>/settle", outgoing.call_settle, name="call_settle"),
     path("calls/<uuid:pk>", calls.call_detail, name="call_detail"),
     path("calls/<uuid:pk>/recording", recordings.call_recording, name="call_recording"),

@@ -320,6 +320,7 @@ def _handing_over(call, *, session, says=""):
     return twiml.hand_over(
         call.agent,
         says,
+        number=transfers.number_of(call),
         caller_id=our_number(call),
         answered_url=webhook_url("whisper", call.pk, session=session),
         action_url=ended_url,

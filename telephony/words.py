@@ -3,6 +3,7 @@
 import re
 
 from django.conf import settings
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 STILL_THERE = _("Are you still there?")
@@ -19,6 +20,11 @@ UNSPEAKABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 def apology() -> str:
     """For when something broke here."""
     return settings.CALL_APOLOGY
+
+
+def ended_by(name: str) -> str:
+    """The detail of a call's end that a person wanted."""
+    return gettext("%(who)s ended it.") % {"who": name} if name else ""
 
 
 def speakable(text: str) -> str:

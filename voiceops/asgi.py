@@ -4,7 +4,10 @@ Django under its own ASGI handler costs several times the CPU that it costs unde
 (docs/decisions/0003-two-kinds-of-server.md), so pages go through a2wsgi here.
 """
 
+import asyncio
 import os
+import signal
+import threading
 from contextlib import asynccontextmanager
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
@@ -20,6 +23,7 @@ from voiceops.wsgi import application as wsgi_application  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from telephony.relay import answer  # noqa: E402
+from telephony.stream import close_streams, live_stream  # noqa: E402
 from voiceops.proxy import close_client, forward_to_simulator  # noqa: E402
 
 WSGI_THREADS = 16
@@ -27,7 +31,10 @@ WSGI_THREADS = 16
 
 def routes() -> list:
     """Sockets and streams first; what is left is a page."""
-    found = [WebSocketRoute("/webhooks/twilio/relay/{token}", answer)]
+    found = [
+        WebSocketRoute("/webhooks/twilio/relay/{token}", answer),
+        Route("/live/stream", live_stream),
+    ]
     if settings.SIMULATOR:
         methods = ["GET", "POST"]
         found += [
@@ -37,8 +44,25 @@ def routes() -> list:
     return [*found, Mount("/", WSGIMiddleware(wsgi_application, workers=WSGI_THREADS))]
 
 
+def end_streams_when_stopped() -> None:
+    """End them as soon as the server is told to stop: it waits for open requests."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # of a test: signals reach the main thread alone
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        of_the_server = signal.getsignal(number)
+
+        def stop(number, frame, then=of_the_server):
+            loop.call_soon_threadsafe(close_streams)
+            if callable(then):
+                then(number, frame)
+
+        signal.signal(number, stop)
+
+
 @asynccontextmanager
 async def lifespan(app):
+    end_streams_when_stopped()
     yield
     await close_client()
 

@@ -58,6 +58,11 @@ def before_the_end(close: Callable[[], Awaitable[None]]) -> None:
     _background.add_closer(close)
 
 
+def start(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Have `coroutine` run on the background loop; nobody waits for it."""
+    asyncio.run_coroutine_threadsafe(coroutine, _background.get())
+
+
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run `coroutine` on the process's background loop and wait for its result.
 

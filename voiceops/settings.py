@@ -387,6 +387,8 @@ SPECTACULAR_SETTINGS = {
         "CallDirection": "telephony.models.Call.Direction",
         "AgentDirection": "agents.models.VoiceAgent.Direction",
         "CallStatus": "telephony.models.Call.Status",
+        "InterventionStatus": "telephony.models.Intervention.Status",
+        "InterventionKind": "telephony.models.Intervention.Kind",
         "ToolUseStatus": "telephony.models.Turn.ToolStatus",
         "AuditAction": "accounts.models.AuditEntry.Action",
         "AuditSource": "accounts.models.AuditEntry.Source",

@@ -1,7 +1,7 @@
 """The transcript as the model is shown it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from agents.chat import Message
 from agents.dialogue.script import ToolUse, Turn
@@ -11,15 +11,27 @@ NO_ANSWER = {
     "abandoned": "It was cut off before an answer came.",
 }
 
+GIVEN_MEANWHILE = (
+    "Your team has told you during this call, the newest last. Follow it from now on, "
+    "and do not speak of it to the caller:"
+)
 
-def messages_of(instructions: str, turns: Iterable[Turn]) -> tuple[Message, ...]:
+
+def messages_of(
+    instructions: str, turns: Iterable[Turn], given: Sequence[str] = ()
+) -> tuple[Message, ...]:
     """The instructions, then what either side heard and what tools answered.
 
-    Words of callers and answers of tools are never part of the instructions.
-    Utterances of one speaker in a row are one message, for some models refuse two
-    user messages; a tool's answer follows its call, whenever it came.
+    `given` is what people of the team told the agent meanwhile. It is part of the one
+    system message, for not every model takes a second one. Words of callers and
+    answers of tools are never part of the instructions. Utterances of one speaker in a
+    row are one message, for some models refuse two user messages; a tool's answer
+    follows its call, whenever it came.
     """
     messages: list[Message] = []
+    if given:
+        told = "\n".join([GIVEN_MEANWHILE, *(f"- {text}" for text in given)])
+        instructions = f"{instructions}\n\n{told}".strip()
     if instructions:
         messages.append({"role": "system", "content": instructions})
     for turn in turns:

@@ -1,5 +1,6 @@
 """The state machine itself: events in, commands out."""
 
+import json
 from collections.abc import Iterable
 from enum import Enum, auto
 
@@ -15,7 +16,12 @@ from agents.dialogue.script import (
     Command,
     EndCall,
     Event,
+    Fulfilled,
     KeysPressed,
+    PersonEnded,
+    PersonInstructed,
+    PersonSpoke,
+    PersonTransferred,
     Record,
     ReplyFailed,
     ReplyFinished,
@@ -29,6 +35,7 @@ from agents.dialogue.script import (
     TimeUp,
     ToolAnswered,
     ToolAsked,
+    ToolUse,
     TransferCall,
     Turn,
 )
@@ -65,6 +72,7 @@ class Dialogue:
         self._spoken: Turn | None = None  # the agent's turn that may still be playing
         self._tools = Tools(settings.tools, self._transcript)
         self._is_warning_due = False  # that the time is nearly up
+        self._to_say: list[PersonSpoke] = []  # for people of the team
         self._forget_reply()
         self._begin_answer(0)
 
@@ -83,6 +91,12 @@ class Dialogue:
 
     def receive(self, event: Event) -> list[Command]:
         """Say what is to be done about `event`, in order; nothing after the end."""
+        commands = self._react(event)
+        if self._to_say and not isinstance(event, CallerInterrupted):
+            commands += self._say_for_people(event.at_ms)
+        return commands
+
+    def _react(self, event: Event) -> list[Command]:
         match self._phase, event:
             case Phase.ENDED, _:
                 return []
@@ -116,6 +130,18 @@ class Dialogue:
                 commands = self._abandon(self._said)
                 message = self.settings.time_up_message
                 return [*commands, *self._close_with(message, at_ms, "time_up")]
+            case _, PersonSpoke():
+                self._to_say.append(event)
+            case _, PersonInstructed(wish, text, by, at_ms):
+                told = self._transcript.add("instruction", text, at_ms, by=by)
+                return [Record(told), Fulfilled(wish)]
+            case _, PersonTransferred():
+                return self._hand_over_for(event)
+            case _, PersonEnded(wish, detail, at_ms):
+                commands = [*self._abandon(self._said), Fulfilled(wish)]
+                message = self.settings.end_call_message
+                ending = self._close_with(message, at_ms, "hung_up_here", detail)
+                return [*commands, *ending]
             case _, CallerHungUp() | SessionLost():
                 return [*self._abandon(self._said), *self._end()]
         return []  # an interruption of silence, or news of an abandoned reply
@@ -123,7 +149,8 @@ class Dialogue:
     def messages(self) -> tuple[Message, ...]:
         """What the model is shown: the instructions, then the latest turns."""
         latest = self._transcript.latest(self.settings.history_limit)
-        return messages_of(self.settings.instructions, latest)
+        given = self._transcript.instructions()
+        return messages_of(self.settings.instructions, latest, given)
 
     # the beginning, and what the caller does
 
@@ -294,6 +321,32 @@ class Dialogue:
         transfer = TransferCall(argument(ending, "to"), reason)
         return [*settled, *closed, *self._end(), transfer]
 
+    # what people of the team want
+
+    def _say_for_people(self, at_ms: int) -> list[Command]:
+        """Say it when the agent is not in the middle of a reply."""
+        if self.has_ended or self._phase is Phase.REPLYING:
+            return []
+        phase = self._phase  # tools at work are waited for as before
+        commands = self._close_speech() if self._said else []
+        for wanted in self._to_say:
+            commands += self._say(wanted.text.strip(), at_ms)
+            commands += [*self._close_speech(by=wanted.by), Fulfilled(wanted.wish)]
+        self._to_say = []
+        self._phase = phase
+        return commands
+
+    def _hand_over_for(self, wanted: PersonTransferred) -> list[Command]:
+        """Written down like the tool's use: what comes of it is told to the agent."""
+        commands = self._abandon(self._said)
+        announced = self.settings.tools.get(TRANSFER_CALL, "").strip()
+        if announced:
+            commands += [*self._say(announced, wanted.at_ms), *self._close_speech()]
+        use = ToolUse(TRANSFER_CALL, json.dumps({"to": wanted.to}), "ok")
+        turn = self._transcript.add("tool", "", wanted.at_ms, tool=use, by=wanted.by)
+        commands += [Record(turn), Fulfilled(wanted.wish)]
+        return [*commands, *self._end(), TransferCall(wanted.to, "")]
+
     # silence and the end
 
     def _break_silence(self, at_ms: int) -> list[Command]:
@@ -354,7 +407,7 @@ class Dialogue:
     # what is said
 
     def _close_speech(
-        self, heard: str | None = None, *, interrupted: bool = False
+        self, heard: str | None = None, *, interrupted: bool = False, by: str = ""
     ) -> list[Command]:
         """Close what the agent is saying; a reply without a word leaves no turn."""
         text = self._said if heard is None else heard
@@ -366,6 +419,7 @@ class Dialogue:
                     self._said_at_ms,
                     reply_ms=self._reply_ms,
                     interrupted=interrupted,
+                    by=by,
                 )
             )
         self._forget_speech()
@@ -379,9 +433,15 @@ class Dialogue:
         *,
         reply_ms: int | None = None,
         interrupted: bool = False,
+        by: str = "",
     ) -> Record:
         turn = self._transcript.add(
-            "agent", text.strip(), at_ms, reply_ms=reply_ms, interrupted=interrupted
+            "agent",
+            text.strip(),
+            at_ms,
+            reply_ms=reply_ms,
+            interrupted=interrupted,
+            by=by,
         )
         self._spoken = None if interrupted else turn
         return Record(turn)

@@ -58,16 +58,19 @@ class Turn:
 
     `at_ms` is when its first word was heard or sent. `reply_ms`, on replies only, is
     the time from the caller's words to the model's first; a filler does not shorten it.
-    A tool's turn has its answer as text, which is what the model is shown.
+    A tool's turn has its answer as text, which is what the model is shown. `by` is the
+    name of the person of the team who wanted it; an instruction is theirs to the agent,
+    and nobody on the line hears it.
     """
 
     number: int
-    speaker: str  # "caller", "agent" or "tool"
+    speaker: str  # "caller", "agent", "tool" or "instruction"
     text: str
     at_ms: int
     reply_ms: int | None = None
     interrupted: bool = False
     tool: ToolUse | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,48 @@ class TimeUp:
 
 
 @dataclass(frozen=True)
+class PersonSpoke:
+    """Somebody of the team, `by`, has the agent say `text` next.
+
+    `wish` names the request, as in the other three; it comes back as `Fulfilled`.
+    """
+
+    wish: str
+    text: str
+    by: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class PersonInstructed:
+    """Somebody of the team tells the agent something that the caller does not hear."""
+
+    wish: str
+    text: str
+    by: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class PersonTransferred:
+    """Somebody of the team hands the caller over."""
+
+    wish: str
+    to: str
+    by: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class PersonEnded:
+    """Somebody of the team wants the call ended, with the agent's last words."""
+
+    wish: str
+    detail: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
 class CallerHungUp:
     at_ms: int
 
@@ -191,6 +236,10 @@ Event = (
     | CallerSilent
     | TimeShort
     | TimeUp
+    | PersonSpoke
+    | PersonInstructed
+    | PersonTransferred
+    | PersonEnded
     | CallerHungUp
     | SessionLost
 )
@@ -239,8 +288,16 @@ class StopTool:
 
 
 @dataclass(frozen=True)
+class Fulfilled:
+    """What a person of the team wanted is done."""
+
+    wish: str
+
+
+@dataclass(frozen=True)
 class EndCall:
-    """Hang up once all is said: agent_ended, model_failed, caller_silent, time_up.
+    """Hang up once all is said: agent_ended, model_failed, caller_silent, time_up,
+    hung_up_here.
 
     `detail` is the agent's own word for why.
     """
@@ -261,5 +318,13 @@ class TransferCall:
 
 
 Command = (
-    Say | Record | AskModel | StopModel | UseTool | StopTool | EndCall | TransferCall
+    Say
+    | Record
+    | AskModel
+    | StopModel
+    | UseTool
+    | StopTool
+    | Fulfilled
+    | EndCall
+    | TransferCall
 )

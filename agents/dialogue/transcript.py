@@ -22,8 +22,15 @@ class Transcript:
 
     def latest(self, limit: int | None) -> list[Turn]:
         """The latest turns in which there is something, all without a limit."""
-        turns = [turn for turn in self._turns if turn.text or turn.tool]
+        turns = [turn for turn in self._heard() if turn.text or turn.tool]
         return turns if limit is None else turns[max(0, len(turns) - limit) :]
+
+    def instructions(self) -> list[str]:
+        """What people of the team told the agent; none is ever forgotten."""
+        return [turn.text for turn in self._turns if turn.speaker == "instruction"]
+
+    def _heard(self) -> list[Turn]:
+        return [turn for turn in self._turns if turn.speaker != "instruction"]
 
     def add(self, speaker: str, text: str, at_ms: int, **more) -> Turn:
         number = self._turns[-1].number + 1 if self._turns else 1
@@ -59,7 +66,7 @@ class Transcript:
         """Whether the caller was left without an answer, or without all of it."""
         if not any(turn.speaker == "caller" for turn in self._turns):
             return False
-        latest = self._turns[-1]
+        latest = self._heard()[-1]
         return latest.speaker != "agent" or latest.interrupted
 
     def times_said_since_heard(self, text: str) -> int:

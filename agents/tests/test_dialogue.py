@@ -12,7 +12,12 @@ from agents.dialogue import (
     CallOpened,
     Dialogue,
     EndCall,
+    Fulfilled,
     KeysPressed,
+    PersonEnded,
+    PersonInstructed,
+    PersonSpoke,
+    PersonTransferred,
     Record,
     ReplyFailed,
     ReplyFinished,
@@ -24,6 +29,8 @@ from agents.dialogue import (
     StopModel,
     TimeShort,
     TimeUp,
+    ToolUse,
+    TransferCall,
     Turn,
     contains_phrase,
     heard_part,
@@ -659,3 +666,138 @@ def test_heard_part_finds_every_beginning_despite_its_spelling(said, length):
 )
 def test_contains_phrase_wants_whole_words(text, phrase, is_there):
     assert contains_phrase(text, ["unrelated", phrase]) is is_there
+
+
+# What people of the team want
+
+
+def test_sentence_of_a_person_is_said_at_once_when_nobody_speaks():
+    dialogue = replied_call()
+
+    commands = dialogue.receive(PersonSpoke("w1", "Let me check.", "Alice", 4_000))
+
+    assert commands == [
+        Say("Let me check."),
+        CLOSE,
+        Record(Turn(4, "agent", "Let me check.", 4_000, by="Alice")),
+        Fulfilled("w1"),
+    ]
+    assert dialogue.messages()[-1]["content"].endswith("\nLet me check.")
+
+
+def test_sentence_of_a_person_waits_for_the_reply_that_is_made():
+    dialogue = opened_call()
+    play(dialogue, CallerSpoke("When?", 2_000), ReplyToken(1, "At nine.", 2_400))
+
+    waiting = dialogue.receive(PersonSpoke("w1", "Or at ten.", "Alice", 2_450))
+    said = dialogue.receive(ReplyFinished(1, 2_500))
+
+    assert waiting == []
+    assert said == [
+        CLOSE,
+        Record(Turn(3, "agent", "At nine.", 2_400, reply_ms=400)),
+        Say("Or at ten."),
+        CLOSE,
+        Record(Turn(4, "agent", "Or at ten.", 2_500, by="Alice")),
+        Fulfilled("w1"),
+    ]
+
+
+def test_sentence_of_a_person_is_not_said_into_an_interruption():
+    dialogue = opened_call()
+    play(
+        dialogue,
+        CallerSpoke("When?", 2_000),
+        ReplyToken(1, "At nine in the morning.", 2_400),
+        PersonSpoke("w1", "Or at ten.", "Alice", 2_450),
+    )
+
+    cut = dialogue.receive(CallerInterrupted("At nine", 300, 2_500))
+    play(dialogue, CallerSpoke("And later?", 3_000), ReplyToken(2, "Yes.", 3_200))
+    said = dialogue.receive(ReplyFinished(2, 3_300))
+
+    assert Say("Or at ten.") not in cut
+    assert said[-1] == Fulfilled("w1")
+    assert Say("Or at ten.") in said
+
+
+def test_instruction_reaches_the_model_and_nobody_on_the_line():
+    dialogue = replied_call()
+
+    commands = dialogue.receive(
+        PersonInstructed("w1", "Offer ten percent.", "Alice", 4_000)
+    )
+    asked = dialogue.receive(CallerSpoke("Too dear.", 5_000))[-1]
+
+    assert commands == [
+        Record(Turn(4, "instruction", "Offer ten percent.", 4_000, by="Alice")),
+        Fulfilled("w1"),
+    ]
+    system, *others = asked.messages
+    assert system["content"].startswith(SETTINGS.instructions)
+    assert system["content"].endswith("- Offer ten percent.")
+    assert "ten percent" not in str(others)
+
+
+def test_instruction_is_shown_however_long_the_call_gets():
+    dialogue = opened_call(history_limit=2)
+    play(dialogue, PersonInstructed("w1", "Be brief.", "Alice", 1_000))
+    for number in range(1, 5):
+        play(
+            dialogue,
+            CallerSpoke("And?", number * 2_000),
+            ReplyToken(number, "Yes.", number * 2_100),
+            ReplyFinished(number, number * 2_200),
+        )
+
+    system, *others = dialogue.messages()
+
+    assert "- Be brief." in system["content"]
+    assert len(others) == 2
+
+
+def test_instruction_behind_an_unanswered_question_leaves_it_due():
+    turns = [
+        Turn(1, "caller", "When are you open?", 1_000),
+        Turn(2, "instruction", "Say nine.", 2_000, by="Alice"),
+    ]
+
+    commands = Dialogue(SETTINGS, turns).receive(CallOpened(3_000))
+
+    assert isinstance(commands[-1], AskModel)
+
+
+def test_person_ends_the_call_with_its_last_words():
+    dialogue = opened_call()
+    play(dialogue, CallerSpoke("When?", 2_000), ReplyToken(1, "At", 2_400))
+
+    commands = dialogue.receive(PersonEnded("w1", "Alice ended it.", 2_500))
+
+    assert commands == [
+        StopModel(1),
+        CLOSE,
+        Record(Turn(3, "agent", "At", 2_400, reply_ms=400, interrupted=True)),
+        Fulfilled("w1"),
+        Say("Thanks for calling."),
+        CLOSE,
+        Record(Turn(4, "agent", "Thanks for calling.", 2_500)),
+        EndCall("hung_up_here", "Alice ended it."),
+    ]
+    assert dialogue.receive(PersonSpoke("w2", "Wait!", "Alice", 2_600)) == []
+
+
+def test_person_hands_the_call_over_like_the_tool_does():
+    dialogue = opened_call(tools={"transfer_call": "Hold on."})
+
+    commands = dialogue.receive(PersonTransferred("w1", "+15550100", "Alice", 4_000))
+
+    use = ToolUse("transfer_call", '{"to": "+15550100"}', "ok")
+    assert commands == [
+        Say("Hold on."),
+        CLOSE,
+        Record(Turn(2, "agent", "Hold on.", 4_000)),
+        Record(Turn(3, "tool", "", 4_000, tool=use, by="Alice")),
+        Fulfilled("w1"),
+        TransferCall("+15550100", ""),
+    ]
+    assert dialogue.has_ended

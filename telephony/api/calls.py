@@ -16,7 +16,7 @@ from rest_framework import generics, serializers
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 
-from accounts.api_base import OwnedSerializer, OwnedView, idempotent
+from accounts.api_base import OwnedSerializer, OwnedView, StrictSerializer, idempotent
 from accounts.models import AccessToken
 from accounts.permissions import Action
 from agents.api.base import Variables
@@ -25,8 +25,17 @@ from agents.outcomes import Outcome
 from telephony import twilio
 from telephony.addresses import public_url
 from telephony.api import examples
-from telephony.models import AfterCall, Call, CallCost, CallEvent, CallFact, Phone, Turn
-from telephony.services import after_call, history, placing, recordings
+from telephony.models import (
+    AfterCall,
+    Call,
+    CallCost,
+    CallEvent,
+    CallFact,
+    Intervention,
+    Phone,
+    Turn,
+)
+from telephony.services import after_call, history, placing, recordings, taking_part
 from telephony.services.carrier import InvalidNumber, e164
 from telephony.sound import sound_of
 from voiceops.api import CarrierProblem, Conflict
@@ -119,7 +128,23 @@ class TurnSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Turn
-        fields = ["number", "speaker", "text", "at", "reply_ms", "interrupted", "tool"]
+        fields = [
+            "number",
+            "speaker",
+            "text",
+            "at",
+            "reply_ms",
+            "interrupted",
+            "tool",
+            "by",
+        ]
+        extra_kwargs = {
+            "speaker": {
+                "help_text": "`instruction`: of the team to the agent, unheard by the "
+                "caller."
+            },
+            "by": {"help_text": "Who of the team wanted this turn; empty: nobody did."},
+        }
 
 
 class CallCostSerializer(serializers.ModelSerializer):
@@ -233,6 +258,22 @@ class CallSerializer(serializers.ModelSerializer):
         return public_url(f"/api/calls/{call.pk}/recording") if has_sound else None
 
 
+@shown_as(answer=examples.INTERVENTION)
+class InterventionSerializer(serializers.ModelSerializer):
+    status = serializers.ChoiceField(
+        Intervention.Status.choices,
+        source="standing",
+        help_text="`waiting` and `taken` are on their way. `done`; `too_late`: the "
+        "call had ended; `not_reached`: whoever has the call did not take it in time, "
+        "and it will not be done; `lost`: the connection broke off meanwhile.",
+    )
+    by = serializers.CharField(source="by_name")
+
+    class Meta:
+        model = Intervention
+        fields = ["id", "kind", "text", "status", "by", "created_at", "updated_at"]
+
+
 class CallFactSerializer(serializers.ModelSerializer):
     noted_at = serializers.DateTimeField(source="updated_at")
 
@@ -245,13 +286,23 @@ class CallFactSerializer(serializers.ModelSerializer):
 class CallDetailSerializer(CallSerializer):
     costs = serializers.SerializerMethodField()
     turns = serializers.SerializerMethodField()
+    interventions = serializers.SerializerMethodField(
+        help_text="What people wanted of the call while it went on."
+    )
     facts = serializers.SerializerMethodField(
         help_text="What the agent wrote down during the call."
     )
     events = serializers.SerializerMethodField()
 
     class Meta(CallSerializer.Meta):
-        fields = [*CallSerializer.Meta.fields, "costs", "turns", "facts", "events"]
+        fields = [
+            *CallSerializer.Meta.fields,
+            "costs",
+            "turns",
+            "interventions",
+            "facts",
+            "events",
+        ]
 
     def get_costs(self, call) -> CallCostSerializer(many=True):
         costs = call.costs.for_owner(call.owner_id)
@@ -264,6 +315,10 @@ class CallDetailSerializer(CallSerializer):
     def get_facts(self, call) -> CallFactSerializer(many=True):
         facts = call.facts.for_owner(call.owner_id)
         return CallFactSerializer(facts, many=True).data
+
+    def get_interventions(self, call) -> InterventionSerializer(many=True):
+        rows = call.interventions.for_owner(call.owner_id).select_related("by")
+        return InterventionSerializer(rows, many=True).data
 
     def get_events(self, call) -> CallEventSerializer(many=True):
         events = call.events.for_owner(call.owner_id)
@@ -472,6 +527,13 @@ def _as_uuid(text: str) -> uuid.UUID | None:
         return None
 
 
+@shown_as(request=examples.HANG_UP)
+class HangUpSerializer(StrictSerializer):
+    goodbye = serializers.BooleanField(
+        default=False, help_text="Have the agent say its last words first."
+    )
+
+
 class CallHangUpView(PlacesCalls, NamedCallView):
     serializer_class = CallSerializer
     problem_codes = {"POST": ["409", "502"]}
@@ -480,18 +542,110 @@ class CallHangUpView(PlacesCalls, NamedCallView):
         operation_id="call_hang_up",
         summary="End a call",
         description="Whoever is speaking. One that was not placed yet is not placed; "
-        "one that is over is a 409.",
-        request=None,
+        "one that is over is a 409. With `goodbye` it is the agent that ends it.",
+        request=HangUpSerializer,
         responses={202: CallSerializer},
     )
     @idempotent(within=nullcontext)
     def post(self, request, call_sid):
         call = self.get_object()
+        given = HangUpSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
         try:
-            placing.hang_up(call, by=request.user)
-        except placing.CannotHangUp as error:
+            if given.validated_data["goodbye"]:
+                kind = Intervention.Kind.END
+                taking_part.ask(call, kind=kind, by=request.user, at=now())
+            else:
+                placing.hang_up(call, by=request.user)
+        except (placing.CannotHangUp, taking_part.CannotTakePart) as error:
             raise Conflict(str(error)) from error
         except twilio.CarrierError as error:
             raise CarrierProblem(str(error)) from error
         call.refresh_from_db()
         return Response(self.get_serializer(call).data, status=202)
+
+
+@shown_as(request=examples.WORDS)
+class WordsSerializer(StrictSerializer):
+    text = serializers.CharField(max_length=500)
+
+
+@shown_as(request=examples.HAND_OVER)
+class HandOverSerializer(StrictSerializer):
+    to = serializers.CharField(
+        max_length=30,
+        required=False,
+        default="",
+        help_text="E.164; without it, the agent's `transfer_number`.",
+    )
+
+
+class TakePartView(PlacesCalls, NamedCallView):
+    """Something that a person wants of a call that is going on."""
+
+    problem_codes = {"POST": ["409"]}
+
+    def get_queryset(self):
+        return super().get_queryset().select_related("agent", "owner")
+
+    def ask(self, request, kind, words):
+        """`words` is the name of the body's field that has them."""
+        given = self.get_serializer(data=request.data)
+        call = self.get_object()
+        given.is_valid(raise_exception=True)
+        text = given.validated_data[words]
+        try:
+            wish = taking_part.ask(
+                call, kind=kind, text=text, by=request.user, at=now()
+            )
+        except taking_part.CannotTakePart as error:
+            raise Conflict(str(error)) from error
+        except InvalidNumber as error:
+            raise serializers.ValidationError({words: [str(error)]}) from error
+        return Response(InterventionSerializer(wish).data, status=202)
+
+
+class CallSayView(TakePartView):
+    serializer_class = WordsSerializer
+
+    @extend_schema(
+        operation_id="call_say",
+        summary="Have the agent say something",
+        description="The agent says it next, behind a reply that it is making. What "
+        "came of it stands in the call's `interventions`. 409 if the agent is not "
+        "talking to anybody. Takes the scope `calls:place`.",
+        responses={202: InterventionSerializer},
+    )
+    @idempotent(within=transaction.atomic)
+    def post(self, request, call_sid):
+        return self.ask(request, Intervention.Kind.SAY, "text")
+
+
+class CallWhisperView(TakePartView):
+    serializer_class = WordsSerializer
+
+    @extend_schema(
+        operation_id="call_whisper",
+        summary="Tell the agent something",
+        description="The caller does not hear it; the agent follows it from its next "
+        "reply on. Otherwise like saying something.",
+        responses={202: InterventionSerializer},
+    )
+    @idempotent(within=transaction.atomic)
+    def post(self, request, call_sid):
+        return self.ask(request, Intervention.Kind.WHISPER, "text")
+
+
+class CallTransferView(TakePartView):
+    serializer_class = HandOverSerializer
+
+    @extend_schema(
+        operation_id="call_transfer",
+        summary="Hand a call over",
+        description="To a person, as the agent would do it: if nobody answers there, "
+        "the agent has the caller back. What the calling rules forbid is a 409.",
+        responses={202: InterventionSerializer},
+    )
+    @idempotent(within=transaction.atomic)
+    def post(self, request, call_sid):
+        return self.ask(request, Intervention.Kind.TRANSFER, "to")

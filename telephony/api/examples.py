@@ -64,6 +64,16 @@ CALL = {
     "currency": "USD",
     "recording_url": None,
 } | TIMES
+WORDS = {"text": "I will send you the form by e-mail today."}
+HAND_OVER = {"to": "+16285550123"}
+HANG_UP = {"goodbye": True}
+INTERVENTION = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0f",
+    "kind": "say",
+    **WORDS,
+    "status": "done",
+    "by": "Ada",
+} | TIMES
 CALL_DETAIL = CALL | {
     "costs": [
         {
@@ -92,6 +102,7 @@ CALL_DETAIL = CALL | {
             "reply_ms": None,
             "interrupted": False,
             "tool": None,
+            "by": "",
         },
         {
             "number": 2,
@@ -101,6 +112,7 @@ CALL_DETAIL = CALL | {
             "reply_ms": None,
             "interrupted": False,
             "tool": None,
+            "by": "",
         },
         {
             "number": 3,
@@ -115,8 +127,10 @@ CALL_DETAIL = CALL | {
                 "status": "ok",
                 "elapsed_ms": 240,
             },
+            "by": "",
         },
     ],
+    "interventions": [INTERVENTION],
     "facts": [{"name": "day", "value": "Saturday", "noted_at": "2026-03-02T09:30:09Z"}],
     "events": [
         {"status": "ringing", "at": "2026-03-02T09:30:00Z", "sequence": 0},

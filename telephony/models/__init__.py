@@ -11,6 +11,7 @@ from telephony.models.calls import (
     Turn,
 )
 from telephony.models.costs import CallCost
+from telephony.models.interventions import Intervention
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
 from telephony.models.recordings import Recording
 from telephony.models.recurring import RecurringCall
@@ -28,6 +29,7 @@ __all__ = [
     "CarrierAccount",
     "DialledDay",
     "DoNotContact",
+    "Intervention",
     "Phone",
     "ScheduledCall",
     "Recording",

@@ -284,6 +284,8 @@ class Call(OwnedModel):
     times_resumed = models.PositiveSmallIntegerField(default=0)
     # Since when a person has it, or is being called for it; empty: the agent has it.
     handed_over_at = models.DateTimeField(null=True)
+    # Whom somebody of the team has it handed over to; "": the agent's own number.
+    transfer_to = models.CharField(max_length=20, blank=True)
 
     objects = closed_manager(CallQuerySet)
     unscoped = models.Manager.from_queryset(CallQuerySet)()
@@ -477,6 +479,7 @@ class Turn(OwnedModel):
         CALLER = "caller", _("Caller")
         AGENT = "agent", _("Agent")
         TOOL = "tool", _("Tool")
+        INSTRUCTION = "instruction", _("Instruction")  # of the team to the agent
 
     class ToolStatus(models.TextChoices):
         RUNNING = "running", _("At work")
@@ -488,8 +491,10 @@ class Turn(OwnedModel):
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="turns")
     number = models.PositiveIntegerField()
-    speaker = models.CharField(max_length=10, choices=Speaker)
+    speaker = models.CharField(max_length=11, choices=Speaker)
     text = models.TextField()
+    # Who of the team wanted it, as they were called then; "": nobody did.
+    by = models.CharField(max_length=150, blank=True)
     at = models.DateTimeField()
     at_ms = models.PositiveIntegerField()  # since the call was answered
     reply_ms = models.PositiveIntegerField(null=True)

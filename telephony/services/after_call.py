@@ -160,6 +160,8 @@ def is_settled(call: Call, *, at: datetime) -> bool:
 
 def _question_about(row: AfterCall, call: Call) -> _Question | None:
     turns = Turn.unscoped.filter(call=call).order_by("number")
+    # What the team told the agent nobody on the line has heard.
+    turns = turns.exclude(speaker=Turn.Speaker.INSTRUCTION)
     spoken = list(turns.values_list("speaker", "text"))
     if not any(who == Turn.Speaker.CALLER for who, _text in spoken):
         _conclude(row, analysis=Analysis.NO_CONVERSATION, outcome=_unheard(call))

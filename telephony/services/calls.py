@@ -5,7 +5,7 @@ Everything here may be repeated: the carrier delivers twice, late and out of ord
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -16,9 +16,9 @@ from django.utils.timezone import now
 from accounts.models import Workspace
 from agents import dialogue
 from agents.models import VoiceAgent
-from telephony import announcements, session
+from telephony import announcements, live, session
 from telephony.models import Call, CallEvent, CallQuerySet, Phone, TestLine, Turn
-from telephony.services import after_call, scheduled
+from telephony.services import after_call, interventions, scheduled
 from voiceops.ids import opaque_token
 
 Status, Reason = Call.Status, Call.EndReason
@@ -136,6 +136,7 @@ def receive_call(
         call.save(force_insert=True)
     except IntegrityError:
         return _same_call(line, sid)
+    live.changed(call)
     return call
 
 
@@ -232,6 +233,7 @@ def end_unplaced(
 def begin_session(call: Call, at: datetime) -> None:
     """The session has begun, at `at`: the call is answered."""
     call.advance(Status.IN_PROGRESS, at=at)
+    interventions.begin_session(call)
     _record_session(call, "started", at=at, session=call.times_resumed)
     announcements.started(call)
 
@@ -280,6 +282,7 @@ def next_session(call: Call, *, session: int) -> None:
         relay_token=opaque_token(),
         relay_connected_at=None,
         handed_over_at=None,
+        transfer_to="",
         end_reason="",
         updated_at=now(),
     )
@@ -294,6 +297,7 @@ def _read_standing(call: Call) -> None:
             "relay_token",
             "relay_connected_at",
             "handed_over_at",
+            "transfer_to",
             "end_reason",
             "status",
         ]
@@ -324,6 +328,7 @@ def record_turn(call: Call, turn: dialogue.Turn) -> None:
         turns = Turn.unscoped.filter(call=call, number=turn.number)
         turns = turns.filter(call__times_resumed=call.times_resumed)
         turns.update(**_fields_of(call, turn), updated_at=now())
+        live.changed(call)
 
 
 def add_turn(call: Call, turn: dialogue.Turn) -> bool:
@@ -335,6 +340,7 @@ def add_turn(call: Call, turn: dialogue.Turn) -> bool:
         row.save(force_insert=True)
     except IntegrityError:
         return False
+    live.changed(call)
     return True
 
 
@@ -347,6 +353,7 @@ def _fields_of(call: Call, turn: dialogue.Turn) -> dict:
         "reply_ms": turn.reply_ms,
         "interrupted": turn.interrupted,
         "tool": asdict(turn.tool) if turn.tool else None,
+        "by": turn.by,
     }
 
 
@@ -356,7 +363,7 @@ def has_transcript(call: Call) -> bool:
 
 def stored_turns(call: Call) -> list[dialogue.Turn]:
     """The transcript, as the dialogue knows it."""
-    names = ("number", "speaker", "text", "at_ms", "reply_ms", "interrupted", "tool")
+    names = [field.name for field in fields(dialogue.Turn)]
     rows = Turn.unscoped.filter(call=call).order_by("number").values(*names)
     return [
         dialogue.Turn(
@@ -379,6 +386,7 @@ def record_event(
         at=at,
     )
     CallEvent.unscoped.bulk_create([event], ignore_conflicts=True)
+    live.changed(call)
 
 
 def record_status(
@@ -402,7 +410,10 @@ def move_on(call: Call, status: str, *, at: datetime) -> bool:
     with transaction.atomic():
         has_moved = call.advance(status, at=at)
         if has_moved and call.has_ended:
+            interventions.end_call(call, at)
             after_call.begin(call)
+        if has_moved:
+            live.changed(call)
     return has_moved
 
 

@@ -56,7 +56,8 @@ def live_calls(owner: Workspace) -> QuerySet[Call]:
 def with_last_words(calls: QuerySet[Call], owner: Workspace) -> QuerySet[Call]:
     """Each call with `last_speaker` and `last_words`, None before the first."""
     turns = Turn.objects.for_owner(owner).filter(call=OuterRef("pk"))
-    latest = turns.exclude(speaker=Turn.Speaker.TOOL).order_by("-number")
+    heard = [Turn.Speaker.CALLER, Turn.Speaker.AGENT]
+    latest = turns.filter(speaker__in=heard).order_by("-number")
     return calls.annotate(
         last_speaker=Subquery(latest.values("speaker")[:1]),
         last_words=Subquery(latest.values("text")[:1]),

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from agents.models import VoiceAgent
-from telephony import tasks, twilio
+from telephony import live, tasks, twilio, words
 from telephony.addresses import webhook_url
 from telephony.dialling.rules import Decision
 from telephony.models import Call, DialledDay, ScheduledCall
@@ -29,7 +29,6 @@ from telephony.services import calls, dialling, pacing, scheduled, voicemail
 Placement, Reason, Status = Call.Placement, Call.EndReason, Call.Status
 
 RING_FOR_S = 30
-GRACE_S = 60  # beyond the agent's longest call time, at the carrier's own clock
 # Between asking again after a clear "too much at once" or an unreachable carrier.
 PAUSES_S = (patient_s(1), patient_s(2), patient_s(4))
 # A call for now that has not been asked for by then is not what was meant any more.
@@ -149,6 +148,7 @@ def _write(day: DialledDay, decision: Decision, *, agent: VoiceAgent, **fields) 
     if decision.is_allowed:
         day.calls += 1
         day.save(update_fields=["calls"])
+    live.changed(call)
     return call
 
 
@@ -236,7 +236,9 @@ def _ask(call: Call) -> bool:
             status_url=webhook_url("call_status", call.pk),
             ring_for_s=RING_FOR_S,
             detection=voicemail.detection_of(call),
-            longest_s=_longest_s(call.agent),
+            # Whoever takes part may hand it over: two people must not be cut off.
+            # The agent's own longest time is held by our clock.
+            longest_s=Call.LONGEST_HANDED_OVER_S,
         )
     except (twilio.Throttled, twilio.Unreachable) as error:  # nobody's phone rang
         call.take_back(str(error))
@@ -249,13 +251,6 @@ def _ask(call: Call) -> bool:
     else:
         call.adopt(sid)
     return True
-
-
-def _longest_s(agent: VoiceAgent) -> int:
-    """When the carrier ends the call by itself; it must not cut two people off."""
-    if agent.transfer_number:
-        return Call.LONGEST_HANDED_OVER_S
-    return agent.max_duration_s + GRACE_S
 
 
 def place_waiting(at: datetime) -> None:
@@ -281,7 +276,7 @@ def hang_up(call: Call, by: User | None = None) -> None:
 
     Raises CannotHangUp, and what the carrier says to it.
     """
-    why = _("%(who)s ended it.") % {"who": by.get_short_name()} if by else ""
+    why = words.ended_by(by.get_short_name()) if by else ""
     if call.has_ended:
         raise CannotHangUp(_("The call is over."))
     if call.placement == Placement.OPENED and calls.end_unplaced(

@@ -51,7 +51,7 @@ def begin(call: Call, *, session: int, at: datetime) -> bool:
         return False
     if call.handed_over_at is not None:
         return True
-    number = call.agent.transfer_number
+    number = number_of(call)
     if why_not := refusal(call.owner, number, at):
         _record(call, "failed", session, at, why_not)
         _take_back(call, session, "refused", NOT_ALLOWED)
@@ -69,6 +69,11 @@ def begin(call: Call, *, session: int, at: datetime) -> bool:
         fields=["handed_over_at", "times_resumed", "status", "end_reason"]
     )
     return call.handed_over_at is not None
+
+
+def number_of(call: Call) -> str:
+    """Whom the call is handed over to."""
+    return call.transfer_to or call.agent.transfer_number
 
 
 def record_answer(call: Call, *, session: int, at: datetime) -> None:

@@ -26,15 +26,24 @@ def clock_ms(milliseconds):
 
 
 @register.filter
+def seconds_ago(at):
+    return max(0, int((timezone.now() - at).total_seconds()))
+
+
+@register.filter
 def age(at):
     """How long ago, in minutes and seconds."""
-    elapsed_s = (timezone.now() - at).total_seconds()
-    return transcripts.clock(max(0, int(elapsed_s)))
+    return transcripts.clock(seconds_ago(at))
+
+
+@register.filter
+def seconds(call):
+    return transcripts.seconds_so_far(call, timezone.now())
 
 
 @register.filter
 def duration(call):
-    return transcripts.clock(transcripts.seconds_so_far(call, timezone.now()))
+    return transcripts.clock(seconds(call))
 
 
 @register.filter

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from agents import handing_over
 from telephony import twilio
 from telephony.models import Call, CallEvent, DoNotContact, Turn
-from telephony.services import placing, silent_calls, voicemail
+from telephony.services import silent_calls, voicemail
 from telephony.tests.calls import make_turn
 from telephony.tests.conftest import (
     ended,
@@ -439,9 +439,3 @@ def test_late_word_of_a_machine_does_not_cut_two_people_off(number, call):
     voicemail.hear_of(call, "machine_start")
 
     assert ended(call) == ("in-progress", "")
-
-
-def test_carrier_gives_a_placed_call_the_time_of_two_people(number):
-    assert placing._longest_s(number.agent) == 4 * 3600
-    number.agent.transfer_number = ""
-    assert placing._longest_s(number.agent) < 3600

@@ -146,6 +146,7 @@ def test_only_documented_attributes_are_used():
         twiml.hand_over(
             agent,
             "I connect you.",
+            number="+14155550188",
             caller_id="+14155550142",
             answered_url="https://v.example/w",
             action_url="https://v.example/a",

@@ -14,9 +14,10 @@ from accounts.decorators import can_write
 from agents.models import VoiceAgent
 from hooks.models import Delivery
 from telephony.forms.calls import CallFilterForm
+from telephony.forms.interventions import TakePartForm
 from telephony.forms.outgoing import SettleForm
 from telephony.models import Call, CallEvent, CallFact, Turn
-from telephony.services import after_call, history, recordings
+from telephony.services import after_call, history, recordings, taking_part
 from telephony.transcripts import timeline, typical_ms
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.ids import made_at
@@ -24,6 +25,7 @@ from voiceops.ids import made_at
 PER_PAGE = 50
 CALLS_OF_AN_AGENT = 5
 DELIVERIES_OF_A_CALL = 20
+INTERVENTIONS_OF_A_CALL = 50
 # More calls at once than anybody reads; the page says that there are more.
 MOST_LIVE = 200
 # The carrier tells in pieces how a call ended, and in any order.
@@ -92,7 +94,8 @@ def call_detail(request, pk):
     turns = list(Turn.objects.for_owner(request.workspace).filter(call=call))
     events = list(CallEvent.objects.for_owner(request.workspace).filter(call=call))
     facts = list(CallFact.objects.for_owner(request.workspace).filter(call=call))
-    seen = stamp(call, turns, [*events, *facts], after)
+    interventions = taking_part.latest_of(call, INTERVENTIONS_OF_A_CALL)
+    seen = stamp(call, turns, [*events, *facts, *interventions], after)
     if request.htmx and not is_final and request.GET.get("seen") == seen:
         return HttpResponse(status=204)  # nothing new: what is being read stays put
     context = {
@@ -105,6 +108,8 @@ def call_detail(request, pk):
         ),
         "seen": seen,
         "settling": SettleForm(),
+        "interventions": interventions,
+        "taking_part": _taking_part(request, call),
         "is_final": is_final,
         "after_call": after,
         "costs": call.costs.for_owner(request.workspace),
@@ -116,6 +121,13 @@ def call_detail(request, pk):
     }
     template = full_or_partial(request, "telephony/call_detail.html", "call")
     return render(request, template, context)
+
+
+def _taking_part(request, call):
+    """The forms for it; None for those who may not, and where nothing can be done."""
+    if taking_part.refusal(call) or not request.membership.may["place_calls"]:
+        return None
+    return TakePartForm(initial={"number": call.agent.transfer_number})
 
 
 def stamp(call, turns, events, after):

@@ -110,12 +110,9 @@ def see_it_live(page):
     expect(row).to_contain_text("Front desk")
     picture(page, "flow-5-live")
     row.get_by_role("link", name=CALLER_AS_SHOWN).click()
-    expect(page.get_by_role("log")).to_contain_text(
-        QUESTIONS[0], timeout=SHOWN_WITHIN_MS
-    )
-    expect(page.get_by_role("log")).to_contain_text(
-        QUESTIONS[2], timeout=SHOWN_WITHIN_MS
-    )
+    transcript = page.get_by_label("Transcript", exact=True)
+    expect(transcript).to_contain_text(QUESTIONS[0], timeout=SHOWN_WITHIN_MS)
+    expect(transcript).to_contain_text(QUESTIONS[2], timeout=SHOWN_WITHIN_MS)
     picture(page, "flow-6-call-live")
 
 

@@ -1,0 +1,123 @@
+"""Bells between processes, on a real broker, and without one."""
+
+import asyncio
+import subprocess
+
+import pytest
+import redis
+
+from tests.processes import wait_until
+from voiceops import bells
+from voiceops.bells import ANYTHING, Belfry
+from voiceops.run.broker import broker_command, socket_path_in
+from voiceops.run.guard import die_with_parent
+
+WITHIN_S = 10
+
+
+async def words(bell):
+    async with asyncio.timeout(WITHIN_S):
+        return await bell.wait()
+
+
+async def until(bell, word):
+    """Wait for `word`, whatever else is rung for."""
+    async with asyncio.timeout(WITHIN_S):
+        while word not in await bell.wait():
+            pass
+
+
+def test_bell_is_heard_by_its_channel_alone(broker_url, settings):
+    settings.REDIS_URL = broker_url
+
+    async def listen():
+        belfry = Belfry()
+        with belfry.listening("a") as mine, belfry.listening("b") as another:
+            # At once, and when Redis has taken the ear: from then on nothing is missed.
+            assert await words(mine) == await words(another) == {ANYTHING}
+            assert await words(mine) == await words(another) == {ANYTHING}
+            bells.ring("a", "first")
+            await until(mine, "first")
+            bells.ring("a", "second")
+            await until(mine, "second")
+            assert not another._has_rung.is_set()
+        assert belfry._hearing is None
+
+    asyncio.run(listen())
+
+
+def test_words_that_nobody_looks_at_become_one():
+    async def ring():
+        bell = bells.Bell()
+        for number in range(bells.MOST_WORDS + 1):
+            bell.ring(str(number))
+        return await bell.wait()
+
+    assert asyncio.run(ring()) == {ANYTHING}
+
+
+@pytest.mark.parametrize("url", ["", "redis://127.0.0.1:9/0"])
+def test_without_redis_everybody_looks_by_themselves(url, settings, monkeypatch):
+    settings.REDIS_URL = url
+    monkeypatch.setattr(bells, "DEAF_S", 0.05)
+
+    async def listen():
+        with Belfry().listening("a") as bell:
+            return [await words(bell) for _ in range(3)]
+
+    bells.ring("a", "nobody hears it")
+
+    assert asyncio.run(listen()) == [{ANYTHING}] * 3
+
+
+def test_broker_that_goes_and_comes_back_is_heard_again(
+    tmp_path, settings, monkeypatch
+):
+    monkeypatch.setattr(bells, "DEAF_S", 0.1)
+    socket_path = socket_path_in(tmp_path)
+    settings.REDIS_URL = f"unix://{socket_path}"
+
+    async def listen():
+        with Belfry().listening("a") as bell:
+            first = start(socket_path, tmp_path / "one")
+            await heard(bell, "one")
+            await asyncio.to_thread(stop, first)
+            await words(bell)  # rung by itself
+            second = start(socket_path, tmp_path / "two")
+            await heard(bell, "two")
+            await asyncio.to_thread(stop, second)
+
+    async def heard(bell, word):
+        """A bell may get lost while nobody listens: ring until it is heard."""
+        async with asyncio.timeout(WITHIN_S):
+            found = set()
+            while word not in found:
+                bells.ring("a", word)
+                found = await bell.wait()
+
+    asyncio.run(listen())
+
+
+def start(socket_path, directory):
+    directory.mkdir()
+    server = subprocess.Popen(
+        broker_command(socket_path, directory),
+        stdout=subprocess.DEVNULL,
+        preexec_fn=die_with_parent(),
+    )
+    client = redis.Redis.from_url(f"unix://{socket_path}")
+
+    def is_up():
+        try:
+            return client.ping()
+        except redis.ConnectionError:
+            return False
+
+    wait_until(is_up, WITHIN_S, "the broker answers")
+    client.close()
+    return server
+
+
+def stop(server):
+    server.terminate()
+    server.wait(timeout=WITHIN_S)

@@ -1,0 +1,170 @@
+"""Bells: a word, to whoever waits for it in any process, that something has changed.
+
+Redis carries them and nothing that matters: a bell says where to look, what is there
+stands in the database. A bell may get lost, and ring for nothing. While Redis is away
+everybody who waits is rung every two seconds, and looks by themselves.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from time import monotonic
+
+import redis.asyncio as redis
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from voiceops import loops
+
+PREFIX = "voiceops:bells:"
+ANYTHING = ""  # the word that says: look at all of it
+MOST_UNSENT = 1000  # bells of this process; more are dropped
+MOST_WORDS = 100  # that one listener has not looked at; more become ANYTHING
+DEAF_S = 2  # between two rings by ourselves, and before Redis is tried again
+QUIET_S = 2  # after which Redis is asked whether it is still there
+CONNECT_TIMEOUT_S, TIMEOUT_S = 1, 1
+
+logger = logging.getLogger(__name__)
+
+
+# -- Ringing ---------------------------------------------------------------------------
+
+_unsent: set[tuple[str, str]] = set()
+_quiet_until = 0.0
+
+
+def ring(channel: str, word: str = ANYTHING) -> None:
+    """Ring in every process. Never waits and never fails; the same bell once."""
+    bell = (channel, word)
+    if not settings.REDIS_URL or bell in _unsent or len(_unsent) >= MOST_UNSENT:
+        return
+    _unsent.add(bell)
+    loops.start(_publish(channel, word))
+
+
+async def _publish(channel: str, word: str) -> None:
+    global _quiet_until
+    _unsent.discard((channel, word))  # what changes from here on rings anew
+    if monotonic() < _quiet_until:
+        return
+    try:
+        await _publisher(settings.REDIS_URL).publish(PREFIX + channel, word)
+    except (RedisError, OSError) as error:
+        _quiet_until = monotonic() + DEAF_S
+        logger.warning("bells are not rung: %s", type(error).__name__)
+
+
+@lru_cache
+def _publisher(url: str) -> redis.Redis:
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=2,
+        timeout=TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=TIMEOUT_S,
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+async def _close_publisher() -> None:
+    if settings.REDIS_URL and _publisher.cache_info().currsize:
+        await _publisher(settings.REDIS_URL).aclose(close_connection_pool=True)
+
+
+os.register_at_fork(after_in_child=_publisher.cache_clear)
+loops.before_the_end(_close_publisher)
+
+
+# -- Listening -------------------------------------------------------------------------
+
+
+class Bell:
+    """What one listener has been rung for; rings that are not looked at are one."""
+
+    def __init__(self) -> None:
+        self._has_rung = asyncio.Event()
+        self._words: set[str] = set()
+
+    def ring(self, word: str) -> None:
+        is_full = len(self._words) >= MOST_WORDS
+        self._words = {ANYTHING} if is_full else self._words | {word}
+        self._has_rung.set()
+
+    async def wait(self) -> set[str]:
+        """The words that it has been rung for since the last wait."""
+        await self._has_rung.wait()
+        self._has_rung.clear()
+        words, self._words = self._words, set()
+        return words
+
+
+class Belfry:
+    """All listeners of an event loop, on one connection to Redis."""
+
+    def __init__(self) -> None:
+        self._bells: dict[str, set[Bell]] = {}
+        self._hearing: asyncio.Task | None = None
+
+    @contextmanager
+    def listening(self, channel: str) -> Iterator[Bell]:
+        """A bell for the channel; it rings at once, for what came before."""
+        bell = Bell()
+        bell.ring(ANYTHING)
+        self._bells.setdefault(channel, set()).add(bell)
+        if self._hearing is None:
+            self._hearing = asyncio.create_task(self._hear())
+        try:
+            yield bell
+        finally:
+            self._leave(channel, bell)
+
+    def _leave(self, channel: str, bell: Bell) -> None:
+        self._bells[channel].discard(bell)
+        if not self._bells[channel]:
+            del self._bells[channel]
+        if not self._bells and self._hearing:
+            self._hearing.cancel()
+            self._hearing = None
+
+    async def _hear(self) -> None:
+        was_deaf = not settings.REDIS_URL
+        while True:
+            if settings.REDIS_URL:
+                with suppress(RedisError, OSError, TimeoutError):
+                    await self._hear_until_it_breaks()
+                if not was_deaf:
+                    logger.warning("no bell is heard: looking every %d s", DEAF_S)
+                    was_deaf = True
+            self.ring_all()
+            await asyncio.sleep(DEAF_S)
+
+    async def _hear_until_it_breaks(self) -> None:
+        client = redis.Redis.from_url(
+            settings.REDIS_URL,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_timeout=TIMEOUT_S,
+        )
+        async with client, client.pubsub() as ear:
+            await ear.psubscribe(f"{PREFIX}*")
+            self.ring_all()  # for what was missed until now
+            while True:
+                message = await ear.get_message(timeout=QUIET_S)
+                if message is None:
+                    await client.ping()
+                elif message["type"] == "pmessage":
+                    channel = message["channel"].decode().removeprefix(PREFIX)
+                    self._ring(channel, message["data"].decode())
+
+    def _ring(self, channel: str, word: str) -> None:
+        for bell in self._bells.get(channel, ()):
+            bell.ring(word)
+
+    def ring_all(self) -> None:
+        for channel in self._bells:
+            self._ring(channel, ANYTHING)
+
+
+belfry = Belfry()
