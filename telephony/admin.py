@@ -1,5 +1,9 @@
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Workspace
 from accounts.tenancy_admin import OwnedAdmin, OwnedInline
 from telephony.models import (
     AfterCall,
@@ -104,11 +108,50 @@ class AfterCallAdmin(OwnedAdmin):
     search_fields = ["call__sid", "owner__name"]
 
 
+class NewCallingRulesForm(forms.ModelForm):
+    """Caps for a workspace that has not called anybody yet."""
+
+    workspace = forms.ModelChoiceField(
+        label=_("Workspace"),
+        queryset=Workspace.objects.all(),
+        widget=AutocompleteSelect(CallingRules._meta.get_field("owner"), admin.site),
+    )
+
+    def clean_workspace(self):
+        workspace = self.cleaned_data["workspace"]
+        if CallingRules.unscoped.filter(owner=workspace).exists():
+            raise forms.ValidationError(_("It has its rules already: change those."))
+        return workspace
+
+
 @admin.register(CallingRules)
 class CallingRulesAdmin(OwnedAdmin):
     list_display = ["owner", "calls_a_day", "calls_a_month", "window_start"]
     search_fields = ["owner__name"]
     changeable = ("calls_a_day", "calls_a_month")
+
+    # Its rules are written down when a workspace first calls; operators may be earlier.
+
+    def has_add_permission(self, request, obj=None):
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def get_form(self, request, obj=None, **options):
+        if obj is None:
+            options["form"] = NewCallingRulesForm
+        return super().get_form(request, obj, **options)
+
+    def get_fields(self, request, obj=None):
+        if obj is None:
+            return ["workspace", *self.changeable]
+        return super().get_fields(request, obj)
+
+    def get_readonly_fields(self, request, obj=None):
+        return [] if obj is None else super().get_readonly_fields(request, obj)
+
+    def save_model(self, request, obj, form, change):
+        if not change:
+            obj.owner = form.cleaned_data["workspace"]
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(DialledDay)

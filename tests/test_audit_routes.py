@@ -299,6 +299,16 @@ ENTRIES = {
         None,
         "changed calling_rules",
     ),
+    "PUT api/calling-rules": (
+        {"window_start": "09:00"},
+        None,
+        "changed calling_rules",
+    ),
+    "PATCH api/calling-rules": (
+        {"window_start": "09:00"},
+        None,
+        "changed calling_rules",
+    ),
     "POST scheduled-calls/new": (World.scheduled, None, "created scheduled_call"),
     "POST scheduled-calls/<>/change": (
         World.scheduled,

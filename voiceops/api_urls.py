@@ -10,7 +10,14 @@ from accounts import api_deleted as deleted
 from accounts import api_teams as teams
 from agents.api import message_agents, prompts, tools, voice_agents
 from hooks import api as hooks
-from telephony.api import calls, carrier, do_not_contact, recurring, scheduled
+from telephony.api import (
+    calling_rules,
+    calls,
+    carrier,
+    do_not_contact,
+    recurring,
+    scheduled,
+)
 from voiceops.api_errors import UnknownAddress
 
 auth = [
@@ -95,6 +102,8 @@ canonical = [
         "recurring-calls/<uuid:recurring_call_id>/resume",
         recurring.ResumeRecurringCallView.as_view(),
     ),
+    path("calling-rules", calling_rules.CallingRulesView.as_view()),
+    path("calling-rules/check", calling_rules.CallingRulesCheckView.as_view()),
     path("do-not-contact", do_not_contact.DoNotContactListView.as_view()),
     path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),
     path("webhooks", include(webhooks)),

@@ -42,8 +42,8 @@ class WindowTime(serializers.TimeField):
 class Weekdays(serializers.MultipleChoiceField):
     """Days of the week, in its order."""
 
-    def __init__(self, help_text: str):
-        super().__init__(choices=DAYS, required=False, help_text=help_text)
+    def __init__(self, help_text: str, **options):
+        super().__init__(choices=DAYS, required=False, help_text=help_text, **options)
 
     def to_internal_value(self, data):
         chosen = super().to_internal_value(data)

@@ -204,3 +204,32 @@ RECURRING_CALL = {
     "status": "active",
     "next_times": ["2030-03-04T17:00:00Z", "2030-03-07T17:00:00Z"],
 } | TIMES
+
+CALLING_RULES_CHANGE = {"window_start": "09:00", "countries": ["US", "CA"]}
+CALLING_RULES = {
+    "window_start": "09:00:00",
+    "window_end": "18:00:00",
+    "window_days": ["mon", "tue", "wed", "thu", "fri"],
+    "countries": ["CA", "US"],
+    "countries_in_force": ["CA", "US"],
+    "calls_a_day": 500,
+    "calls_a_month": 5000,
+    "placed_today": 12,
+    "placed_this_month": 340,
+}
+CALLING_RULES_CHECK = {
+    "at": "2030-03-04T05:00:00Z",
+    "verdict": "deferred",
+    "decided_by": "window",
+    "reason": "It is Sun 3 Mar, 21:00 (America/Los_Angeles) there; the workspace "
+    "calls: 08:00–21:00, every day. Next time: Mon 4 Mar, 08:00.",
+    "later": "2030-03-04T16:00:00Z",
+    "findings": [
+        {
+            "rule": "number",
+            "verdict": "passed",
+            "text": "It is a valid telephone number.",
+            "later": None,
+        }
+    ],
+}
