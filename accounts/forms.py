@@ -1,6 +1,4 @@
-import zoneinfo
 from datetime import timedelta
-from itertools import groupby
 from urllib.parse import urlencode
 
 from django import forms
@@ -15,28 +13,12 @@ from accounts.deleted.listing import Place
 from accounts.models import AccessToken, User, Workspace
 from accounts.permissions import ASSIGNABLE_CHOICES, Role
 from accounts.tenancy import OwnedFormMixin
+from accounts.zones import time_zone_choices
 from voiceops.filters import FilterForm, any_of, midnight
 
 
 class OwnedForm(OwnedFormMixin, forms.ModelForm):
     """The base of every form that writes a row of a workspace: give it `owner=`."""
-
-
-REGIONS = (
-    *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic"),
-    *("Australia", "Europe", "Indian", "Pacific"),
-)
-
-
-def time_zone_choices():
-    """UTC and the IANA zones that are named after a place, by region."""
-    names = sorted(zoneinfo.available_timezones())
-    groups = [
-        (region, [(name, name.replace("_", " ")) for name in members])
-        for region, members in groupby(names, key=lambda name: name.partition("/")[0])
-        if region in REGIONS
-    ]
-    return [("UTC", "UTC"), *groups]
 
 
 class ZonedForm(forms.ModelForm):

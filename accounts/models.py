@@ -1,6 +1,5 @@
 import hashlib
 import secrets
-import zoneinfo
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import (
@@ -16,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import permissions
 from accounts.tenancy import OwnedModel, OwnedQuerySet, closed_manager
+from accounts.zones import zone_names
 from voiceops.encryption import EncryptedTextField
 from voiceops.ids import earliest_uuid7, uuid7
 
@@ -25,7 +25,7 @@ INVITATION_LASTS = timedelta(days=7)
 
 def validate_time_zone(name: str) -> None:
     """Refuse what the IANA time zone database does not know."""
-    if name not in zoneinfo.available_timezones():
+    if name not in zone_names():
         raise ValidationError(_("Unknown time zone: %(name)s"), params={"name": name})
 
 

@@ -1,8 +1,6 @@
 """How much of an agent is stored: the model checks it, so page and API agree."""
 
 import re
-import zoneinfo
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from accounts.zones import zone_names
 from agents.hours import DAYS, end_minutes_of, minutes_of
 from agents.prompts import PLACEHOLDER_NAME
 
@@ -91,7 +90,7 @@ def check_business_hours(business_hours: dict[str, Any]) -> None:
     zone, days = business_hours.get("timezone"), business_hours.get("days")
     if not (isinstance(zone, str) and isinstance(days, dict)):
         raise ValidationError(shape)
-    if zone not in _zones():
+    if zone not in zone_names():
         raise ValidationError(_("There is no time zone of this name."))
     if not set(days) <= set(DAYS):
         raise ValidationError(
@@ -106,11 +105,6 @@ def check_business_hours(business_hours: dict[str, Any]) -> None:
 
 
 _HOURS_KEYS = {"timezone", "days"}
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
 
 
 def check_ranges(ranges: list[list[str]]) -> None:

@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "django_cotton.apps.SimpleAppConfig",
     "template_partials.apps.SimpleAppConfig",
+    "django.forms",  # its templates, some of which are ours
     "lucide",
     "django_htmx",
     "django_filters",
@@ -125,6 +126,7 @@ ROOT_URLCONF = "voiceops.urls"
 WSGI_APPLICATION = "voiceops.wsgi.application"
 APPEND_SLASH = False
 
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

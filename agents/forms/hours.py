@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from accounts.forms import time_zone_choices
+from accounts.zones import time_zone_choices
 from agents.forms.fields import time_of_day
 from agents.hours import DAYS
 from agents.limits import DAY_NAMES, MAX_RANGES_A_DAY, check_ranges

@@ -5,7 +5,8 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext_lazy as _
 from phonenumbers import SUPPORTED_REGIONS
 
-from accounts.forms import OwnedForm, time_zone_choices
+from accounts.forms import OwnedForm
+from accounts.zones import time_zone_choices
 from agents.forms.fields import days_field, time_of_day
 from agents.models import VoiceAgent
 from telephony.models import CallingRules, DoNotContact

@@ -6,7 +6,8 @@ from django import forms
 from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext_lazy as _
 
-from accounts.forms import OwnedForm, time_zone_choices
+from accounts.forms import OwnedForm
+from accounts.zones import time_zone_choices
 from agents.forms.fields import days_field, time_of_day
 from telephony.forms.dialling import NumberField
 from telephony.forms.outgoing import AgentVariables

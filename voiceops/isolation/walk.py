@@ -119,10 +119,31 @@ class _Walk:
         """
         if self._route.kind in NOT_OPENED:
             return []
-        opening = [name for name in self._fitting() if self._opens(name)]
+        opening: list[str] = []
+        for verb in OPENING_VERBS:
+            # What a page shows is what its forms take.
+            found = self._opened_by(verb, opening or self._fitting())
+            opening = opening or found
         if not opening:
             self._report.add(f"{self._route.template}: opens for nobody, not proven")
         return opening
+
+    def _opened_by(self, verb: str, names: list[str]) -> list[str]:
+        opened = []
+        for name in names:
+            status = self._ask_as_owner(verb, name)
+            if status == 405:  # the route does not take the verb, whatever the id
+                break
+            if status in GOT_THROUGH:
+                opened.append(name)
+                self._report.owner_statuses.add(status)
+        return opened
+
+    def _ask_as_owner(self, verb: str, name: str) -> int:
+        way = WAYS[self._route.kind][0]
+        path = self._route.path(self._owner.ids[name])
+        sent = Sent(body=self._carrier_body(self._owner, path))
+        return self._host.ask(way, verb, self._route, path, sent).status
 
     def _fitting(self) -> list[str]:
         """The names of the ids that can stand in the path; one name for one value."""
@@ -133,18 +154,6 @@ class _Walk:
         }
         return list(reversed(seen.values()))
 
-    def _opens(self, name: str) -> bool:
-        way = WAYS[self._route.kind][0]
-        path = self._route.path(self._owner.ids[name])
-        is_open = False
-        for verb in OPENING_VERBS:
-            sent = Sent(body=self._carrier_body(self._owner, path))
-            answer = self._host.ask(way, verb, self._route, path, sent)
-            if answer.status in GOT_THROUGH:
-                is_open = True
-                self._report.owner_statuses.add(answer.status)
-        return is_open
-
     def _carrier_body(self, tenant: Tenant, path: str) -> dict:
         is_webhook = self._route.kind == Kind.WEBHOOK
         return carrier_form(tenant, path) if is_webhook else {}
@@ -153,12 +162,9 @@ class _Walk:
 
     def _walk_by_path(self, opening: list[str]) -> None:
         fitting = self._fitting()
+        asked = fitting[:1] if self._route.kind in NOT_OPENED else opening or fitting
         for verb in VERBS:
             for way in ways_of(self._route.kind, verb):
-                is_first = verb == "GET" and way == WAYS[self._route.kind][0]
-                asked = fitting if is_first or not opening else opening
-                if self._route.kind in NOT_OPENED:
-                    asked = fitting[:1]
                 for name in asked:
                     self._compare(way, verb, self._by_path(way, name))
 
