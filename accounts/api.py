@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core import signing
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
+from django.utils.timezone import now
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers, status
 from rest_framework.exceptions import (
@@ -371,6 +372,14 @@ class ApiKeySerializer(OwnedSerializer):
             "updated_at",
         ]
         read_only_fields = ["prefix", "last_used_at", "last_used_from"]
+
+    def validate_scopes(self, scopes):
+        return list(dict.fromkeys(scopes))
+
+    def validate_expires_at(self, moment):
+        if moment is not None and moment <= now():
+            raise ValidationError("This is in the past.")
+        return moment
 
 
 @shown_as(answer=examples.API_KEY_WITH_SECRET)

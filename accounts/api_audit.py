@@ -12,6 +12,7 @@ from accounts.api_base import OwnedView
 from accounts.audit import Action, Source
 from accounts.models import AuditEntry
 from voiceops.api_schema import shown_as
+from voiceops.filters import DAYS
 
 
 def _people(request):
@@ -28,7 +29,7 @@ class AuditFilter(filters.FilterSet):
     action = filters.ChoiceFilter(choices=Action.choices)
     source = filters.ChoiceFilter(choices=Source.choices)
     object_id = filters.UUIDFilter(method="about")
-    to = filters.DateFilter(method="until")
+    to = filters.DateFilter(method="until", validators=DAYS)
     q = filters.CharFilter(method="called", max_length=100)
 
     class Meta:
@@ -53,7 +54,7 @@ def _midnight(day):
 
 
 # `from` is a word of Python's own.
-AuditFilter.base_filters["from"] = filters.DateFilter(method="since")
+AuditFilter.base_filters["from"] = filters.DateFilter(method="since", validators=DAYS)
 
 
 class ActorSerializer(serializers.Serializer):

@@ -23,16 +23,46 @@ IDEMPOTENCY_HEADER = "Idempotency-Key"
 IDEMPOTENCY_KEY = re.compile(r'"([\x20\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 
 
+# What rest_framework would convert in silence: 5 to "5", "off" to false.
+JSON_TYPES = {
+    serializers.CharField: {str},
+    serializers.BooleanField: {bool},
+    serializers.IntegerField: {int, float},
+    serializers.FloatField: {int, float},
+}
+
+
 class StrictSerializer(serializers.Serializer):
-    """A body with a field that we do not know is refused: it would be lost silently."""
+    """A body with a field that we do not know is refused: it would be lost silently.
+
+    So is a value of another type than its field's.
+    """
 
     def to_internal_value(self, data):
-        unknown = set(data) - set(self.fields)
-        if unknown:
-            raise serializers.ValidationError(
-                {name: ["Unknown field."] for name in sorted(unknown)}
-            )
+        errors = {
+            name: ["Unknown field."] for name in sorted(set(data) - set(self.fields))
+        }
+        given = [f for f in self._writable_fields if f.field_name in data]
+        for field in given:
+            if wrong := _wrong_types(field, data[field.field_name]):
+                errors[field.field_name] = wrong
+        if errors:
+            raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
+
+
+def _wrong_types(field, value) -> list | dict | None:
+    """Errors about the JSON type of `value` and of what is in it; null is not ours."""
+    child = getattr(field, "child", None)
+    if child is not None and isinstance(value, list | dict):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return {
+            key: wrong for key, each in items if (wrong := _wrong_types(child, each))
+        }
+    for kind, types in JSON_TYPES.items():
+        if isinstance(field, kind) and value is not None and type(value) not in types:
+            return [field.error_messages["invalid"]]
+    return None
 
 
 class OwnedSerializer(StrictSerializer, serializers.ModelSerializer):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.http import Http404
 from rest_framework import status
 from rest_framework.exceptions import (
     APIException,
@@ -18,6 +19,7 @@ from rest_framework.exceptions import (
     ValidationError,
 )
 from rest_framework.metadata import BaseMetadata
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import JSONParser
 from rest_framework.throttling import BaseThrottle
@@ -86,6 +88,16 @@ def _all_text(data) -> str:
     joined = "".join(texts)
     joined.encode()
     return joined
+
+
+class Formats(DefaultContentNegotiation):
+    """A `format` that a view does not have is a filter that we cannot read."""
+
+    def filter_renderers(self, renderers, format):
+        try:
+            return super().filter_renderers(renderers, format)
+        except Http404:
+            raise ValidationError({"format": ["Unknown format."]}) from None
 
 
 class AllowedMethods(BaseMetadata):
@@ -248,3 +260,6 @@ def refuse_unknown_filters(request, known: set[str]) -> None:
     unknown = set(request.query_params) - known - {"cursor", "page_size"}
     if unknown:
         raise ValidationError({name: ["Unknown filter."] for name in sorted(unknown)})
+    repeated = [name for name, values in request.query_params.lists() if values[1:]]
+    if repeated:  # all but the last would be ignored
+        raise ValidationError({name: ["Given more than once."] for name in repeated})

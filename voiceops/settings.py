@@ -368,6 +368,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "voiceops.api_schema.ProblemSchema",
     "EXCEPTION_HANDLER": "voiceops.api_errors.exception_handler",
     "DEFAULT_THROTTLE_CLASSES": ["voiceops.api.Throttle"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "voiceops.api.Formats",
     "DEFAULT_METADATA_CLASS": "voiceops.api.AllowedMethods",
     "NUM_PROXIES": TRUSTED_PROXY_COUNT,
 }

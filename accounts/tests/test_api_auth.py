@@ -244,6 +244,22 @@ def test_a_key_makes_no_key_that_may_more_than_itself(alice):
     assert sorted(names) == ["c", "writes"]
 
 
+def test_a_key_is_not_made_to_end_in_the_past(alice):
+    body = {"name": "Late", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}
+    answer = alice.api("POST", "/api/api-keys", body)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == {"expires_at": ["This is in the past."]}
+
+
+def test_a_scope_given_twice_is_one(alice):
+    body = {"name": "Twice", "scopes": ["read", "write", "read"]}
+
+    answer = alice.api("POST", "/api/api-keys", body)
+
+    assert answer.json()["scopes"] == ["read", "write"]
+
+
 def test_a_new_password_ends_bearer_log_ins_and_keeps_keys(alice):
     log_in = services.issue_login_token(alice.user)
     _, key = services.issue_api_key(

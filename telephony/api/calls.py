@@ -5,6 +5,7 @@ import uuid
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, time, timedelta
 
+from django.core.validators import RegexValidator
 from django.db import transaction
 from django.http import Http404
 from django.utils.timezone import now
@@ -40,6 +41,7 @@ from telephony.services.carrier import InvalidNumber, e164
 from telephony.sound import sound_of
 from voiceops.api import CarrierProblem, Conflict
 from voiceops.api_schema import shown_as
+from voiceops.filters import DAYS
 
 CALL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -59,8 +61,10 @@ class CallFilter(filters.FilterSet):
     status = filters.ChoiceFilter(choices=Call.Status.choices)
     agent_id = filters.ModelChoiceFilter(field_name="agent", queryset=_agents)
     phone_id = filters.ModelChoiceFilter(field_name="phone", queryset=_phones)
-    number = filters.CharFilter(method="with_number", max_length=20)
-    to = filters.DateFilter(method="until")
+    number = filters.CharFilter(
+        method="with_number", max_length=20, validators=[RegexValidator(r"[0-9]")]
+    )
+    to = filters.DateFilter(method="until", validators=DAYS)
     q = filters.CharFilter(method="saying", max_length=100)
 
     class Meta:
@@ -85,10 +89,7 @@ class CallFilter(filters.FilterSet):
         return history.search_for(asked, self.filter_queryset)
 
     def with_number(self, calls, name, number):
-        digits = re.sub(r"\D", "", number)
-        if not digits:
-            return calls.none()
-        return calls.with_number(digits)
+        return calls.with_number(re.sub(r"[^0-9]", "", number))
 
     def since(self, calls, name, day):
         return calls.started_from(_midnight(day))
@@ -105,7 +106,7 @@ def _midnight(day: date) -> datetime:
 
 
 # `from` is a word of Python's own.
-CallFilter.base_filters["from"] = filters.DateFilter(method="since")
+CallFilter.base_filters["from"] = filters.DateFilter(method="since", validators=DAYS)
 
 
 class ToolUseSerializer(serializers.Serializer):

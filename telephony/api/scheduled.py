@@ -20,6 +20,7 @@ from telephony.services import scheduled
 from telephony.services.carrier import InvalidNumber, e164
 from voiceops.api import Conflict
 from voiceops.api_schema import shown_as
+from voiceops.filters import DAYS
 
 FIELDS_OF = {"to_number": "to"}  # our names: the API's
 
@@ -140,7 +141,7 @@ class ScheduledCallFilter(filters.FilterSet):
 
     status = filters.ChoiceFilter(choices=ScheduledCall.Status.choices)
     recurring_call_id = filters.UUIDFilter()
-    to = filters.DateFilter(method="until")
+    to = filters.DateFilter(method="until", validators=DAYS)
 
     class Meta:
         model = ScheduledCall
@@ -158,7 +159,9 @@ def _midnight(day) -> datetime:
 
 
 # `from` is a word of Python's own.
-ScheduledCallFilter.base_filters["from"] = filters.DateFilter(method="since")
+ScheduledCallFilter.base_filters["from"] = filters.DateFilter(
+    method="since", validators=DAYS
+)
 
 
 class ScheduledCallListView(PlacesCalls, ListCreateView):

@@ -12,6 +12,7 @@ from agents.models import VoiceAgent
 from telephony.dialling.rules import decide_number
 from telephony.dialling.rules import opening as opening_of
 from telephony.models import Call, ScheduledCall
+from telephony.periods import LAST_YEAR
 from telephony.services import dialling
 from telephony.services.dialling import Wishes
 
@@ -131,6 +132,8 @@ def end_opened(row: ScheduledCall, reason: str, detail: str) -> None:
 
 
 def _plan_first(row: ScheduledCall, at: datetime) -> None:
+    if row.scheduled_for.year > LAST_YEAR:
+        raise Refused(_("No calendar reaches that far."), "scheduled_for")
     if row.scheduled_for <= at:
         raise Refused(_("This time is over."), "scheduled_for")
     plan(row, at)

@@ -75,6 +75,7 @@ def test_what_is_scheduled_twice_in_a_moment_rings_once(alice, alices):
     ("changes", "field"),
     [
         ({"scheduled_for": "2030-01-07T19:59:59Z"}, "scheduled_for"),
+        ({"scheduled_for": "9999-12-31T23:59:59Z"}, "scheduled_for"),
         ({"scheduled_for": "2030-01-08T20:00:00"}, "scheduled_for"),
         ({"scheduled_for": "soon"}, "scheduled_for"),
         ({"to": "+19005550100"}, "to"),
@@ -203,6 +204,7 @@ def test_page_schedules_in_the_persons_zone_changes_and_cancels(alice, alices):
     "changes",
     [
         {"scheduled_for": "2020-01-01T00:00"},
+        {"scheduled_for": "9999-12-31T23:59"},
         {"to_number": "+19005550100"},
         {"variable.name": ""},
         {"window_start": "08:00"},

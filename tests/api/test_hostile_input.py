@@ -90,6 +90,26 @@ def test_a_huge_number_is_refused_beside_its_field(field, number, alice):
 
 
 @pytest.mark.parametrize(
+    ("field", "value", "where"),
+    [
+        ("name", 5, "name"),
+        ("max_tokens", "100", "max_tokens"),
+        ("temperature", "0.5", "temperature"),
+        ("temperature", True, "temperature"),
+        ("recording_enabled", "off", "recording_enabled"),
+        ("recording_enabled", 0, "recording_enabled"),
+        ("variables", {"name": 5}, "variables.name"),
+        ("end_call_phrases", ["bye", 1], "end_call_phrases.1"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_not_converted(field, value, where, alice):
+    body = {"name": "A", "instructions": "Be brief.", field: value}
+    answer = alice.api("POST", "/api/agents", body)
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [where])
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "q=%00",
@@ -108,6 +128,13 @@ def test_a_huge_number_is_refused_beside_its_field(field, number, alice):
         "page_size=%D9%A3",
         "from=0000-00-00",
         "from=99999-01-01",
+        "from=0001-01-01",
+        "from=1969-12-31",
+        "to=9999-12-31",
+        "number=abc",
+        "number=%D9%A3",
+        "status=busy&status=completed",
+        "format=xml",
         "to=%00",
         "%00=1",
         "%ff=1",
@@ -116,6 +143,14 @@ def test_a_huge_number_is_refused_beside_its_field(field, number, alice):
 )
 def test_a_hostile_query_is_refused(query, send):
     answer = send("GET", f"/api/calls?{query}")
+
+    assert (answer.status_code, answer["content-type"]) == (400, PROBLEM)
+
+
+@pytest.mark.parametrize("path", ["/api/audit-log", "/api/scheduled-calls"])
+@pytest.mark.parametrize("query", ["from=0001-01-01", "to=9999-12-31"])
+def test_a_day_beyond_every_calendar_is_refused(path, query, send):
+    answer = send("GET", f"{path}?{query}")
 
     assert (answer.status_code, answer["content-type"]) == (400, PROBLEM)
 
