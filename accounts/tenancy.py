@@ -166,12 +166,13 @@ class OwnedModel(models.Model):
     def save(self, *args, **kwargs):
         """Save, or raise `ForeignRow` when a relation leaves the workspace."""
         fields = kwargs.get("update_fields")
-        self._refuse_foreign_rows(fields)
+        self.refuse_foreign_rows(fields)
         if fields is not None and "updated_at" not in fields:
             kwargs["update_fields"] = [*fields, "updated_at"]
         super().save(*args, **kwargs)
 
-    def _refuse_foreign_rows(self, update_fields):
+    def refuse_foreign_rows(self, update_fields=None):
+        """As `save` does; for rows that are written many at once, which it is not."""
         for field in owned_relations(type(self)):
             changed = update_fields is None or field.name in update_fields
             if not changed or getattr(self, field.attname) is None:

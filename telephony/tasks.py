@@ -28,9 +28,9 @@ def follow_up_calls():
 @shared_task(ignore_result=True, expires=PLACE_WITHIN_S)
 def place_call(call_id):
     """Ask the carrier for one call. A second delivery finds it asked for."""
-    from telephony.services import placing  # leaf, as above
+    from telephony.services import asking  # leaf, as above
 
-    placing.place(call_id)
+    asking.place(call_id)
 
 
 @shared_task(ignore_result=True)

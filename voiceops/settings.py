@@ -241,8 +241,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "dial-due-calls": {
         "task": "telephony.tasks.dial_due_calls",
-        "schedule": 3,
-        "options": {"expires": 3},
+        "schedule": 1,
+        "options": {"expires": 1},
     },
     "place-waiting-calls": {
         "task": "telephony.tasks.place_waiting_calls",

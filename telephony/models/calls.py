@@ -1,9 +1,10 @@
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import IntegrityError, models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -132,6 +133,44 @@ class CallQuerySet(OwnedQuerySet):
         # The index knows `ended_at`, which is empty in these and in no other.
         open_calls = self.filter(status__in=Call.OPEN, ended_at=None)
         return open_calls.exclude(placement=Call.Placement.UNKNOWN)
+
+    # -- Many calls on their way to the carrier, in a statement or two ----------------
+
+    def begin_asking(self, calls: list["Call"], at: datetime) -> set["Call"]:
+        """The one step after which the carrier may be asked; those for which we may.
+
+        The others are somebody else's. What the rules said too long ago does not count
+        any more, however often the carrier was asked since.
+        """
+        ready = self.filter(
+            pk__in=[call.pk for call in calls],
+            placement=Call.Placement.OPENED,
+            sid=None,
+            ended_at=None,
+            last_event_at__gt=at - DECISION_HOLDS,
+        )
+        changes = {"placement": Call.Placement.ASKED, "asked_at": at}
+        with transaction.atomic():
+            locked = ready.order_by("pk").select_for_update(no_key=True)
+            won = set(locked.values_list("pk", flat=True))
+            self.filter(pk__in=won).update(**changes, updated_at=timezone.now())
+        mine = {call for call in calls if call.pk in won}
+        for call in mine:
+            call.placement, call.asked_at = changes.values()
+        return mine
+
+    def adopt(self, sids: Mapping["Call", str]) -> None:
+        """The carrier took these calls and calls them so; see `Call.adopt`."""
+        if not sids:
+            return
+        names = [When(pk=call.pk, then=Value(sid)) for call, sid in sids.items()]
+        unnamed = self.filter(pk__in=[call.pk for call in sids], sid=None)
+        try:
+            with transaction.atomic():
+                unnamed.update(sid=Case(*names), **Call.adopted())
+        except IntegrityError:  # one of them is another call's: the rest are not
+            for call, sid in sids.items():
+                call.adopt(sid)
 
     def with_number(self, digits: str):
         """Calls from or to a number that has these digits in a row."""
@@ -363,20 +402,6 @@ class Call(OwnedModel):
 
     # -- On its way to the carrier: each step holds for the row as it is now ----------
 
-    def begin_asking(self, at: datetime) -> bool:
-        """The one step after which the carrier may be asked; False: somebody else.
-
-        What the rules said too long ago does not count any more, however often the
-        carrier was asked since.
-        """
-        fresh = Q(last_event_at__gt=at - DECISION_HOLDS)
-        return self._step(
-            [self.Placement.OPENED],
-            fresh,
-            placement=self.Placement.ASKED,
-            asked_at=at,
-        )
-
     def take_back(self, why: str) -> bool:
         """The carrier clearly did nothing: the same call may be asked for again.
 
@@ -417,16 +442,9 @@ class Call(OwnedModel):
         unnamed = Call.unscoped.filter(
             pk=self.pk, sid=None, direction=self.Direction.OUTGOING
         )
-        changes = {
-            "sid": sid,
-            "placement": self.Placement.PLACED,
-            "look_at": None,
-            "last_event_at": timezone.now(),
-            "updated_at": timezone.now(),
-        }
         try:
             with transaction.atomic():
-                won = unnamed.update(**changes)
+                won = unnamed.update(sid=sid, **self.adopted())
         except IntegrityError:  # another call of the workspace has this SID
             return False
         if won:
@@ -434,6 +452,17 @@ class Call(OwnedModel):
             return True
         self.refresh_from_db(fields=["sid", "placement"])
         return self.sid == sid
+
+    @classmethod
+    def adopted(cls) -> dict:
+        """The changes of a call that the carrier has taken, but for its name there."""
+        at = timezone.now()
+        return {
+            "placement": cls.Placement.PLACED,
+            "look_at": None,
+            "last_event_at": at,
+            "updated_at": at,
+        }
 
     def end_unplaced(
         self, status: str, reason: str, detail: str, *, at: datetime

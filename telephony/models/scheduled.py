@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +25,15 @@ class ScheduledCallQuerySet(OwnedQuerySet):
 
     def in_flight(self):
         return self.filter(status__in=ScheduledCall.IN_FLIGHT)
+
+    def held(self, rows: list["ScheduledCall"]):
+        """Those of these leased rows whose lease nobody has taken since."""
+        tokens = {row.lease_token for row in rows}
+        return self.filter(
+            pk__in=[row.pk for row in rows],
+            status=ScheduledCall.Status.DIALING,
+            lease_token__in=tokens,
+        )
 
 
 class CallTerms(models.Model):
@@ -187,17 +196,6 @@ class ScheduledCall(CallTerms, OwnedModel):
     def is_late(self, at: datetime) -> bool:
         latest = self.due_at + timedelta(seconds=self.max_late_s)
         return at > min(latest, self.gives_up_at)
-
-    def begin_attempt(self, decision: dict) -> bool:
-        """Count the next attempt; False where the lease is somebody else's by now."""
-        held = ScheduledCall.unscoped.filter(
-            pk=self.pk, status=self.Status.DIALING, lease_token=self.lease_token
-        )
-        won = held.update(attempts_made=F("attempts_made") + 1, decision=decision)
-        if won:
-            self.attempts_made += 1
-            self.decision = decision
-        return bool(won)
 
     def move_held(self, status: str, **changes) -> bool:
         """Become `status` by the word of who dials it; False if that is another now."""

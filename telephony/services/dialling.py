@@ -1,6 +1,7 @@
 """The facts by which it is decided whether a number may be called."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -110,28 +111,64 @@ def facts_of(
     wishes: Wishes = NO_WISHES,
     besides: Call | None = None,
 ) -> Facts:
-    owner = agent.owner
-    rules = rules_of(owner)
-    phone = agent.phone if agent.phone_id else None
-    account = phone.carrier_account if phone else None
-    listed = do_not_contact.find(owner, number)
-    window, window_of = _window(rules, agent, wishes)
-    today, this_month = counts(owner, rules, at)
-    return Facts(
-        number=number,
-        at=at,
-        caller=None if agent.is_deleted else _caller(agent, phone),
-        countries=countries_of(owner, rules),
-        suppression=listed and Suppression(listed.created_at, listed.reason),
-        today=today,
-        this_month=this_month,
-        lines_in_use=lines_in_use(account, besides) if account else 0,
-        lines=lines_of(account) if account else 1,
-        window=window,
-        window_of=window_of,
-        zone=ZoneInfo(wishes.timezone) if wishes.timezone else None,
-        own_zone=ZoneInfo(owner.timezone),
-    )
+    return Ground(agent.owner, [number], at).facts_of(agent, number, wishes, besides)
+
+
+class Ground:
+    """What the facts of a workspace's calls have in common: read once for all of them,
+    and brought up to date by `count` with every call that is opened meanwhile.
+    """
+
+    def __init__(self, owner: Workspace, numbers: Iterable[str], at: datetime):
+        self.at = at
+        self._rules = rules_of(owner)
+        self._countries = countries_of(owner, self._rules)
+        self._listed = do_not_contact.find_all(owner, numbers)
+        self._today, self._this_month = counts(owner, self._rules, at)
+        self._own_zone = ZoneInfo(owner.timezone)
+        self._lines_in_use: dict = {}
+
+    def facts_of(
+        self,
+        agent: VoiceAgent,
+        number: str,
+        wishes: Wishes = NO_WISHES,
+        besides: Call | None = None,
+    ) -> Facts:
+        phone = agent.phone if agent.phone_id else None
+        account = phone.carrier_account if phone else None
+        listed = self._listed.get(number)
+        window, window_of = _window(self._rules, agent, wishes)
+        return Facts(
+            number=number,
+            at=self.at,
+            caller=None if agent.is_deleted else _caller(agent, phone),
+            countries=self._countries,
+            suppression=listed and Suppression(listed.created_at, listed.reason),
+            today=self._today,
+            this_month=self._this_month,
+            # It holds one of them already.
+            lines_in_use=self._lines_of(account) - (besides is not None),
+            lines=lines_of(account) if account else 1,
+            window=window,
+            window_of=window_of,
+            zone=ZoneInfo(wishes.timezone) if wishes.timezone else None,
+            own_zone=self._own_zone,
+        )
+
+    def count(self, call: Call) -> None:
+        """One more call was opened."""
+        self._today = replace(self._today, placed=self._today.placed + 1)
+        placed = self._this_month.placed + 1
+        self._this_month = replace(self._this_month, placed=placed)
+        self._lines_in_use[call.carrier_account_id] += 1
+
+    def _lines_of(self, account: CarrierAccount | None) -> int:
+        if account is None:
+            return 0
+        if account.pk not in self._lines_in_use:
+            self._lines_in_use[account.pk] = lines_in_use(account)
+        return self._lines_in_use[account.pk]
 
 
 def _caller(agent: VoiceAgent, phone: Phone | None) -> Caller:
@@ -192,10 +229,9 @@ def day_of(owner: Workspace, at: datetime) -> date:
     return at.astimezone(ZoneInfo(owner.timezone)).date()
 
 
-def lines_in_use(account: CarrierAccount, besides: Call | None = None) -> int:
+def lines_in_use(account: CarrierAccount) -> int:
     """How many calls the account has open, in and out."""
-    calls = Call.unscoped.in_progress().filter(carrier_account=account)
-    return calls.exclude(pk=besides.pk).count() if besides else calls.count()
+    return Call.unscoped.in_progress().filter(carrier_account=account).count()
 
 
 def lines_of(account: CarrierAccount) -> int:

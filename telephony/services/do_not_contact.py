@@ -1,7 +1,7 @@
 """The list of numbers that nobody of a workspace calls or texts any more."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
@@ -50,7 +50,13 @@ class Report:
 
 def find(owner: Workspace, number: str) -> DoNotContact | None:
     """Why this E.164 number must not be called or texted; None if it may."""
-    return DoNotContact.objects.for_owner(owner).filter(number=number).first()
+    return find_all(owner, [number]).get(number)
+
+
+def find_all(owner: Workspace, numbers: Iterable[str]) -> dict[str, DoNotContact]:
+    """Why those of these E.164 numbers that are listed must not be called or texted."""
+    listed = DoNotContact.objects.for_owner(owner).filter(number__in=numbers)
+    return {row.number: row for row in listed}
 
 
 def add(

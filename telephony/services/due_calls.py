@@ -10,28 +10,27 @@ import logging
 import random
 import uuid
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from django.db import close_old_connections, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Exists, F, Min, OuterRef, Q
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from agents.models import VoiceAgent
 from telephony import tasks
 from telephony.dialling.rules import Decision
 from telephony.models import Call, ScheduledCall
 from telephony.patience import patient, patient_s
-from telephony.services import placing, recurring, scheduled
+from telephony.services import asking, placing, recurring, scheduled
 
 Status = ScheduledCall.Status
 
-TICK_S = 3
+TICK_S = 1
 # A row is renewed before it is dialled, and dialling it takes less than that.
 LEASE = patient(60)
 ACCOUNTS_A_TICK = 100
 MOST_AT_ONCE = 300  # of one account, whatever its rate
-SIDE_BY_SIDE = 16
 # Between two tries of an attempt that found no line, no turn or no carrier.
 WAIT_FOR_LINE_S = (patient_s(10), patient_s(20))
 FOLLOWED_A_TICK = 500
@@ -123,59 +122,104 @@ def claim(account, quota: int, token: uuid.UUID, at: datetime) -> int:
 
 def dial_batch(token: uuid.UUID) -> None:
     """Dial the rows of a lease, side by side. A second delivery finds none left."""
+    rows: dict[Call, ScheduledCall] = {}
+
+    def more(room: int) -> list[Call] | None:
+        taken = _take(token, room)
+        if taken is None:
+            return None
+        opened = _open(taken)
+        rows.update(opened)
+        return list(opened)
+
+    for told in asking.Asking(more).run():
+        _let_go([rows.pop(call) for call in told.asked])
+        for call in told.asked:  # a clear no, or a callback that was quicker
+            if call.has_ended:
+                scheduled.follow(call)
+        for call in told.later:
+            wait = timedelta(seconds=random.uniform(*WAIT_FOR_LINE_S))
+            rows.pop(call).move_held(Status.PENDING, next_attempt_at=now() + wait)
+
+
+def _take(token: uuid.UUID, room: int) -> list[ScheduledCall] | None:
+    """Renew the lease of some rows, for this delivery of the batch alone; None if the
+    lease has none any more.
+    """
     leased = ScheduledCall.unscoped.filter(status=Status.DIALING, lease_token=token)
-    ids = list(leased.values_list("pk", flat=True))
-    if len(ids) <= 1:
-        for row_id in ids:
-            _dial(row_id, token)
-        return
-    with ThreadPoolExecutor(min(len(ids), SIDE_BY_SIDE)) as threads:
-        list(threads.map(lambda row_id: _dial_in_thread(row_id, token), ids))
+    ids = leased.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:room]
+    if not (ids := list(ids)):
+        return None
+    mine = uuid.uuid4()  # another delivery of the batch finds them taken
+    renewed = {"lease_token": mine, "lease_until": now() + LEASE}
+    leased.filter(pk__in=ids).update(**renewed)
+    rows = list(ScheduledCall.unscoped.filter(lease_token=mine))
+    agents = VoiceAgent.unscoped.select_related(
+        "owner", "phone__carrier_account", "prompt", "prompt_version"
+    ).in_bulk({row.agent_id for row in rows})
+    for row in rows:
+        row.agent = agents[row.agent_id]
+        row.owner = row.agent.owner
+    return rows
 
 
-def _dial_in_thread(row_id, token: uuid.UUID) -> None:
+def _open(rows: list[ScheduledCall]) -> dict[Call, ScheduledCall]:
+    """The calls to be placed, each with its row; what cannot be opened together is
+    opened one by one, for the others have a right to be dialled.
+    """
     try:
-        _dial(row_id, token)
-    finally:
-        close_old_connections()
-        connection.close()
+        return _attempts(rows, now())
+    except Exception:
+        if len(rows) == 1:
+            logger.exception("scheduled call %s: not dialled", rows[0].pk)
+            return {}
+        opened: dict[Call, ScheduledCall] = {}
+        for row in rows:
+            opened |= _open([row])
+        return opened
 
 
-def _dial(row_id, token: uuid.UUID) -> None:
-    try:
-        dial(row_id, token, now())
-    except Exception:  # the other rows of the batch have a right to be dialled
-        logger.exception("scheduled call %s: not dialled", row_id)
+def _attempts(rows: list[ScheduledCall], at: datetime) -> dict[Call, ScheduledCall]:
+    """The calls to be placed, where the rules do not say no or later, and where they
+    were not placed before.
+    """
+    calls: dict[Call, ScheduledCall] = {}
+    of_owner: dict = {}
+    unfinished = _unfinished(rows)
+    for row in rows:
+        call = unfinished.get(row.pk)
+        if call is not None and call.placement != Call.Placement.OPENED:
+            # Whoever asked for it died before writing that down.
+            row.move_held(Status.DIALING)
+            scheduled.follow(call)
+        elif row.is_late(at):
+            _expire(row)
+        else:
+            of_owner.setdefault(row.owner_id, []).append((row, call))
+    for wanted in of_owner.values():
+        for attempt in placing.open_attempts(wanted, at):
+            if attempt.call is None:
+                _defer(attempt.row, attempt.decision, at)
+            elif attempt.call.has_ended:
+                scheduled.follow(attempt.call)
+            else:
+                calls[attempt.call] = attempt.row
+    return calls
 
 
-def dial(row_id, token: uuid.UUID, at: datetime) -> None:
-    """Make the next attempt of a leased row, or write down why not now."""
-    leased = ScheduledCall.unscoped.filter(
-        pk=row_id, status=Status.DIALING, lease_token=token
+def _unfinished(rows: list[ScheduledCall]) -> dict[uuid.UUID, Call]:
+    """The attempts that have been begun, by their row."""
+    found = Call.unscoped.filter(
+        scheduled_call__in=rows,
+        attempt=F("scheduled_call__attempts_made"),
+        ended_at=None,
     )
-    mine = uuid.uuid4()  # a second delivery of the batch finds the row taken
-    if not leased.update(lease_token=mine, lease_until=at + LEASE):
-        return  # somebody took it back
-    held = ScheduledCall.unscoped.filter(pk=row_id, lease_token=mine)
-    row = held.select_related(
-        "owner",
-        "agent__owner",
-        "agent__phone__carrier_account",
-        "agent__prompt",
-        "agent__prompt_version",
-    ).first()
-    if row is None:
-        return
-    call = _attempt(row, at)
-    if call is None:
-        return
-    if placing.place(call.pk):
-        _let_go(row)
-        call.refresh_from_db()
-        scheduled.follow(call)
-    else:
-        wait = timedelta(seconds=random.uniform(*WAIT_FOR_LINE_S))
-        row.move_held(Status.PENDING, next_attempt_at=now() + wait)
+    related = found.select_related("carrier_account", "owner")
+    by_row = {call.scheduled_call_id: call for call in related}
+    for row in rows:
+        if call := by_row.get(row.pk):
+            call.agent = row.agent
+    return by_row
 
 
 def _expire(row: ScheduledCall) -> None:
@@ -184,32 +228,11 @@ def _expire(row: ScheduledCall) -> None:
         scheduled.end_opened(row, Call.EndReason.NOT_PLACED, words)
 
 
-def _let_go(row: ScheduledCall) -> None:
-    """From now on the call tells what becomes of the row, not the lease."""
-    held = ScheduledCall.unscoped.filter(pk=row.pk, lease_token=row.lease_token)
-    held.update(lease_token=None, lease_until=None)
-
-
-def _attempt(row: ScheduledCall, at: datetime) -> Call | None:
-    """The call to be placed; None where the rules say no or later, or it was placed."""
-    unfinished = Call.unscoped.filter(
-        scheduled_call=row, attempt=row.attempts_made, ended_at=None
-    ).first()
-    if unfinished is not None and unfinished.placement != Call.Placement.OPENED:
-        # Whoever asked for it died before writing that down.
-        row.move_held(Status.DIALING)
-        scheduled.follow(unfinished)
-        return None
-    if row.is_late(at):
-        _expire(row)
-        return None
-    call, decision = placing.open_attempt(row, unfinished, at)
-    if call is None:
-        _defer(row, decision, at)
-    elif call.has_ended:
-        scheduled.follow(call)
-        return None
-    return call
+def _let_go(rows: list[ScheduledCall]) -> None:
+    """From now on the calls tell what becomes of the rows, not the leases."""
+    if rows:
+        held = ScheduledCall.unscoped.held(rows)
+        held.update(lease_token=None, lease_until=None)
 
 
 def _defer(row: ScheduledCall, decision: Decision, at: datetime) -> None:

@@ -1,43 +1,35 @@
 """Placing calls: each at most once.
 
-The call is written before the carrier is asked; its id is in every address that the
-carrier is given, and the first callback may overtake the answer. A call goes from
-`opened` to `asked` in one step that only one worker can make, and back only after a
-clear no. An answer that got lost is never a reason to ask again: the call is looked for
-(`lost_calls`), and what cannot be found waits for a person.
+The call is written before the carrier is asked (`asking`); its id is in every address
+that the carrier is given, and the first callback may overtake the answer. A call goes
+from `opened` to `asked` in one step that only one worker can make, and back only after
+a clear no. An answer that got lost is never a reason to ask again: the call is looked
+for (`lost_calls`), and what cannot be found waits for a person.
 """
 
-import logging
-import random
-import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from agents.models import VoiceAgent
 from telephony import live, tasks, twilio, words
-from telephony.addresses import webhook_url
-from telephony.dialling.rules import Decision
+from telephony.dialling.rules import Decision, decide
 from telephony.models import Call, DialledDay, ScheduledCall
-from telephony.patience import patient, patient_s
-from telephony.services import calls, dialling, pacing, scheduled, voicemail
+from telephony.patience import patient
+from telephony.services import calls, dialling, scheduled
 
 Placement, Reason, Status = Call.Placement, Call.EndReason, Call.Status
 
-RING_FOR_S = 30
-# Between asking again after a clear "too much at once" or an unreachable carrier.
-PAUSES_S = (patient_s(1), patient_s(2), patient_s(4))
 # A call for now that has not been asked for by then is not what was meant any more.
 NOW_LASTS = patient(60)
 # A task that got lost is made up for by the clock.
 WAIT_FOR_TASK = timedelta(seconds=3)
 BATCH = 50
-
-logger = logging.getLogger(__name__)
 
 
 class CannotHangUp(Exception):
@@ -53,7 +45,7 @@ def call_now(
     twice in a moment gets the first call again: a telephone does not ring twice.
     """
     with transaction.atomic():
-        _locked_day(agent, at)  # the second click waits here for the first
+        _locked_day(agent.owner, at)  # the second click waits here for the first
         wish = {"agent": agent, "to_number": number, "placed_by": by}
         for call in _asked_for_just_now(wish, at):
             if call.variables == variables:
@@ -91,7 +83,7 @@ def open_call(
     last call of the day.
     """
     with transaction.atomic():
-        day = _locked_day(agent, at)
+        day = _locked_day(agent.owner, at)
         decision = dialling.decide_call(agent, number, at)
         call = _write(
             day,
@@ -104,52 +96,97 @@ def open_call(
     return call, decision
 
 
-def open_attempt(
-    row: ScheduledCall, opened: Call | None, at: datetime
-) -> tuple[Call | None, Decision]:
-    """Write down the next attempt of a leased row; no call where it is too early, or
+@dataclass(frozen=True)
+class Attempt:
+    """What became of the wish to dial a leased row; no call where it is too early, or
     where the lease is somebody else's by now.
-
-    `opened` is the attempt that was written before and never asked for: it goes on.
     """
+
+    row: ScheduledCall
+    call: Call | None
+    decision: Decision
+
+
+def open_attempts(
+    wanted: list[tuple[ScheduledCall, Call | None]], at: datetime
+) -> list[Attempt]:
+    """Write down the next attempts of leased rows of one workspace: all, or none.
+
+    With each row comes the attempt that was written before and never asked for, if
+    there is one: it goes on.
+    """
+    rows = [row for row, _opened in wanted]
+    owner = rows[0].owner
     with transaction.atomic():
-        day = _locked_day(row.agent, at)
-        decision = dialling.decide_call(
-            row.agent, row.to_number, at, scheduled.wishes_of(row), opened
-        )
-        if opened is not None:
-            return _go_on_with(opened, decision), decision
-        if not (decision.is_allowed or decision.is_refused):
-            return None, decision
-        if not row.begin_attempt(decision.as_json()):
-            return None, decision
-        call = _write(
-            day,
-            decision,
-            agent=row.agent,
-            to_number=row.to_number,
-            variables=row.variables,
-            scheduled_call=row,
-            attempt=row.attempts_made,
-        )
-    return call, decision
+        day = _locked_day(owner, at)
+        locked = ScheduledCall.unscoped.held(rows).select_for_update(no_key=True)
+        held = set(locked.order_by("pk").values_list("pk", flat=True))
+        ground = dialling.Ground(owner, [row.to_number for row in rows], at)
+        new, attempts = [], []
+        for row, opened in wanted:
+            wishes = scheduled.wishes_of(row)
+            decision = decide(ground.facts_of(row.agent, row.to_number, wishes, opened))
+            call = None
+            if opened is not None:
+                call = _go_on_with(opened, decision)
+            elif row.pk in held and (decision.is_allowed or decision.is_refused):
+                call = _attempt_of(row, decision)
+                new.append(call)
+                if decision.is_allowed:
+                    ground.count(call)
+            attempts.append(Attempt(row, call, decision))
+        _save_attempts(new, day)
+    return attempts
 
 
-def _write(day: DialledDay, decision: Decision, *, agent: VoiceAgent, **fields) -> Call:
-    at = decision.at
-    call = Call(
+def _attempt_of(row: ScheduledCall, decision: Decision) -> Call:
+    row.attempts_made += 1
+    row.decision = decision.as_json()
+    return _call_of(
+        decision,
+        agent=row.agent,
+        to_number=row.to_number,
+        variables=row.variables,
+        scheduled_call=row,
+        attempt=row.attempts_made,
+    )
+
+
+def _save_attempts(new: list[Call], day: DialledDay) -> None:
+    if not new:
+        return
+    for call in new:
+        call.refuse_foreign_rows()
+    Call.unscoped.bulk_create(new)
+    rows = [call.scheduled_call for call in new]
+    ScheduledCall.unscoped.bulk_update(rows, ["attempts_made", "decision"])
+    _count(day, sum(call.placement == Placement.OPENED for call in new))
+    for call in new:
+        live.changed(call)
+
+
+def _write(day: DialledDay, decision: Decision, **fields) -> Call:
+    call = _call_of(decision, **fields)
+    call.save(force_insert=True)
+    _count(day, 1 if decision.is_allowed else 0)
+    live.changed(call)
+    return call
+
+
+def _call_of(decision: Decision, *, agent: VoiceAgent, **fields) -> Call:
+    return Call(
         **_of_agent(agent, decision),
         **fields,
         decision=decision.as_json(),
-        started_at=at,
-        last_event_at=at,
+        started_at=decision.at,
+        last_event_at=decision.at,
     )
-    call.save(force_insert=True)
-    if decision.is_allowed:
-        day.calls += 1
+
+
+def _count(day: DialledDay, calls: int) -> None:
+    if calls:
+        day.calls += calls
         day.save(update_fields=["calls"])
-    live.changed(call)
-    return call
 
 
 def _go_on_with(call: Call, decision: Decision) -> Call | None:
@@ -165,11 +202,11 @@ def _go_on_with(call: Call, decision: Decision) -> Call | None:
     return call if decision.is_refused else None
 
 
-def _locked_day(agent: VoiceAgent, at: datetime) -> DialledDay:
-    dialling.make_rules(agent.owner)
-    day = dialling.day_of(agent.owner, at)
-    DialledDay.unscoped.get_or_create(owner=agent.owner, day=day)
-    return DialledDay.unscoped.select_for_update().get(owner=agent.owner, day=day)
+def _locked_day(owner: Workspace, at: datetime) -> DialledDay:
+    dialling.make_rules(owner)
+    day = dialling.day_of(owner, at)
+    DialledDay.unscoped.get_or_create(owner=owner, day=day)
+    return DialledDay.unscoped.select_for_update().get(owner=owner, day=day)
 
 
 def _of_agent(agent: VoiceAgent, decision: Decision) -> dict:
@@ -193,64 +230,7 @@ def _of_agent(agent: VoiceAgent, decision: Decision) -> dict:
     }
 
 
-# -- Asking the carrier ----------------------------------------------------------------
-
-
-def place(call_id) -> bool:
-    """Ask the carrier for an opened call; False if it is to be tried again later.
-
-    Safe to repeat and to race: one asks, the others find it asked for.
-    """
-    call = calls.with_signer().filter(pk=call_id).first()
-    if call is None or call.placement != Placement.OPENED:
-        return True
-    for pause_s in (*PAUSES_S, None):
-        turn = pacing.take_turn(call.carrier_account, now())
-        if turn is None:
-            return False
-        time.sleep(max(0, (turn - now()).total_seconds()))
-        if not call.begin_asking(now()):
-            return _is_on_its_way(call)
-        if _ask(call):
-            return True
-        if pause_s is not None:
-            time.sleep(pause_s * random.uniform(0.75, 1.25))
-    return False
-
-
-def _is_on_its_way(call: Call) -> bool:
-    """Whether somebody else asks, or ended it; not where its decision is too old."""
-    call.refresh_from_db(fields=["placement"])
-    return call.placement != Placement.OPENED
-
-
-def _ask(call: Call) -> bool:
-    """Ask once; False after an answer that allows to ask for the same call again."""
-    try:
-        sid = twilio.create_call(
-            call.carrier_account,
-            to_number=call.to_number,
-            from_number=call.from_number,
-            answer_url=webhook_url("answered", call.pk),
-            fallback_url=webhook_url("call_fallback", call.pk),
-            status_url=webhook_url("call_status", call.pk),
-            ring_for_s=RING_FOR_S,
-            detection=voicemail.detection_of(call),
-            # Whoever takes part may hand it over: two people must not be cut off.
-            # The agent's own longest time is held by our clock.
-            longest_s=Call.LONGEST_HANDED_OVER_S,
-        )
-    except (twilio.Throttled, twilio.Unreachable) as error:  # nobody's phone rang
-        call.take_back(str(error))
-        return False
-    except twilio.AnswerLost:  # perhaps it rang
-        logger.warning("call %s: the carrier's answer was lost", call.pk)
-        call.lose(now())
-    except twilio.CarrierError as error:  # a clear no
-        calls.end_unplaced(call, Status.FAILED, Reason.REJECTED, str(error), at=now())
-    else:
-        call.adopt(sid)
-    return True
+# -- Calls for now whose task got lost -------------------------------------------------
 
 
 def place_waiting(at: datetime) -> None:

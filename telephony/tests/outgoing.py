@@ -43,6 +43,11 @@ def open_call(number, to=CALLEE, **more) -> Call:
     return call
 
 
+def begin_asking(call: Call, at=None) -> bool:
+    """As the one process that may ask for it does."""
+    return bool(Call.unscoped.begin_asking([call], at or now()))
+
+
 def calls_at(carrier, number, to=CALLEE) -> list[dict]:
     """The calls that the carrier has been asked for, newest first."""
     sid, token = number.account.account_sid, number.account.auth_token

@@ -11,10 +11,12 @@ from django.utils.timezone import now
 from telephony import tasks, twilio
 from telephony.models import Call, CarrierAccount, Phone, ScheduledCall
 from telephony.services import (
+    asking,
     calls,
     do_not_contact,
     due_calls,
     lost_calls,
+    pacing,
     placing,
     scheduled,
 )
@@ -22,6 +24,7 @@ from telephony.tests.outgoing import (
     BUSY,
     CALLEE,
     allow_always,
+    begin_asking,
     calls_at,
     fail,
     make_placing_number,
@@ -36,7 +39,7 @@ WITHIN_S = 15
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(placing, "PAUSES_S", ())
+    monkeypatch.setattr(asking, "PAUSES_S", ())
     monkeypatch.setattr(twilio._http, "timeout", 0.7)
 
 
@@ -81,8 +84,8 @@ def open_attempt(row):
     lease = {"status": Status.DIALING, "lease_token": uuid.uuid4()}
     ScheduledCall.unscoped.filter(pk=row.pk).update(**lease)
     row.refresh_from_db()
-    call, _decision = placing.open_attempt(row, None, now())
-    return call
+    (attempt,) = placing.open_attempts([(row, None)], now())
+    return attempt.call
 
 
 def state(row):
@@ -215,8 +218,8 @@ def test_worker_that_died_after_opening_leaves_the_same_attempt(
     quiet_number, bell, carrier, monkeypatch
 ):
     row = make_due(quiet_number)
-    with monkeypatch.context() as patch:
-        patch.setattr(placing, "place", lambda call_id: 1 / 0)  # it dies here
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(asking.Asking, "_send", lambda *args: 1 / 0)  # it dies here
         ring(bell)
     ring(bell, now() + timedelta(seconds=61))
 
@@ -230,12 +233,8 @@ def test_worker_that_died_while_asking_is_settled_by_the_carrier(
 ):
     row = make_due(quiet_number)
 
-    def die_asking(call_id):
-        Call.unscoped.get(pk=call_id).begin_asking(now())
-        raise SystemError("killed")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(placing, "place", die_asking)
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(asking, "_request_of", lambda call: 1 / 0)  # it dies here
         ring(bell)
     for seconds in (61, 100, 160, 220):
         ring(bell, now() + timedelta(seconds=seconds))
@@ -253,7 +252,7 @@ def test_no_that_came_after_the_lease_was_over_is_no_lost_call(
     row = make_due(quiet_number)
     call = open_attempt(row)
     ScheduledCall.unscoped.filter(pk=row.pk).update(lease_until=now())
-    call.begin_asking(now())
+    begin_asking(call)
     late = now() + timedelta(seconds=61)
     lost_calls.look(late)  # it takes longer than any answer
     ring(bell, late)
@@ -270,7 +269,7 @@ def test_worker_that_slept_does_not_dial_by_old_rules(quiet_number, carrier):
     call = open_attempt(make_due(quiet_number))
     Call.unscoped.filter(pk=call.pk).update(last_event_at=now() - timedelta(seconds=55))
 
-    placing.place(call.pk)
+    asking.place(call.pk)
 
     assert calls_at(carrier, quiet_number) == []
 
@@ -279,15 +278,14 @@ def test_attempt_whose_decision_grew_old_is_decided_again(
     quiet_number, bell, carrier, monkeypatch
 ):
     row = make_due(quiet_number)
-    place = placing.place
+    take_turns = pacing.take_turns
 
-    def sleep_and_place(call_id):
-        old = now() - timedelta(seconds=55)
-        Call.unscoped.filter(pk=call_id).update(last_event_at=old)
-        return place(call_id)
+    def sleep_and_take_turns(*args):
+        Call.unscoped.update(last_event_at=now() - timedelta(seconds=55))
+        return take_turns(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(placing, "place", sleep_and_place)
+        patch.setattr(pacing, "take_turns", sleep_and_take_turns)
         ring(bell)
     assert (state(row), calls_at(carrier, quiet_number)) == (Status.PENDING, [])
     ring(bell, now() + timedelta(seconds=21))
@@ -299,10 +297,10 @@ def test_attempt_whose_decision_grew_old_is_decided_again(
 def test_carriers_no_does_not_make_an_old_decision_new(quiet_number):
     row = make_due(quiet_number)
     call = open_attempt(row)
-    assert call.begin_asking(now() + timedelta(seconds=30))
+    assert begin_asking(call, now() + timedelta(seconds=30))
     call.take_back("too many")
 
-    assert not call.begin_asking(now() + timedelta(seconds=55))
+    assert not begin_asking(call, now() + timedelta(seconds=55))
 
 
 def test_worker_that_lost_its_lease_changes_nothing(quiet_number, bell, carrier):
@@ -312,7 +310,8 @@ def test_worker_that_lost_its_lease_changes_nothing(quiet_number, bell, carrier)
     bell.clear()
     due_calls.tick(now() + timedelta(seconds=61))
 
-    assert placing.open_attempt(slow, None, now())[0] is None
+    (attempt,) = placing.open_attempts([(slow, None)], now())
+    assert attempt.call is None
     assert not slow.move_held(Status.PENDING, next_attempt_at=now())
     ring(bell)
 
@@ -328,18 +327,15 @@ def test_batch_delivered_again_after_the_end_makes_no_other_attempt(
     due_calls.tick(now())
     (token,) = bell
 
-    def placed_and_over(call_id):
+    def placed_and_over(call):
+        sid = "CA" + "1" * 32
         ended = {"status": "busy", "end_reason": "busy", "ended_at": now()}
-        asked = {
-            "placement": Placement.PLACED,
-            "asked_at": now(),
-            "sid": "CA" + "1" * 32,
-        }
-        Call.unscoped.filter(pk=call_id).update(**ended, **asked)
+        placed = {"placement": Placement.PLACED, "sid": sid}
+        Call.unscoped.filter(pk=call.pk).update(**ended, **placed)
         due_calls.dial_batch(uuid.UUID(token))
-        return True
+        return lambda: sid
 
-    monkeypatch.setattr(placing, "place", placed_and_over)
+    monkeypatch.setattr(asking, "_request_of", placed_and_over)
     due_calls.dial_batch(uuid.UUID(token))
 
     assert [call.attempt for call in attempts(row)] == [1]

@@ -14,6 +14,7 @@ from accounts.models import AccessToken
 from telephony import session, twilio
 from telephony.models import Call, CallEvent, DialledDay, Turn
 from telephony.services import (
+    asking,
     calls,
     do_not_contact,
     lost_calls,
@@ -30,6 +31,7 @@ from telephony.tests.outgoing import (
     NOT_REACHED,
     allow_always,
     arrange,
+    begin_asking,
     calls_at,
     fail,
     make_placing_number,
@@ -55,7 +57,7 @@ LOST = [
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(placing, "PAUSES_S", (0, 0))
+    monkeypatch.setattr(asking, "PAUSES_S", (0, 0))
     monkeypatch.setattr(twilio._http, "timeout", 0.7)
 
 
@@ -72,7 +74,7 @@ def quiet_number(carrier, settings, db):
 
 
 def placed(call):
-    placing.place(call.pk)
+    asking.place(call.pk)
     call.refresh_from_db()
     return call
 
@@ -166,7 +168,7 @@ def test_lost_answer_never_rings_twice(fault, rings, quiet_number, carrier):
         "the carrier has done what it will",
     )
     for second in range(0, 180, 5):
-        placing.place(call.pk)
+        asking.place(call.pk)
         placing.place_waiting(call.asked_at + timedelta(seconds=second))
         lost_calls.look(call.asked_at + timedelta(seconds=second))
 
@@ -246,7 +248,7 @@ def test_many_workers_at_once_ask_once(quiet_number, carrier):
 
     def work():
         try:
-            placing.place(call.pk)
+            asking.place(call.pk)
         finally:
             connections.close_all()
 
@@ -261,10 +263,10 @@ def test_many_workers_at_once_ask_once(quiet_number, carrier):
 
 def test_worker_that_died_while_asking_leaves_a_call_to_look_for(quiet_number, carrier):
     call = open_call(quiet_number)
-    call.begin_asking(now())
+    begin_asking(call)
 
     lost_calls.look(now())
-    placing.place(call.pk)
+    asking.place(call.pk)
     assert calls_at(carrier, quiet_number) == []
     lost_calls.look(call.asked_at + timedelta(seconds=31))
     lost_calls.look(call.asked_at + timedelta(seconds=151))
@@ -331,12 +333,14 @@ def test_calls_of_an_account_are_a_turn_apart(number):
     number.account.save()
     at = now()
 
-    turns = [pacing.take_turn(number.account, at) for _ in range(12)]
+    turns = pacing.take_turns(number.account, 3, at)
+    turns += pacing.take_turns(number.account, 12, at)
 
-    assert turns[:4] == [at + timedelta(seconds=half / 2) for half in range(4)]
-    assert turns[-1] is None  # five seconds on: ask again
+    # No further than five seconds on: the others are to ask again.
+    assert turns == [at + timedelta(seconds=half / 2) for half in range(11)]
+    assert pacing.take_turns(number.account, 1, at) == []
     wrong_clock = at - timedelta(hours=1)
-    assert pacing.take_turn(number.account, wrong_clock) == wrong_clock
+    assert pacing.take_turns(number.account, 1, wrong_clock) == [wrong_clock]
 
 
 def test_last_line_and_last_call_of_the_day_are_taken_once(quiet_number):
@@ -491,7 +495,7 @@ def test_hanging_up_before_the_carrier_is_asked_places_nothing(alice, alices):
     call = open_call(alices)
 
     answer = alice.api("POST", f"/api/calls/{call.pk}/hangup")
-    placing.place(call.pk)
+    asking.place(call.pk)
 
     assert answer.status_code == 202
     assert ended(call) == ("canceled", "hung_up_here")

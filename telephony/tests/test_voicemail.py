@@ -5,7 +5,7 @@ import pytest
 from django.utils.timezone import now
 
 from telephony import tasks, twilio
-from telephony.services import placing, voicemail
+from telephony.services import asking, voicemail
 from telephony.tests.carriers import KEY
 from telephony.tests.conftest import ended
 from telephony.tests.outgoing import CALLEE, calls_at, make_placing_number, open_call
@@ -28,7 +28,7 @@ def worker(monkeypatch):
 
 def call_of(number, to):
     call = open_call(number, to)
-    placing.place(call.pk)
+    asking.place(call.pk)
     wait_until(lambda: is_over(call), WITHIN_S, "the call is over")
     return call
 
