@@ -1,5 +1,6 @@
 """The shared base of serializers and views: one workspace's rows, told plainly."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -7,7 +8,9 @@ from functools import wraps
 
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
+from django.utils.datastructures import MultiValueDict
 from django.utils.timezone import now
 from rest_framework import generics, serializers
 from rest_framework.exceptions import APIException
@@ -226,7 +229,7 @@ def _claim(request, key: str) -> KeptAnswer:
                 sorted(scopes),
                 request.method,
                 request.path.removeprefix("/api"),
-                request.data,
+                _told(request.data),
             ),
             at=now(),
         )
@@ -234,6 +237,21 @@ def _claim(request, key: str) -> KeptAnswer:
         raise KeyInUse from None
     except idempotency.KeyReused:
         raise KeyReused from None
+
+
+def _told(data):
+    """The body, files by what is in them."""
+    if not isinstance(data, MultiValueDict):
+        return data
+    return {name: [_content(value) for value in data.getlist(name)] for name in data}
+
+
+def _content(value):
+    if not isinstance(value, UploadedFile):
+        return value
+    digest = hashlib.file_digest(value, "sha256").hexdigest()
+    value.seek(0)
+    return [value.name, digest]
 
 
 def _again(kept: KeptAnswer) -> HttpResponse:

@@ -4,13 +4,10 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
-from django.template.loader import render_to_string
 
-from accounts.models import Membership
+from accounts.notices import tell_admins
 from hooks.models import Endpoint
 
-MAIL_TIMEOUT_S = 20
 TRIED_FOR = timedelta(days=1)  # when no mail goes out; the page says it in any case
 
 logger = logging.getLogger(__name__)
@@ -35,22 +32,6 @@ def send_due(at: datetime) -> int:
 
 
 def _mail(endpoint: Endpoint) -> None:
-    people = Membership.objects.for_owner(endpoint.owner).filter(
-        role__in=[Membership.Role.OWNER, Membership.Role.ADMIN]
-    )
-    addresses = people.filter(user__is_active=True).values_list(
-        "user__email", flat=True
-    )
-    context = {
-        "endpoint": endpoint,
-        "workspace": " ".join(endpoint.owner.name.split()),
-        "url": settings.PUBLIC_BASE_URL + endpoint.get_absolute_url(),
-    }
-    subject, _blank, body = render_to_string(
-        "hooks/switched_off_mail.txt", context
-    ).partition("\n\n")
-    connection = get_connection(timeout=MAIL_TIMEOUT_S)
-    messages = [
-        EmailMessage(subject=subject, body=body, to=[address]) for address in addresses
-    ]
-    connection.send_messages(messages)
+    url = settings.PUBLIC_BASE_URL + endpoint.get_absolute_url()
+    context = {"endpoint": endpoint, "url": url}
+    tell_admins(endpoint.owner, "hooks/switched_off_mail.txt", context)

@@ -5,7 +5,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts import deleted
 from accounts.deleted import Kind, register
 from accounts.permissions import Action
-from telephony.models import CarrierAccount, DoNotContact, Phone, RecurringCall
+from telephony.models import (
+    Campaign,
+    CarrierAccount,
+    DoNotContact,
+    Phone,
+    RecurringCall,
+)
 
 
 def restore_phone(phone: Phone) -> Phone:
@@ -37,6 +43,13 @@ register(
         means=_("Its calls are sent here again; its agents stay inactive."),
         named="number",
         restore=restore_phone,
+    )
+)
+register(
+    Kind(
+        Campaign,
+        means=_("It comes back canceled, or as it had ended: nobody is called again."),
+        right=Action.PLACE_CALLS,
     )
 )
 register(

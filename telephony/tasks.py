@@ -71,3 +71,35 @@ def leave_message(call_id):
     from telephony.services import voicemail  # leaf, as above
 
     voicemail.leave_message(call_id, now())
+
+
+@shared_task(ignore_result=True)
+def advance_campaigns():
+    """Let running campaigns go on. Safe to run twice at once."""
+    from telephony.services import campaign_turns  # leaf, as above
+
+    campaign_turns.tick(now())
+
+
+@shared_task(ignore_result=True)
+def read_list(campaign_id):
+    """Read a part of a campaign's list. A second delivery finds it read."""
+    from telephony.services import campaign_lists  # leaf, as above
+
+    campaign_lists.read(campaign_id)
+
+
+@shared_task(ignore_result=True)
+def send_campaign_notices():
+    """Mail what has to be told of campaigns that paused. Safe to run twice at once."""
+    from telephony.services import campaign_notices  # leaf, as above
+
+    campaign_notices.send_due(now())
+
+
+@shared_task(ignore_result=True)
+def forget_lists():
+    """Delete the lists of campaigns that nobody has started."""
+    from telephony.services import campaign_lists  # leaf, as above
+
+    campaign_lists.forget_files(now())

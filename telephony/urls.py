@@ -5,6 +5,7 @@ from django.urls import path
 from telephony.views import (
     calling_rules,
     calls,
+    campaigns,
     carrier_accounts,
     do_not_contact,
     interventions,
@@ -140,6 +141,57 @@ RECURRING_CALLS = [
     ),
 ]
 
+CAMPAIGNS = [
+    path("campaigns", campaigns.campaign_list, name="campaign_list"),
+    path("campaigns/new", campaigns.campaign_create, name="campaign_create"),
+    path(
+        "campaigns/template.csv", campaigns.campaign_template, name="campaign_template"
+    ),
+    path("campaigns/<uuid:pk>", campaigns.campaign_detail, name="campaign_detail"),
+    path(
+        "campaigns/<uuid:pk>/change", campaigns.campaign_change, name="campaign_change"
+    ),
+    path(
+        "campaigns/<uuid:pk>/columns",
+        campaigns.campaign_columns,
+        name="campaign_columns",
+    ),
+    path(
+        "campaigns/<uuid:pk>/contacts",
+        campaigns.campaign_contacts,
+        name="campaign_contacts",
+    ),
+    path(
+        "campaigns/<uuid:pk>/refused",
+        campaigns.campaign_refused,
+        name="campaign_refused",
+    ),
+    path("campaigns/<uuid:pk>/start", campaigns.campaign_start, name="campaign_start"),
+    path("campaigns/<uuid:pk>/pause", campaigns.campaign_pause, name="campaign_pause"),
+    path(
+        "campaigns/<uuid:pk>/resume", campaigns.campaign_resume, name="campaign_resume"
+    ),
+    path(
+        "campaigns/<uuid:pk>/cancel", campaigns.campaign_cancel, name="campaign_cancel"
+    ),
+    path(
+        "campaigns/<uuid:pk>/redial", campaigns.campaign_redial, name="campaign_redial"
+    ),
+    path(
+        "campaigns/<uuid:pk>/delete", campaigns.campaign_delete, name="campaign_delete"
+    ),
+    path(
+        "campaigns/<uuid:pk>/refused.csv",
+        campaigns.campaign_refused_export,
+        name="campaign_refused_export",
+    ),
+    path(
+        "campaigns/<uuid:pk>/results.csv",
+        campaigns.campaign_results_export,
+        name="campaign_results_export",
+    ),
+]
+
 DIALLING = [
     path(
         "do-not-contact", do_not_contact.do_not_contact_list, name="do_not_contact_list"
@@ -169,5 +221,6 @@ urlpatterns = [
     *TESTING,
     *SCHEDULED_CALLS,
     *RECURRING_CALLS,
+    *CAMPAIGNS,
     *DIALLING,
 ]

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.timezone import now
 
 from accounts import invitations, services
@@ -19,9 +20,10 @@ from agents.tests.test_message_agent_pages import form_data as texting_form_data
 from agents.tests.test_pages import form_data
 from hooks import services as hooks
 from hooks.models import Endpoint
-from telephony.models import CarrierAccount, RecurringCall, ScheduledCall
+from telephony.models import Campaign, CarrierAccount, RecurringCall, ScheduledCall
+from telephony.services import campaigns, do_not_contact, recurring, scheduled
 from telephony.services import carrier as carriers
-from telephony.services import do_not_contact, recurring, scheduled
+from telephony.tables import table_of
 from tests.people import Tenant, join
 from tests.test_roles import CHANGING, ROUTES, name_of
 from voiceops.isolation.routes import Kind
@@ -155,7 +157,32 @@ class World:
             "starts_on": "2130-01-10",
         }
 
+    def campaign(self):
+        return {
+            "name": "Recall",
+            "agent": str(self.caller.pk),
+            "max_attempts": "3",
+            "file": SimpleUploadedFile("list.csv", LIST.encode()),
+        }
+
+    def changed_campaign(self):
+        return {"name": "Other", "agent": str(self.caller.pk), "max_attempts": "2"}
+
+    def campaign_by_api(self):
+        return {"name": "Recall", "agent_id": str(self.caller.pk), "file": LIST}
+
     # What has to be done first, so that there is something to change.
+
+    def start_campaign(self):
+        campaigns.start(Campaign.unscoped.get(), by=None)
+
+    def pause_campaign(self):
+        self.start_campaign()
+        campaigns.pause(Campaign.unscoped.get(), by=None)
+
+    def reach_nobody(self):
+        self.start_campaign()
+        ScheduledCall.unscoped.filter(campaign__isnull=False).update(status="busy")
 
     def activate(self):
         agents.activate(self.agent)
@@ -187,6 +214,7 @@ class World:
         Invitation.unscoped.update(sent_at=None)
 
 
+LIST = "to,name\n+16285550144,Ada\n"
 AGENT = {"name": "Other", "instructions": "Be brief."}
 WEBHOOK = {
     "url": "https://hooks.example.com/in",
@@ -353,6 +381,36 @@ ENTRIES = {
         "resumed recurring_call",
     ),
     "DELETE api/recurring-calls/<>": ({}, None, "deleted recurring_call"),
+    "POST campaigns/new": (World.campaign, None, "created campaign"),
+    "POST campaigns/<>/change": (World.changed_campaign, None, "changed campaign"),
+    "POST campaigns/<>/columns": (
+        {"to": "0", "timezone": "1"},
+        None,
+        "changed campaign",
+    ),
+    "POST campaigns/<>/start": ({}, None, "activated campaign"),
+    "POST campaigns/<>/pause": ({}, World.start_campaign, "paused campaign"),
+    "POST campaigns/<>/resume": ({}, World.pause_campaign, "resumed campaign"),
+    "POST campaigns/<>/cancel": ({}, None, "canceled campaign"),
+    "POST campaigns/<>/redial": (
+        {"statuses": ["busy"]},
+        World.reach_nobody,
+        "created campaign",
+    ),
+    "POST campaigns/<>/delete": ({}, None, "deleted campaign"),
+    "POST api/campaigns": (World.campaign_by_api, None, "created campaign"),
+    "PATCH api/campaigns/<>": ({"name": "Other"}, None, "changed campaign"),
+    "POST api/campaigns/<>/file": ({"file": LIST}, None, "changed campaign"),
+    "DELETE api/campaigns/<>": ({}, None, "deleted campaign"),
+    "POST api/campaigns/<>/start": ({}, None, "activated campaign"),
+    "POST api/campaigns/<>/pause": ({}, World.start_campaign, "paused campaign"),
+    "POST api/campaigns/<>/resume": ({}, World.pause_campaign, "resumed campaign"),
+    "POST api/campaigns/<>/cancel": ({}, None, "canceled campaign"),
+    "POST api/campaigns/<>/redial": (
+        {"statuses": ["busy"]},
+        World.reach_nobody,
+        "created campaign",
+    ),
     "POST api/do-not-contact": (
         {"number": "+12025550199"},
         None,
@@ -493,6 +551,13 @@ def world(alice, carrier):
         starts_on=date(2130, 1, 9),
     )
     recurring.create(again, by=alice.user, at=now())
+    recall = campaigns.create(
+        Campaign(owner=owner, agent=caller, name="Recall"),
+        file_name="list.csv",
+        table=table_of(LIST),
+        by=alice.user,
+    )
+    campaigns.map_columns(recall, recall.mapping)
     gone = agents.save_agent(VoiceAgent(name="Gone", **given))
     agents.delete_agent(gone)
     ids = {
@@ -512,6 +577,7 @@ def world(alice, carrier):
         "do-not-contact": unwanted.pk,
         "scheduled-calls": later.pk,
         "recurring-calls": again.pk,
+        "campaigns": recall.pk,
         "settings/webhooks": hook.pk,
         "webhooks": hook.pk,
         "deleted": gone.pk,

@@ -50,6 +50,10 @@ FORMS_TO_MAKE = {
     "scheduled-calls/<>/change",
     "recurring-calls/new",
     "recurring-calls/<>/change",
+    "campaigns/new",
+    "campaigns/<>/change",
+    "campaigns/<>/columns",
+    "campaigns/<>/redial",
     "do-not-contact/new",
     "do-not-contact/<>/delete",
 }

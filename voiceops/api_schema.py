@@ -87,7 +87,12 @@ def shown_as(*, request: dict | None = None, answer: dict | None = None):
     """Decorate a serializer with what its bodies look like in the schema."""
     examples = []
     if request is not None:
-        examples.append(OpenApiExample("A request", value=request, request_only=True))
+        examples += [
+            OpenApiExample(
+                "A request", value=request, request_only=True, media_type=media_type
+            )
+            for media_type in ("application/json", "multipart/form-data")
+        ]
     if answer is not None:
         answers = ["200", "201", "202"]
         examples.append(

@@ -13,6 +13,7 @@ from hooks import api as hooks
 from telephony.api import (
     calling_rules,
     calls,
+    campaigns,
     carrier,
     do_not_contact,
     recurring,
@@ -50,6 +51,19 @@ webhooks = [
         "/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/replay",
         hooks.ReplayView.as_view(),
     ),
+]
+campaign = [
+    path("", campaigns.CampaignView.as_view()),
+    path("/file", campaigns.CampaignFileView.as_view()),
+    path("/start", campaigns.StartView.as_view()),
+    path("/pause", campaigns.PauseView.as_view()),
+    path("/resume", campaigns.ResumeView.as_view()),
+    path("/cancel", campaigns.CancelView.as_view()),
+    path("/redial", campaigns.RedialView.as_view()),
+    path("/contacts", campaigns.ContactListView.as_view()),
+    path("/refused-rows", campaigns.RefusedRowListView.as_view()),
+    path("/log", campaigns.CampaignLogView.as_view()),
+    path("/results", campaigns.ResultsView.as_view()),
 ]
 canonical = [
     path("auth/", include(auth)),
@@ -104,6 +118,8 @@ canonical = [
     ),
     path("calling-rules", calling_rules.CallingRulesView.as_view()),
     path("calling-rules/check", calling_rules.CallingRulesCheckView.as_view()),
+    path("campaigns", campaigns.CampaignListView.as_view()),
+    path("campaigns/<uuid:campaign_id>", include(campaign)),
     path("do-not-contact", do_not_contact.DoNotContactListView.as_view()),
     path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),
     path("webhooks", include(webhooks)),

@@ -42,9 +42,36 @@ class Page:
     """
 
     rows: list[Any]
-    newer: UUID | str | None = None
-    older: UUID | str | None = None
+    newer: UUID | str | int | None = None
+    older: UUID | str | int | None = None
     stopped_at: UUID | None = None
+
+
+def by_number(
+    rows: QuerySet,
+    field: str,
+    *,
+    size: int,
+    before: int | None = None,
+    after: int | None = None,
+) -> Page:
+    """Up to `size` rows in the order of `field`, a number that none shares.
+
+    `newer` is the `before` of the page in front, `older` the `after` of the next.
+    """
+    if before is not None:
+        ordered = rows.filter(**{f"{field}__lt": before}).order_by(f"-{field}")
+    else:
+        ordered = rows.filter(**{f"{field}__gt": after or 0}).order_by(field)
+    found = list(ordered[: size + 1])
+    has_more = len(found) > size
+    numbers = [getattr(row, field) for row in found[:size]]
+    if before is not None:
+        front = numbers[-1] if has_more else None
+        last = numbers[0] if numbers else None
+        return Page(found[:size][::-1], newer=front, older=last)
+    front = numbers[0] if numbers and after else None
+    return Page(found[:size], newer=front, older=numbers[-1] if has_more else None)
 
 
 def newest_first(

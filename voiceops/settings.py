@@ -259,6 +259,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15,
         "options": {"expires": 15},
     },
+    "advance-campaigns": {
+        "task": "telephony.tasks.advance_campaigns",
+        "schedule": 1,
+        "options": {"expires": 1},
+    },
+    "send-campaign-notices": {
+        "task": "telephony.tasks.send_campaign_notices",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
+    "forget-lists": {
+        "task": "telephony.tasks.forget_lists",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "deliver-webhooks": {
         "task": "hooks.tasks.deliver",
         "schedule": 5,
@@ -387,6 +402,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ScheduledCallStatus": "telephony.models.ScheduledCall.Status",
         "Weekday": "agents.limits.DAYS",
+        "CampaignStatus": "telephony.models.Campaign.Status",
         "CallDirection": "telephony.models.Call.Direction",
         "AgentDirection": "agents.models.VoiceAgent.Direction",
         "CallStatus": "telephony.models.Call.Status",

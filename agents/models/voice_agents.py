@@ -8,6 +8,7 @@ from accounts.tenancy import SoftDeleteQuerySet, closed_manager
 from agents.extraction import check_schema
 from agents.limits import check_days, check_language, check_phrases
 from agents.models.agents import Agent
+from agents.prompts import FILLED_IN_BY_CALLS, placeholders
 
 
 class VoiceAgentQuerySet(SoftDeleteQuerySet):
@@ -303,6 +304,12 @@ class VoiceAgent(Agent):
 
     def get_absolute_url(self):
         return reverse("agents:agent_detail", args=[self.pk])
+
+    @property
+    def wanted_variables(self) -> list[str]:
+        """The placeholders of its texts that a call does not fill in by itself."""
+        names = placeholders(f"{self.greeting}\n{self.prompt_text}")
+        return [name for name in names if name not in FILLED_IN_BY_CALLS]
 
     def rivals(self):
         same_calls = Q()

@@ -162,6 +162,8 @@ NEW_SCHEDULED_CALL = {
 SCHEDULED_CALL = {
     "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0e",
     **NEW_SCHEDULED_CALL,
+    "campaign_id": None,
+    "line": None,
     "timezone": "",
     "retry_delay_s": None,
     "retry_on_voicemail": False,
@@ -233,3 +235,66 @@ CALLING_RULES_CHECK = {
         }
     ],
 }
+
+NEW_CAMPAIGN = {
+    "name": "Recall in spring",
+    "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    "file": "to,patient_name\n+16285550123,Ada\n",
+    "default_country": "US",
+    "max_attempts": 2,
+}
+CHANGED_CAMPAIGN = {
+    "max_attempts": 3,
+    "columns": {"to": "Phone", "variables": {"patient_name": "Name"}},
+}
+NEW_LIST = {
+    "file": "Phone,Name\n+16285550123,Ada\n",
+    "columns": {"to": "Phone", "variables": {"patient_name": "Name"}},
+}
+REDIAL = {"statuses": ["no-answer", "busy"]}
+CAMPAIGN = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0f",
+    "name": "Recall in spring",
+    "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    "default_country": "US",
+    "window_start": None,
+    "window_end": None,
+    "window_days": [],
+    "max_attempts": 2,
+    "retry_delay_s": None,
+    "retry_on_voicemail": False,
+    "columns": {
+        "to": "to",
+        "timezone": None,
+        "scheduled_for": None,
+        "variables": {"patient_name": "patient_name"},
+    },
+    "status": "ready",
+    "pause_reason": "",
+    "redials_id": None,
+    "rows": 3,
+    "rows_read": 3,
+    "rows_refused": 1,
+    "contacts": 2,
+    "started_at": None,
+    "ended_at": None,
+} | TIMES
+CAMPAIGN_DETAIL = CAMPAIGN | {
+    "contacts_by_status": {"pending": 2},
+    "refused_rows": [
+        {"line": 3, "text": "12345", "reason": "This is no telephone number."}
+    ],
+}
+REFUSED_ROW = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d10",
+    "line": 3,
+    "kind": "number",
+    "text": "12345",
+    "reason": "This is no telephone number.",
+} | TIMES
+CAMPAIGN_EVENT = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d11",
+    "kind": "started",
+    "sentence": "Ada started it, with 2 contacts.",
+} | TIMES
+RESULTS = '"line","number","status"\r\n"2","\'+16285550123","completed"\r\n'

@@ -15,7 +15,7 @@ from agents.api.base import Variables, WindowDays, WindowTime
 from agents.models import VoiceAgent
 from telephony.api import examples
 from telephony.api.calls import CallSerializer, PlacesCalls
-from telephony.models import Call, ScheduledCall
+from telephony.models import Call, Campaign, ScheduledCall
 from telephony.services import scheduled
 from telephony.services.carrier import InvalidNumber, e164
 from voiceops.api import Conflict
@@ -74,11 +74,17 @@ class ScheduledCallSerializer(OwnedSerializer):
     recurring_call_id = serializers.UUIDField(
         read_only=True, allow_null=True, help_text="What it was made for, if it recurs."
     )
+    campaign_id = serializers.UUIDField(read_only=True, allow_null=True)
+    line = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="Of the campaign's list."
+    )
 
     class Meta:
         model = ScheduledCall
         fields = [
             "id",
+            "campaign_id",
+            "line",
             "agent_id",
             "to",
             "scheduled_for",
@@ -136,11 +142,16 @@ class ScheduledCallDetailSerializer(ScheduledCallSerializer):
         return CallSerializer(related, many=True).data
 
 
+def _campaigns(request):
+    return Campaign.objects.for_owner(request.workspace, with_deleted=True)
+
+
 class ScheduledCallFilter(filters.FilterSet):
     """`from` and `to` are dates in UTC, both included, of `scheduled_for`."""
 
     status = filters.ChoiceFilter(choices=ScheduledCall.Status.choices)
     recurring_call_id = filters.UUIDFilter()
+    campaign_id = filters.ModelChoiceFilter(field_name="campaign", queryset=_campaigns)
     to = filters.DateFilter(method="until", validators=DAYS)
 
     class Meta:

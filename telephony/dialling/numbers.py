@@ -1,5 +1,6 @@
 """What a telephone number tells of itself: its country, its kind, its clocks. Pure."""
 
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
@@ -8,10 +9,15 @@ from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo, timezone
 COSTLY = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
 
 
-def parse(number: str) -> PhoneNumber | None:
-    """The number that was written with its country code; None for anything else."""
+# Parsing is the dear part, and every rule about a number begins with it.
+@lru_cache(maxsize=2_000)
+def parse(number: str, country: str | None = None) -> PhoneNumber | None:
+    """The number that was written with its country code, or is one of `country`.
+
+    None for anything else. The answer is shared: nobody changes it.
+    """
     try:
-        return phonenumbers.parse(number, None)
+        return phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException:
         return None
 

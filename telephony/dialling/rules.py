@@ -147,6 +147,12 @@ def decide_number(facts: Facts) -> Decision:
     return Decision(facts.at, tuple(_of_number(facts, parsed)))
 
 
+def why_idle(caller: Caller | None) -> str:
+    """Why this agent can call nobody at all, "" if it can."""
+    findings = _of_caller(caller)
+    return next((f.text for f in findings if f.verdict == Verdict.FAILED), "")
+
+
 def opening(facts: Facts) -> Finding:
     """Whether it is time for calls there, and when it will be."""
     parsed = numbers.parse(facts.number)
@@ -159,7 +165,7 @@ def opening(facts: Facts) -> Finding:
 def _findings(facts: Facts) -> Iterator[Finding]:
     parsed = numbers.parse(facts.number)
     yield from _of_number(facts, parsed)
-    yield from _of_caller(facts)
+    yield from _of_caller(facts.caller)
     yield _cap("calls_a_day", facts, facts.today, _("today"))
     yield _cap("calls_a_month", facts, facts.this_month, _("this month"))
     yield _lines(facts)
@@ -237,8 +243,7 @@ AGENT_RULES: tuple[tuple[str, Callable[[Caller], bool]], ...] = (
 )
 
 
-def _of_caller(facts: Facts) -> Iterator[Finding]:
-    caller = facts.caller
+def _of_caller(caller: Caller | None) -> Iterator[Finding]:
     if caller is None:
         yield Finding("agent", Verdict.FAILED, _("The agent was deleted."))
         return

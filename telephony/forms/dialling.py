@@ -11,6 +11,7 @@ from agents.forms.fields import days_field, time_of_day
 from agents.models import VoiceAgent
 from telephony.models import CallingRules, DoNotContact
 from telephony.services.carrier import InvalidNumber, e164
+from telephony.tables import Unreadable, decode
 
 MAX_LIST_CHARACTERS = 500_000
 TELEPHONE = {"inputmode": "tel", "autocomplete": "off", "placeholder": "+12025550123"}
@@ -54,7 +55,10 @@ class DoNotContactManyForm(forms.Form):
         label=_("Or a CSV file"),
         required=False,
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
-        help_text=_("First column: the number. Second, if any: the reason."),
+        help_text=_(
+            "A column for the numbers, and one for the reasons, if any. Without "
+            "headings they are the first and the second."
+        ),
     )
 
     def clean_file(self):
@@ -64,12 +68,9 @@ class DoNotContactManyForm(forms.Form):
         if file.size > MAX_LIST_CHARACTERS:
             raise forms.ValidationError(_("The file is larger than 500 kB."))
         try:
-            text = file.read().decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise forms.ValidationError(_("The file is no text in UTF-8.")) from None
-        if "\0" in text:
-            raise forms.ValidationError(_("The file is no text in UTF-8."))
-        return text
+            return decode(file.read())
+        except Unreadable as error:
+            raise forms.ValidationError(str(error)) from error
 
     def clean(self):
         cleaned = super().clean()

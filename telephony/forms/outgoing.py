@@ -5,7 +5,6 @@ from django.utils.translation import gettext_lazy as _
 from agents.forms.fields import VARIABLE, variable_field
 from agents.limits import MAX_VARIABLES
 from agents.models import VoiceAgent
-from agents.prompts import FILLED_IN_BY_CALLS, placeholders
 from telephony.forms.dialling import NumberField
 
 
@@ -26,9 +25,7 @@ class AgentVariables:
         agent = self.chosen_agent
         if agent is None:
             return
-        texts = f"{agent.greeting}\n{agent.prompt_text}"
-        names = [n for n in placeholders(texts) if n not in FILLED_IN_BY_CALLS]
-        for name in names[:MAX_VARIABLES]:
+        for name in agent.wanted_variables[:MAX_VARIABLES]:
             usual = agent.variables.get(name, "")
             field = variable_field(name, given.get(name, usual))
             field.required = not usual

@@ -10,6 +10,12 @@ from telephony.models.calls import (
     TestLine,
     Turn,
 )
+from telephony.models.campaigns import (
+    Campaign,
+    CampaignEvent,
+    CampaignFile,
+    RefusedRow,
+)
 from telephony.models.costs import CallCost
 from telephony.models.interventions import Intervention
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
@@ -26,6 +32,9 @@ __all__ = [
     "CallFact",
     "CallQuerySet",
     "CallingRules",
+    "Campaign",
+    "CampaignEvent",
+    "CampaignFile",
     "CarrierAccount",
     "DialledDay",
     "DoNotContact",
@@ -34,6 +43,7 @@ __all__ = [
     "ScheduledCall",
     "Recording",
     "RecurringCall",
+    "RefusedRow",
     "TestLine",
     "Turn",
 ]

@@ -35,6 +35,22 @@ class ScheduledCallQuerySet(OwnedQuerySet):
             lease_token__in=tokens,
         )
 
+    def apart(self):
+        """Those of no campaign: the contacts of a list are shown by themselves."""
+        return self.filter(campaign=None)
+
+    def lent(self):
+        """Contacts of campaigns that are among what is due, or soon."""
+        return self.filter(
+            status=ScheduledCall.Status.PENDING, next_attempt_at__isnull=False
+        )
+
+    def waiting(self):
+        """Contacts of campaigns whose turn has not come."""
+        return self.filter(
+            status=ScheduledCall.Status.PENDING, next_attempt_at__isnull=True
+        )
+
 
 class CallTerms(models.Model):
     """Whom to call and how often to try: of one call, or of one that recurs."""
@@ -97,6 +113,15 @@ class ScheduledCall(CallTerms, OwnedModel):
     agent = models.ForeignKey(
         "agents.VoiceAgent", models.PROTECT, related_name="scheduled_calls"
     )
+    # Of a campaign it is a contact, and this the line of its list.
+    campaign = models.ForeignKey(
+        "telephony.Campaign",
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="scheduled_calls",
+    )
+    line = models.PositiveIntegerField(null=True, editable=False)
     scheduled_for = models.DateTimeField(_("time"))
     # The recurring call that it was made for, and which of its times it stands for;
     # none once it was replaced, for each time is stood for once.
@@ -150,13 +175,21 @@ class ScheduledCall(CallTerms, OwnedModel):
                 fields=["recurring_call", "occurs_at"],
                 name="one_scheduled_call_an_occurrence",
             ),
+            models.UniqueConstraint(
+                fields=["campaign", "line"], name="one_contact_a_line"
+            ),
         ]
         indexes = [
             models.Index(fields=["owner", "-id"]),
             # With what they are filtered by: days are counted by the index alone.
             models.Index(
-                fields=["owner", "scheduled_for", "status", "to_number"],
+                fields=["owner", "campaign", "scheduled_for", "status", "to_number"],
                 name="scheduled_calls_of_a_day",
+            ),
+            models.Index(
+                fields=["owner", "-id"],
+                condition=Q(campaign=None),
+                name="scheduled_calls_of_no_campaign",
             ),
             models.Index(
                 fields=["next_attempt_at"],
@@ -169,6 +202,21 @@ class ScheduledCall(CallTerms, OwnedModel):
                 name="scheduled_calls_in_flight",
             ),
             models.Index(fields=["lease_token"], name="scheduled_calls_by_lease"),
+            models.Index(
+                fields=["campaign", "status", "due_at"],
+                condition=Q(campaign__isnull=False),
+                name="contacts_by_status",
+            ),
+            models.Index(
+                fields=["campaign"],
+                condition=Q(campaign__isnull=False, next_attempt_at__isnull=False),
+                name="contacts_lent",
+            ),
+            models.Index(
+                fields=["campaign", "updated_at"],
+                condition=Q(campaign__isnull=False),
+                name="contacts_by_change",
+            ),
         ]
 
     def __str__(self):
@@ -192,6 +240,13 @@ class ScheduledCall(CallTerms, OwnedModel):
             return timedelta(seconds=self.retry_delay_s)
         number = min(max(self.attempts_made, 1), len(RETRY_DELAYS))
         return RETRY_DELAYS[number - 1]
+
+    def planned(self, at: datetime) -> dict:
+        """The changes by which its next attempt is meant for `at`.
+
+        A contact of a campaign then waits for its turn.
+        """
+        return {"due_at": at, "next_attempt_at": None if self.campaign_id else at}
 
     def is_late(self, at: datetime) -> bool:
         latest = self.due_at + timedelta(seconds=self.max_late_s)

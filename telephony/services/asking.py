@@ -13,13 +13,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils.timezone import now
 
 from telephony import twilio
 from telephony.addresses import webhook_url
 from telephony.models import Call
 from telephony.patience import patient_s
-from telephony.services import calls, pacing, voicemail
+from telephony.services import calls, campaigns, pacing, voicemail
 
 Placement, Reason, Status = Call.Placement, Call.EndReason, Call.Status
 
@@ -39,7 +40,8 @@ def place(call_id) -> bool:
 
     Safe to repeat and to race: one asks, the others find it asked for.
     """
-    call = calls.with_signer().filter(pk=call_id).first()
+    signed = calls.with_signer().select_related("scheduled_call")
+    call = signed.filter(pk=call_id).first()
     if call is None or call.placement != Placement.OPENED:
         return True
     more = iter([[call]])
@@ -104,7 +106,7 @@ class Asking:
         if not ready:
             return told
         _sleep_until(max(ask.at for ask in ready))
-        won = Call.unscoped.begin_asking([ask.call for ask in ready], now())
+        won = _begin_asking([ask.call for ask in ready])
         for ask in ready:
             if ask.call in won:
                 self._requests[threads.submit(_request_of(ask.call))] = ask
@@ -182,6 +184,14 @@ class Asking:
         ask.tries += 1
         self._waiting.append(ask)
         return True
+
+
+def _begin_asking(wanted: list[Call]) -> set[Call]:
+    """Those for which the carrier may be asked, by us alone; once a campaign's pause is
+    stored, none of its calls is among them.
+    """
+    with transaction.atomic():
+        return Call.unscoped.begin_asking(campaigns.that_go_on(wanted), now())
 
 
 def _request_of(call: Call) -> Callable[[], str]:

@@ -20,6 +20,7 @@ from accounts.models import Workspace
 from agents import services as agents
 from agents.models import MessageAgent, VoiceAgent
 from telephony import twilio
+from telephony.dialling.numbers import parse
 from telephony.models import CarrierAccount, Phone
 
 logger = logging.getLogger(__name__)
@@ -131,13 +132,13 @@ class NotCleared(Exception):
         ) % {"why": self.cause}
 
 
-def e164(number: str) -> str:
-    """The number as the carrier writes it (ITU-T E.164), or `InvalidNumber`."""
-    try:
-        parsed = phonenumbers.parse(number, None)
-    except phonenumbers.NumberParseException as error:
-        raise InvalidNumber from error
-    if not phonenumbers.is_possible_number(parsed):
+def e164(number: str, country: str | None = None) -> str:
+    """The number as the carrier writes it (ITU-T E.164), or `InvalidNumber`.
+
+    Without a country code it is taken for one of `country` (ISO 3166).
+    """
+    parsed = parse(number, country or None)
+    if parsed is None or not phonenumbers.is_possible_number(parsed):
         raise InvalidNumber
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 

@@ -21,9 +21,17 @@ from telephony.dialling.rules import (
     Suppression,
     decide,
     decide_number,
+    why_idle,
 )
 from telephony.dialling.windows import Window
-from telephony.models import Call, CallingRules, CarrierAccount, DialledDay, Phone
+from telephony.models import (
+    Call,
+    CallingRules,
+    CarrierAccount,
+    DialledDay,
+    DoNotContact,
+    Phone,
+)
 from telephony.services import do_not_contact
 
 KEPT_FOR_INCOMING = 1  # lines
@@ -83,25 +91,35 @@ def decide_call(
 
 def decide_number_for(owner: Workspace, number: str, at: datetime) -> Decision:
     """Whether the workspace may call `number` at all, whoever does it and whenever."""
-    rules = rules_of(owner)
     listed = do_not_contact.find(owner, number)
-    any_count = Count(placed=0, most=1, until=at)
-    return decide_number(
-        Facts(
-            number=number,
-            at=at,
-            caller=None,
-            countries=countries_of(owner, rules),
-            suppression=listed and Suppression(listed.created_at, listed.reason),
-            today=any_count,
-            this_month=any_count,
-            lines_in_use=0,
-            lines=1,
-            window=Window(rules.window_start, rules.window_end, frozenset(DAYS)),
-            window_of="",
-            own_zone=ZoneInfo(owner.timezone),
-        )
+    facts = replace(
+        facts_of_number(owner, at), number=number, suppression=suppression_by(listed)
     )
+    return decide_number(facts)
+
+
+def facts_of_number(owner: Workspace, at: datetime) -> Facts:
+    """What `decide_number` asks for, but for the number and its suppression."""
+    rules = rules_of(owner)
+    any_count = Count(placed=0, most=1, until=at)
+    return Facts(
+        number="",
+        at=at,
+        caller=None,
+        countries=countries_of(owner, rules),
+        suppression=None,
+        today=any_count,
+        this_month=any_count,
+        lines_in_use=0,
+        lines=1,
+        window=Window(rules.window_start, rules.window_end, frozenset(DAYS)),
+        window_of="",
+        own_zone=ZoneInfo(owner.timezone),
+    )
+
+
+def suppression_by(listed: DoNotContact | None) -> Suppression | None:
+    return Suppression(listed.created_at, listed.reason) if listed else None
 
 
 def facts_of(
@@ -142,9 +160,9 @@ class Ground:
         return Facts(
             number=number,
             at=self.at,
-            caller=None if agent.is_deleted else _caller(agent, phone),
+            caller=caller_of(agent),
             countries=self._countries,
-            suppression=listed and Suppression(listed.created_at, listed.reason),
+            suppression=suppression_by(listed),
             today=self._today,
             this_month=self._this_month,
             # It holds one of them already.
@@ -171,7 +189,11 @@ class Ground:
         return self._lines_in_use[account.pk]
 
 
-def _caller(agent: VoiceAgent, phone: Phone | None) -> Caller:
+def caller_of(agent: VoiceAgent) -> Caller | None:
+    """The agent as the rules see it; None if it was deleted."""
+    if agent.is_deleted:
+        return None
+    phone = agent.phone if agent.phone_id else None
     holds_phone = phone is not None and not phone.is_deleted
     return Caller(
         name=agent.name,
@@ -181,6 +203,11 @@ def _caller(agent: VoiceAgent, phone: Phone | None) -> Caller:
         number=phone.number if holds_phone else "",
         account_is_connected=holds_phone and not phone.carrier_account.is_deleted,
     )
+
+
+def why_no_calls(agent: VoiceAgent) -> str:
+    """Why the agent can call nobody at all, "" if it can."""
+    return why_idle(caller_of(agent))
 
 
 def _window(

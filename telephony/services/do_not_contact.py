@@ -1,8 +1,7 @@
 """The list of numbers that nobody of a workspace calls or texts any more."""
 
-import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -12,12 +11,13 @@ from django.utils.translation import ngettext
 from accounts import audit
 from accounts.audit import Action
 from accounts.models import User, Workspace
+from telephony.contacts import plain, suggested
 from telephony.models import Call, DoNotContact, ScheduledCall
 from telephony.services.carrier import InvalidNumber, e164
+from telephony.tables import Table, Unreadable, table_of
 
 MOST_LINES = 10_000
 BLOCKED_AT_ONCE = 500
-HEADINGS = {"number", "phone", "phone number", "to"}
 REASON_CHARACTERS = 200
 
 
@@ -88,30 +88,29 @@ def add(
 
 
 def add_many(*, owner: Workspace, text: str, by: User) -> Report:
-    """Put a list on the list: a number a line, after a comma or semicolon its reason.
+    """Put a table on the list: a column of numbers, and perhaps one of reasons.
 
     Lines that cannot be read are told with their number and why; the others count.
     """
     report = Report()
     rows: dict[str, DoNotContact] = {}
-    for line, cells in _lines(text):
+    for line, written, reason in _lines(text, report):
         if line > MOST_LINES:
             why = _("Only the first %(count)d lines are read.") % {"count": MOST_LINES}
             report.refused.append(RefusedLine(line, "", why))
             break
         try:
-            number = e164(cells[0])
+            number = e164(written)
         except InvalidNumber as error:
-            report.refused.append(RefusedLine(line, cells[0][:40], str(error)))
+            report.refused.append(RefusedLine(line, written[:40], str(error)))
             continue
-        reason = cells[1].strip()[:REASON_CHARACTERS] if len(cells) > 1 else ""
         report.known += number in rows
         rows.setdefault(
             number,
             DoNotContact(
                 owner=owner,
                 number=number,
-                reason=reason,
+                reason=reason[:REASON_CHARACTERS],
                 source=DoNotContact.Source.CSV,
                 added_by=by,
             ),
@@ -120,14 +119,30 @@ def add_many(*, owner: Workspace, text: str, by: User) -> Report:
     return report
 
 
-def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
-    lines = text.lstrip("\ufeff").splitlines()
-    delimiter = ";" if lines and ";" in lines[0] else ","
-    for line, cells in enumerate(csv.reader(lines, delimiter=delimiter), start=1):
-        cells = [cell.strip() for cell in cells]
-        is_heading = line == 1 and cells and cells[0].lower() in HEADINGS
-        if any(cells) and not is_heading:
-            yield line, cells
+def _lines(text: str, report: Report) -> Iterator[tuple[int, str, str]]:
+    """The number and the reason of each line, as they were written."""
+    try:
+        table = table_of(text.lstrip("\ufeff"))
+        to, why = _columns(table)
+        if to is None:  # then the first row is none of headings
+            table, to, why = replace(table, has_headings=False), 0, 1
+        for line, cells in table.rows():
+            yield line, _cell(cells, to), _cell(cells, why)
+    except Unreadable as error:
+        report.refused.append(RefusedLine(1, "", str(error)))
+
+
+def _columns(table: Table) -> tuple[int | None, int]:
+    """Where the numbers stand, by the headings, and where the reasons."""
+    if not table.has_headings:
+        return 0, 1
+    to = suggested(table.headings, [])["to"]
+    names = [plain(heading) for heading in table.headings]
+    return to, names.index("reason") if "reason" in names else len(names)
+
+
+def _cell(cells: list[str], place: int) -> str:
+    return cells[place] if place < len(cells) else ""
 
 
 def _save(owner: Workspace, rows: dict[str, DoNotContact], report: Report) -> None:

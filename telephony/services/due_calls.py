@@ -22,7 +22,7 @@ from telephony import tasks
 from telephony.dialling.rules import Decision
 from telephony.models import Call, ScheduledCall
 from telephony.patience import patient, patient_s
-from telephony.services import asking, placing, recurring, scheduled
+from telephony.services import asking, campaigns, placing, recurring, scheduled
 
 Status = ScheduledCall.Status
 
@@ -128,7 +128,7 @@ def dial_batch(token: uuid.UUID) -> None:
         taken = _take(token, room)
         if taken is None:
             return None
-        opened = _open(taken)
+        opened = _open(campaigns.hold_back(taken))
         rows.update(opened)
         return list(opened)
 
@@ -137,9 +137,9 @@ def dial_batch(token: uuid.UUID) -> None:
         for call in told.asked:  # a clear no, or a callback that was quicker
             if call.has_ended:
                 scheduled.follow(call)
-        for call in told.later:
+        for row in campaigns.hold_back([rows.pop(call) for call in told.later]):
             wait = timedelta(seconds=random.uniform(*WAIT_FOR_LINE_S))
-            rows.pop(call).move_held(Status.PENDING, next_attempt_at=now() + wait)
+            row.move_held(Status.PENDING, next_attempt_at=now() + wait)
 
 
 def _take(token: uuid.UUID, room: int) -> list[ScheduledCall] | None:
@@ -214,7 +214,7 @@ def _unfinished(rows: list[ScheduledCall]) -> dict[uuid.UUID, Call]:
         attempt=F("scheduled_call__attempts_made"),
         ended_at=None,
     )
-    related = found.select_related("carrier_account", "owner")
+    related = found.select_related("carrier_account", "owner", "scheduled_call")
     by_row = {call.scheduled_call_id: call for call in related}
     for row in rows:
         if call := by_row.get(row.pk):
@@ -246,7 +246,7 @@ def _defer(row: ScheduledCall, decision: Decision, at: datetime) -> None:
         _expire(row)
         return
     else:
-        changes |= {"due_at": later, "next_attempt_at": later}
+        changes |= row.planned(later)
     row.move_held(Status.PENDING, **changes)
 
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from agents.models import VoiceAgent
 from telephony.dialling.rules import decide_number
 from telephony.dialling.rules import opening as opening_of
-from telephony.models import Call, ScheduledCall
+from telephony.models import Call, Campaign, ScheduledCall
 from telephony.periods import LAST_YEAR
 from telephony.services import dialling
 from telephony.services.dialling import Wishes
@@ -147,7 +147,8 @@ def plan(row: ScheduledCall, at: datetime) -> None:
     opens_at, words = opening(row, row.scheduled_for)
     if opens_at is None:
         raise Refused(words, "scheduled_for")
-    row.due_at = row.next_attempt_at = opens_at
+    for name, value in row.planned(opens_at).items():
+        setattr(row, name, value)
     row.detail = words
 
 
@@ -200,9 +201,8 @@ def _finish(row: ScheduledCall, call: Call, before: tuple[str, ...]) -> None:
             row.move(
                 Status.PENDING,
                 among=before,
-                due_at=opens_at,
-                next_attempt_at=opens_at,
                 detail=why or words,
+                **row.planned(opens_at),
             )
             return
     row.move(
@@ -229,6 +229,8 @@ def _deserves_another(row: ScheduledCall, call: Call) -> bool:
 
 def dial_again(row: ScheduledCall, *, at: datetime) -> bool:
     """A person says that the last attempt never rang: try at once."""
+    if row.campaign_id:
+        Campaign.reopen(row.campaign_id)
     return row.move(
         Status.PENDING,
         among=(Status.UNKNOWN, Status.CANCELED, Status.FAILED),

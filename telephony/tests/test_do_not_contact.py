@@ -74,6 +74,10 @@ def test_list_is_added_with_a_report_of_the_lines_that_cannot_be_read(alice):
     ("content", "status", "added"),
     [
         (b"\xef\xbb\xbf+4930123456;called twice\r\n+4930123457;\r\n", 200, 2),
+        ("Name;Phone;Reason\nÄnne;+4930123456;\n".encode("cp1252"), 200, 1),
+        ("to\treason\n+4930123456\tmoved\n".encode("utf-16"), 200, 1),
+        (b"no number in this line\n+4930123456\n", 200, 1),
+        (b"PK\x03\x04 a workbook", 422, 0),
         (b"\xff\xfe\x00", 422, 0),
         (b"+4930123456\x00", 422, 0),
         (b"", 422, 0),

@@ -36,6 +36,7 @@ def scheduled_call_list(request):
     if not form.is_valid():
         return _not_understood(request, template, form)
     rows = ScheduledCall.objects.for_owner(request.workspace).select_related("agent")
+    rows = rows.apart()
     wanted = form.cleaned_data
     page = newest_first(
         form.apply(rows),
@@ -64,7 +65,7 @@ def scheduled_call_calendar(request):
     if not form.is_valid():
         return _not_understood(request, template, form)
     period, today = form.period, localdate()
-    rows = ScheduledCall.objects.for_owner(request.workspace)
+    rows = ScheduledCall.objects.for_owner(request.workspace).apart()
     days = calendar.days_with_calls(
         request.workspace,
         form.apply(rows),
@@ -200,5 +201,6 @@ def scheduled_call_cancel(request, pk):
 def _row(request, pk):
     rows = ScheduledCall.objects.for_owner(request.workspace)
     return get_object_or_404(
-        rows.select_related("agent", "created_by", "recurring_call"), pk=pk
+        rows.select_related("agent", "created_by", "recurring_call", "campaign"),
+        pk=pk,
     )

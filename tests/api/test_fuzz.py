@@ -41,6 +41,7 @@ MODELS = {
     "agents": "voiceagent",
     "api-keys": "accesstoken",
     "calls": "call",
+    "campaigns": "campaign",
     "carrier-accounts": "carrieraccount",
     "invitations": "invitation",
     "message-agents": "messageagent",

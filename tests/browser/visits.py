@@ -110,6 +110,8 @@ LISTS = {
     "scheduled-call-new": at("telephony:scheduled_call_create"),
     "recurring-calls": at("telephony:recurring_call_list"),
     "recurring-call-new": at("telephony:recurring_call_create"),
+    "campaigns": at("telephony:campaign_list"),
+    "campaign-new": at("telephony:campaign_create"),
     "do-not-contact": at("telephony:do_not_contact_list"),
     "calling-rules": at("telephony:calling_rules"),
     "calling-rules-check": at("telephony:calling_rules_check"),
@@ -184,6 +186,27 @@ WITH_DATA = visits_of(
         "scheduled-call-recurring": at(
             "telephony:scheduled_call_detail", row("recurring time")
         ),
+        "campaigns-none-match": at("telephony:campaign_list", query="?q=zebra"),
+        **{
+            f"campaign-{state}": at(
+                "telephony:campaign_detail", row(f"campaign {state}")
+            )
+            for state in ("draft", "reading", "ready", "running", "stopped", "over")
+        },
+        "campaign-estimate": at(
+            "telephony:campaign_detail",
+            row("campaign ready"),
+            query="?minutes=3&percent=40&price=0.08",
+        ),
+        "campaign-change": at("telephony:campaign_change", row("campaign ready")),
+        "campaign-rename": at("telephony:campaign_change", row("campaign running")),
+        "campaign-columns": at("telephony:campaign_columns", row("campaign ready")),
+        "campaign-contacts": at("telephony:campaign_contacts", row("campaign over")),
+        "campaign-contacts-none": at(
+            "telephony:campaign_contacts", row("campaign over"), query="?q=999999"
+        ),
+        "campaign-refused": at("telephony:campaign_refused", row("campaign ready")),
+        "campaign-redial": at("telephony:campaign_redial", row("campaign over")),
         "do-not-contact-new": at("telephony:do_not_contact_create"),
         "do-not-contact-remove": at(
             "telephony:do_not_contact_delete", row("donotcontact")
@@ -338,6 +361,14 @@ NOT_VISITED = {
     "agents:agent_variables": PART,
     "agents:message_agent_variables": PART,
     "accounts:audit_log_export": "a file",
+    "telephony:campaign_template": "a file",
+    "telephony:campaign_refused_export": "a file",
+    "telephony:campaign_results_export": "a file",
+    "telephony:campaign_start": POSTED,
+    "telephony:campaign_pause": POSTED,
+    "telephony:campaign_resume": POSTED,
+    "telephony:campaign_cancel": POSTED,
+    "telephony:campaign_delete": POSTED,
     "telephony:call_recording": "a sound",
     "accounts:workspace_switch": POSTED,
     "accounts:workspace_leave": POSTED,

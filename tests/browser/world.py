@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.db import transaction
 from django.test import RequestFactory
 from django.utils import timezone
 
@@ -25,11 +26,14 @@ from telephony.models import (
     Call,
     CallCost,
     CallEvent,
+    CallingRules,
+    Campaign,
     RecurringCall,
     ScheduledCall,
     Turn,
 )
-from telephony.services import dialling
+from telephony.services import campaigns, dialling
+from telephony.tables import table_of
 from tests.people import PASSWORD, Tenant, make_tenant
 from tests.walls import furnish
 
@@ -96,6 +100,7 @@ def make_world() -> World:
         _add_deleted(tenant)
     _add_log(world)
     _add_webhooks(world)
+    _add_campaigns(world)
     return world
 
 
@@ -208,6 +213,15 @@ def _add_agents(world: World) -> None:
             "type": "object",
             "properties": {"days": {"type": "array", "items": {"type": "string"}}},
         },
+    )
+    world.rows["caller"] = VoiceAgent.unscoped.create(
+        owner=owner,
+        name="Recall",
+        phone=world.rows["phone"],
+        direction="outgoing",
+        is_active=True,
+        greeting="Hello {{ patient_name }}, it is time for {{ visit }}.",
+        instructions="You are brief.",
     )
     world.rows["texting agent"] = MessageAgent.unscoped.create(
         owner=owner,
@@ -440,6 +454,51 @@ def _add_scheduled_calls(world: World, call: Call) -> None:
         detail="The number was put on the do-not-contact list.",
         decision=decision.as_json(),
     )
+
+
+def _add_campaigns(world: World) -> None:
+    """One in each state that its page shows otherwise."""
+    by, agent = world.alice.user, world.rows["caller"]
+    CallingRules.unscoped.filter(owner=agent.owner).update(countries=["US"])
+    rows = [f"+162855501{place:02},Ada King,{place}" for place in range(20)]
+    bad = ["+1 628 555 0100,Twice,1", "not a number,Bob,2", "+16285550199,,3"]
+    text = "\n".join(["Phone,Patient name,Customer", *rows, *bad])
+    for name in ("draft", "ready", "running", "stopped", "reading", "over"):
+        campaign = campaigns.create(
+            Campaign(
+                owner=world.alice.workspace,
+                agent=agent,
+                name=f"Recall in spring, {name}",
+            ),
+            file_name="patients.csv",
+            table=table_of(text),
+            by=by,
+        )
+        if name != "draft":
+            campaign = campaigns.map_columns(campaign, campaign.mapping)
+        world.rows[f"campaign {name}"] = campaign
+    reading = Campaign.unscoped.filter(pk=world.rows["campaign reading"].pk)
+    reading.update(status="checking", rows=50_000, rows_read=12_500)
+    for name in ("running", "stopped", "over"):
+        campaign = campaigns.start(world.rows[f"campaign {name}"], by=by)
+        _let_go_on(campaign)
+    with transaction.atomic():
+        campaigns.stop(
+            Campaign.locked(world.rows["campaign stopped"].pk),
+            "8 of the 14 calls that ended within two minutes have failed. Look at some "
+            "of them before you resume.",
+        )
+    campaigns.cancel(world.rows["campaign over"], by=by)
+
+
+def _let_go_on(campaign: Campaign) -> None:
+    """Some of its contacts have been called."""
+    contacts = ScheduledCall.unscoped.filter(campaign=campaign).order_by("line")
+    ends = ["completed", "no-answer", "busy", "failed", "in-progress", "unknown"]
+    for contact, status in zip(contacts, ends, strict=False):
+        contact.status, contact.attempts_made = status, 1
+        contact.detail = "" if status == "in-progress" else "Nobody answered"
+        contact.save()
 
 
 def _make_call(world: World, status: str, **fields) -> Call:

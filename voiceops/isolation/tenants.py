@@ -32,6 +32,7 @@ from telephony.models import (
     AfterCall,
     Call,
     CallCost,
+    Campaign,
     CarrierAccount,
     DoNotContact,
     Phone,
@@ -209,6 +210,8 @@ def _special(model) -> dict:
             "their_timezone": "",
             "paused_at": now,
         },
+        # A draft: nobody is called.
+        Campaign: {"redials": None, "default_country": ""},
         # Not due before the run is over.
         ScheduledCall: {
             "lease_token": None,
