@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median_low
 
-import phonenumbers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from telephony.dialling.numbers import number_for_reading
 from telephony.models import Call, CallEvent
 
 ICONS = {
@@ -135,14 +135,3 @@ def typical_ms(replies: Iterable[int]) -> int | None:
     """The median, a time that was really measured; None if there is none."""
     replies = list(replies)
     return median_low(replies) if replies else None
-
-
-def number_for_reading(number: str) -> str:
-    """+14155550100 as "+1 415-555-0100"; what is no E.164 number stays as it is."""
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        return number
-    return phonenumbers.format_number(
-        parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL
-    )

@@ -62,7 +62,7 @@ def test_list_shows_number_status_prompt_and_hours(alice, mallory):
 
     words = text_of(alice.client.get("/message-agents"))
 
-    row = "Desk Active +15005550001 Answers v1 Opens Monday 09:00 Europe/Berlin"
+    row = "Desk Active +1 500-555-0001 Answers v1 Opens Monday 09:00 Europe/Berlin"
     assert row in words
     assert "Not hers" not in words
 
@@ -314,7 +314,7 @@ def test_detail_shows_preamble_notice_number_and_version(alice):
 
     assert " ".join(TEXTING_PREAMBLE.split()) in words
     assert NOT_YET in words
-    assert "Active on +15005550001." in words
+    assert "Active on +1 500-555-0001." in words
     assert "Answers · version 1, the newest" in words
 
 

@@ -252,10 +252,8 @@ def test_prompt_save_asks_before_agents_change(alice):
     assert asked.status_code == 200
     assert asked.content.decode().lstrip().startswith("<form")
     assert "2 agents will talk by this text at once" in words
-    assert (
-        "Sales Active Voice agent · +15005550001 Idle Inactive Voice agent · No number"
-        in words
-    )
+    sales = "Sales Active Voice agent · +1 500-555-0001"
+    assert f"{sales} Idle Inactive Voice agent · No number" in words
     assert "Pinned stays as it is: pinned to version 1" in words
     assert "Removed: We open at nine ." in words
     assert Prompt.unscoped.get().version == 1
@@ -425,7 +423,7 @@ def test_agent_list_shows_number_direction_status_and_model(alice, mallory):
 
     words = text_of(alice.client.get("/voice-agents"))
 
-    assert "Reception Active +15005550001 Answers calls – Demo responder" in words
+    assert "Reception Active +1 500-555-0001 Answers calls – Demo responder" in words
     assert "No language model is connected" in words
     assert "Not hers" not in words
 
@@ -1029,3 +1027,14 @@ def test_form_without_the_rows_leaves_the_schema_as_it_is(alice):
 
     agent.refresh_from_db()
     assert agent.extraction_schema == schema
+
+
+def test_numbers_to_choose_among_are_written_as_people_read_them(alice):
+    phone = make_phone(alice.workspace)
+    phone.label = "Front desk"
+    phone.save()
+    agent = make_agent(alice.workspace, "Reception", phone=phone)
+
+    for path in (f"/voice-agents/{agent.pk}", "/voice-agents", "/message-agents/new"):
+        page = alice.client.get(path).content.decode()
+        assert re.search(r"<option[^>]*>\+1 500-555-0001 \(Front desk\)</option>", page)

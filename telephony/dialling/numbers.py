@@ -54,3 +54,14 @@ def zones_of(parsed: PhoneNumber) -> tuple[ZoneInfo, ...]:
         return tuple(ZoneInfo(name) for name in names)
     except ZoneInfoNotFoundError:
         return ()
+
+
+def number_for_reading(number: str) -> str:
+    """+14155550100 as "+1 415-555-0100"; what is no E.164 number stays as it is."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(
+        parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    )

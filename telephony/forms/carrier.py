@@ -3,6 +3,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import OwnedForm
+from telephony.dialling.numbers import number_for_reading
 from telephony.models import CarrierAccount, Phone
 from telephony.services import carrier
 
@@ -113,4 +114,5 @@ def _described(number) -> str:
     notes = [] if number.label in ("", number.number) else [number.label]
     if not number.takes_calls:
         notes.append(str(MESSAGES_ONLY))
-    return f"{number.number} ({', '.join(notes)})" if notes else number.number
+    shown = number_for_reading(number.number)
+    return f"{shown} ({', '.join(notes)})" if notes else shown

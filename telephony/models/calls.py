@@ -16,6 +16,7 @@ from accounts.tenancy import (
     closed_manager,
 )
 from agents.outcomes import Outcome
+from telephony.dialling.numbers import number_for_reading
 from telephony.patience import patient
 from voiceops.encryption import EncryptedTextField
 from voiceops.ids import earliest_uuid7, opaque_token
@@ -95,7 +96,8 @@ class Phone(SoftDeleteModel):
         indexes = [models.Index(fields=["owner", "-id"])]
 
     def __str__(self):
-        return f"{self.number} ({self.label})" if self.label else self.number
+        number = number_for_reading(self.number)
+        return f"{number} ({self.label})" if self.label else number
 
     def get_absolute_url(self):
         return reverse("telephony:phone_detail", args=[self.pk])
@@ -123,6 +125,8 @@ class TestLine(OwnedModel):
 
 # Shorter than a lease: whoever slept through it does not dial any more.
 DECISION_HOLDS = patient(50)
+# Longer than waiting for a turn and for the carrier's answer takes.
+HELD_FOR = patient(25)
 # A call's id is made when its row is, its start is the carrier's word: give or take.
 ID_MARGIN = timedelta(days=1)
 
@@ -303,6 +307,8 @@ class Call(OwnedModel):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
     asked_at = models.DateTimeField(null=True)
+    # Somebody waits for a turn to ask for it until then: others take none meanwhile.
+    placing_until = models.DateTimeField(null=True)
     look_at = models.DateTimeField(null=True)  # for it at the carrier, if it is lost
 
     started_at = models.DateTimeField(default=timezone.now)
@@ -401,6 +407,20 @@ class Call(OwnedModel):
         return bool(won)
 
     # -- On its way to the carrier: each step holds for the row as it is now ----------
+
+    def hold(self, at: datetime) -> datetime | None:
+        """Be the one who places it until the moment returned; None if another is.
+
+        Who dies lets it run out.
+        """
+        opened = Call.unscoped.filter(pk=self.pk, placement=self.Placement.OPENED)
+        free = opened.filter(Q(placing_until=None) | Q(placing_until__lte=at))
+        until = at + HELD_FOR
+        return until if free.update(placing_until=until) else None
+
+    def let_go(self, held: datetime) -> None:
+        mine = Call.unscoped.filter(pk=self.pk, placing_until=held)
+        mine.update(placing_until=None)
 
     def take_back(self, why: str) -> bool:
         """The carrier clearly did nothing: the same call may be asked for again.

@@ -44,8 +44,12 @@ def place(call_id) -> bool:
     call = signed.filter(pk=call_id).first()
     if call is None or call.placement != Placement.OPENED:
         return True
+    held = call.hold(now())
+    if held is None:  # a turn of the account would be taken for nothing
+        return _is_on_its_way(call)
     more = iter([[call]])
     told = list(Asking(lambda room: next(more, None)).run())
+    call.let_go(held)
     return not any(each.later for each in told)
 
 

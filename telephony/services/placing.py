@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -235,7 +236,10 @@ def _of_agent(agent: VoiceAgent, decision: Decision) -> dict:
 
 def place_waiting(at: datetime) -> None:
     """Place the calls for now whose task got lost; end those that are too late."""
+    too_old = Q(created_at__lt=at - NOW_LASTS)
+    held_by_nobody = Q(placing_until=None) | Q(placing_until__lte=at)
     waiting = Call.unscoped.filter(
+        too_old | held_by_nobody,
         placement=Placement.OPENED,
         scheduled_call=None,  # due_calls has its own clock
         created_at__lt=at - WAIT_FOR_TASK,

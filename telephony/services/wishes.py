@@ -20,11 +20,15 @@ from telephony.transcripts import other_party
 
 NO_NUMBER = "The other party's number is not known: say that this cannot be done now."
 UNKNOWN_ZONE = "Their time zone is not known: ask for their city, then try again."
+# The number of a test is nobody's: it neither belongs on a list nor answers.
+ONLY_A_TEST = "This is a test: nothing is stored. Say what you would say in a call."
 TIME_SHAPE = "%Y-%m-%dT%H:%M"
 
 
 def stop_contacting(call: Call, reason: str) -> str:
     """Put the other party on the do-not-contact list. Safe to repeat."""
+    if call.is_test:
+        return ONLY_A_TEST
     try:
         do_not_contact.add(
             owner=call.owner,
@@ -44,6 +48,8 @@ def book_follow_up(call: Call, *, time: str, zone: str, at: datetime) -> str:
 
     Repeating is safe: one call back waits for a number, and another time moves it.
     """
+    if call.is_test:
+        return ONLY_A_TEST
     number = other_party(call)
     parsed = numbers.parse(number)
     if parsed is None:

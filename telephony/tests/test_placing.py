@@ -11,8 +11,9 @@ from django.utils.timezone import now
 
 from accounts import services as accounts
 from accounts.models import AccessToken
-from telephony import session, twilio
-from telephony.models import Call, CallEvent, DialledDay, Turn
+from telephony import session, tasks, twilio
+from telephony.models import Call, CallEvent, CarrierAccount, DialledDay, Turn
+from telephony.models.calls import HELD_FOR
 from telephony.services import (
     asking,
     calls,
@@ -341,6 +342,61 @@ def test_calls_of_an_account_are_a_turn_apart(number):
     assert pacing.take_turns(number.account, 1, at) == []
     wrong_clock = at - timedelta(hours=1)
     assert pacing.take_turns(number.account, 1, wrong_clock) == [wrong_clock]
+
+
+def next_turn(number):
+    return CarrierAccount.unscoped.get(pk=number.account.pk).next_call_at
+
+
+def test_call_that_is_being_placed_takes_no_other_turn(quiet_number, monkeypatch):
+    sent = []
+    monkeypatch.setattr(tasks.place_call, "delay", sent.append)
+    call = open_call(quiet_number)
+    call.hold(now())
+    waited = now() + placing.WAIT_FOR_TASK + timedelta(seconds=1)
+
+    placing.place_waiting(waited)
+    placed = asking.place(call.pk)
+
+    assert (sent, placed, next_turn(quiet_number)) == ([], False, None)
+    placing.place_waiting(waited + HELD_FOR)  # whoever placed it is dead
+    assert sent == [str(call.pk)]
+
+
+def test_call_without_a_turn_is_let_go_for_the_next_try(quiet_number, monkeypatch):
+    far = now() + timedelta(seconds=20)
+    CarrierAccount.unscoped.update(next_call_at=far)
+    call = open_call(quiet_number)
+
+    assert asking.place(call.pk) is False
+
+    call.refresh_from_db()
+    assert (call.placement, call.placing_until) == (Placement.OPENED, None)
+    CarrierAccount.unscoped.update(next_call_at=None)
+    assert asking.place(call.pk) is True
+
+
+def test_many_deliveries_of_a_task_take_one_turn(quiet_number, carrier):
+    quiet_number.account.calls_per_second = 1
+    quiet_number.account.save()
+    call = open_call(quiet_number)
+    before = now()
+
+    threads = [threading.Thread(target=_place, args=[call.pk]) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WITHIN_S)
+
+    assert len(calls_at(carrier, quiet_number)) == 1
+    assert next_turn(quiet_number) < before + timedelta(seconds=2)
+
+
+def _place(call_id):
+    try:
+        asking.place(call_id)
+    finally:
+        connections.close_all()
 
 
 def test_last_line_and_last_call_of_the_day_are_taken_once(quiet_number):

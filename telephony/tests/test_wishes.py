@@ -112,3 +112,14 @@ def test_without_an_agent_that_calls_nothing_is_booked(call):
 
 def test_both_are_among_the_built_in_tools_of_a_call(call):
     assert {"do_not_call", "book_follow_up"} <= set(built_ins.of_call(call))
+
+
+def test_test_call_changes_nothing(call):
+    """Its caller's number is one that nobody has."""
+    call.is_test, call.from_number = True, "+15005550006"
+
+    told = [wishes.stop_contacting(call, "said so"), book(call)]
+
+    assert told == [wishes.ONLY_A_TEST] * 2
+    assert not DoNotContact.unscoped.exists()
+    assert not ScheduledCall.unscoped.exists()
