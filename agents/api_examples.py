@@ -88,6 +88,7 @@ AGENT = {
     },
     "voicemail_detection": True,
     "voicemail_message": "This is Brightside. Please call us back.",
+    "screening_message": "Brightside Dental, about the appointment on Monday.",
     "window_start": "09:00:00",
     "window_end": "18:00:00",
     "window_days": ["mon", "tue", "wed", "thu", "fri"],

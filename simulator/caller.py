@@ -2,7 +2,7 @@
 
 A script is a list of steps, each an object with one of these:
 
-- `{"say": "words"}` waits for the agent to finish, then speaks
+- `{"say": "words"}` waits for the agent to finish, then speaks; `"now": true` does not
 - `{"interrupt": "words", "after_chars": 20}` cuts in once that much was heard
 - `{"press": "12#"}` waits for the agent to finish, then presses; `"now": true` does not
 - `{"silence_s": 3}` stays silent
@@ -67,8 +67,8 @@ def read_action(given: object) -> Step:
 
 def _read_step(given: object) -> Step:
     match given:
-        case {"say": text}:
-            return Step("say", text=_words(text))
+        case {"say": text, **rest}:
+            return Step("say", text=_words(text), now=rest.get("now") is True)
         case {"interrupt": text, **rest}:
             after = _seconds(rest.get("after_chars", 0), "after_chars")
             return Step("interrupt", text=_words(text), after_chars=int(after))
@@ -137,6 +137,9 @@ class Caller:
     async def _do(self, step: Step) -> None:
         line = self._line
         match step.kind:
+            case "say" if step.now:
+                await line.cut_in_now(step.text)
+                self._turns_seen = line.turns_done
             case "say":
                 await line.say(step.text)
                 self._turns_seen = line.turns_done

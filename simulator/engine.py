@@ -27,6 +27,24 @@ MAGIC_ENDINGS = {
         "answer": "machine",
         "script": [{"say": "You have reached my voicemail. Speak after the beep."}],
     },
+    # An assistant answers, asks who calls, and fetches its person: Apple's words.
+    "0183": {
+        "answer": "answer",
+        "script": [
+            {
+                "say": "Hi, if you record your name and reason for calling, I’ll see "
+                "if this person is available."
+            },
+            {"wait_for": "agent_done"},
+            {"say": "Thanks. Please stay on the line."},
+            {"silence_s": 12},
+            {"say": "Hello?", "now": True},
+            {"wait_for": "agent_done"},
+            {"say": "That suits me. Goodbye."},
+            {"wait_for": "agent_done"},
+            {"hang_up": True},
+        ],
+    },
 }
 POLITE_CALLEE = [
     {"wait_for": "agent_done"},

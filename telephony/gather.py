@@ -169,6 +169,9 @@ def _answer_again(call: Call, turns: list[Turn], *, after: int, at: datetime) ->
     if latest.tool and latest.tool.name == TRANSFER_CALL and latest.tool.status == "ok":
         said = [t.text for t in turns if t.number > after and t.speaker == "agent"]
         return HandOver(" ".join(said))
+    dialogue = Dialogue(session.settings_of(call, at=call.started_at), turns)
+    if not dialogue.owes_answer:  # an assistant has gone for its person
+        return _listen(call, turns, "", after=turns[-1].number)
     if _ms_since_answer(call, at) - latest.at_ms < GIVE_UP_AFTER_S * 1000:
         return Wait()
     call.note_end_reason(Call.EndReason.OUR_ERROR)

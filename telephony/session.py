@@ -68,6 +68,7 @@ def settings_of(
             apology=words.apology(),
             time_warning=str(words.TIME_SHORT),
             time_up_message=str(words.TIME_UP),
+            screening_message=_screening_message(call, facts),
             history_limit=HISTORY_TURNS,
             tools=_meanwhiles(toolbox, facts) if toolbox else {},
         )
@@ -110,6 +111,16 @@ def _greeting(call: Call, facts: dict[str, str]) -> str:
 def voicemail_of(call: Call, *, at: datetime) -> str:
     """What a voicemail is told; nothing if the agent only hangs up."""
     return _filled(call.agent.voicemail_message, _facts(call, at)).strip()
+
+
+def screening_of(call: Call, *, at: datetime) -> str:
+    """What an assistant is told that asks who calls; nothing if the model answers."""
+    return _screening_message(call, _facts(call, at))
+
+
+def _screening_message(call: Call, facts: dict[str, str]) -> str:
+    is_ours = call.direction == Call.Direction.OUTGOING
+    return _filled(call.agent.screening_message, facts).strip() if is_ours else ""
 
 
 def whisper_of(call: Call, *, at: datetime) -> str:

@@ -88,6 +88,7 @@ class VoiceAgentSerializer(AgentSerializer):
             "extraction_schema",
             "voicemail_detection",
             "voicemail_message",
+            "screening_message",
             "window_start",
             "window_end",
             "window_days",

@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from agents.chat import Message, ToolCall
 from agents.dialogue.history import messages_of
+from agents.dialogue.screening import ASKED_WITHIN, asks_to_wait, asks_who_calls
 from agents.dialogue.script import (
     AskModel,
     CallerHungUp,
@@ -88,6 +89,18 @@ class Dialogue:
     def is_busy(self) -> bool:
         """Whether the caller waits: for the model, or for tools."""
         return self._phase in (Phase.REPLYING, Phase.WORKING)
+
+    @property
+    def owes_answer(self) -> bool:
+        """Whether the caller's last words are still to be answered."""
+        if not self._transcript.is_answer_due():
+            return False
+        return self._words_for_assistant(self._last_heard) != ""
+
+    @property
+    def _last_heard(self) -> str:
+        heard = self._transcript.latest_of("caller")
+        return heard.text if heard else ""
 
     def receive(self, event: Event) -> list[Command]:
         """Say what is to be done about `event`, in order; nothing after the end."""
@@ -172,7 +185,7 @@ class Dialogue:
         commands = self._tools.settle_lost()
         if self._reply == 0 and self._transcript.is_answer_due():
             self._begin_answer(at_ms)
-            commands.append(self._ask())
+            commands += self._answer(self._last_heard, at_ms)
         return commands
 
     def _hear(self, text: str, at_ms: int) -> list[Command]:
@@ -180,7 +193,14 @@ class Dialogue:
         self._spoken = None
         self._begin_answer(at_ms)
         heard = self._transcript.add("caller", text, at_ms)
-        return [*commands, Record(heard), self._ask()]
+        return [*commands, Record(heard), *self._answer(text, at_ms)]
+
+    def _answer(self, text: str, at_ms: int) -> list[Command]:
+        """The model's answer; where an assistant screens the call, one of our own."""
+        words = self._words_for_assistant(text)
+        if words is None:
+            return [self._ask()]
+        return [*self._say(words, at_ms), *self._close_speech()] if words else []
 
     def _interrupt(self, heard: str | None, heard_ms: int | None) -> list[Command]:
         """Cut what is being said to what was heard of it.
@@ -274,6 +294,35 @@ class Dialogue:
         self._phase = Phase.LISTENING
         return commands
 
+    # call screening
+
+    def _words_for_assistant(self, text: str) -> str | None:
+        """What is said to `text` without asking the model; None: it is to be asked.
+
+        Who is waited for did not hear the greeting: it comes again, for a person.
+        """
+        message = self.settings.screening_message.strip()
+        if not message:
+            return None
+        is_early = self._transcript.count("caller") <= ASKED_WITHIN
+        if asks_who_calls(text) and (is_early or self._waits_for_person()):
+            return message
+        if not self._waits_for_person():
+            return None
+        return "" if asks_to_wait(text) else self.settings.greeting.strip() or None
+
+    def _waits_for_person(self) -> bool:
+        """Whether the last that the agent has said was for an assistant.
+
+        Read from the transcript, as are reminders.
+        """
+        message = self.settings.screening_message.strip()
+        said = self._transcript.latest_of("agent")
+        if not message or said is None:
+            return False
+        was_cut = said.interrupted and not self.settings.greeting.startswith(said.text)
+        return said.text == message or (was_cut and message.startswith(said.text))
+
     # tools
 
     def _use_tools(self, at_ms: int) -> list[Command]:
@@ -351,7 +400,7 @@ class Dialogue:
 
     def _break_silence(self, at_ms: int) -> list[Command]:
         """Ask whether somebody is there, as often as is wanted; then hang up."""
-        if self._reminders_left() > 0:
+        if self._reminders_left() > 0 and not self._waits_for_person():
             question = self.settings.silence_message.strip()
             return [*self._say(question, at_ms), *self._close_speech()]
         message = self.settings.end_call_message
@@ -361,6 +410,8 @@ class Dialogue:
     def patience_s(self) -> int:
         """How long a silence may get, since either last spoke, until `CallerSilent`."""
         settings = self.settings
+        if self._waits_for_person():
+            return settings.screening_patience_s
         if self._reminders_left() > 0:
             return settings.silence_reminder_s
         reminded_s = self._reminders_said() * settings.silence_reminder_s

@@ -16,8 +16,9 @@ class Settings:
     `history_limit` is the number of latest turns the model is shown, None for all.
     Silence is asked about `silence_reminders` times, each after `silence_reminder_s`,
     and ends the call after `silence_timeout_s` in all; reminders that would not come
-    before that are left out. `tools` are those that the model is offered, by name,
-    with what is said while each is at work.
+    before that are left out. An assistant that asks who calls is told
+    `screening_message`, and its person waited for. `tools` are those that the model is
+    offered, by name, with what is said while each is at work.
     """
 
     greeting: str = ""
@@ -34,6 +35,8 @@ class Settings:
     apology: str = "I am sorry, something went wrong here. Please call again later."
     time_warning: str = "I am sorry, we have to come to an end soon."
     time_up_message: str = "I am sorry, our time is up. Thank you for calling. Goodbye."
+    screening_message: str = ""
+    screening_patience_s: int = 60
     history_limit: int | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
 

@@ -69,6 +69,13 @@ class Transcript:
         latest = self._heard()[-1]
         return latest.speaker != "agent" or latest.interrupted
 
+    def count(self, speaker: str) -> int:
+        return sum(turn.speaker == speaker for turn in self._turns)
+
+    def latest_of(self, speaker: str) -> Turn | None:
+        found = (turn for turn in reversed(self._turns) if turn.speaker == speaker)
+        return next(found, None)
+
     def times_said_since_heard(self, text: str) -> int:
         """How often the agent has said `text`, or the heard part of it, since the
         caller's last words."""

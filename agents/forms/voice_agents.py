@@ -98,6 +98,7 @@ class VoiceAgentForm(BasicVoiceAgentForm):
             "summary_enabled",
             "voicemail_detection",
             "voicemail_message",
+            "screening_message",
             "window_start",
             "window_end",
             "window_days",
@@ -105,6 +106,7 @@ class VoiceAgentForm(BasicVoiceAgentForm):
         widgets = {
             **BasicVoiceAgentForm.Meta.widgets,
             "voicemail_message": forms.Textarea(attrs={"rows": 2}),
+            "screening_message": forms.Textarea(attrs={"rows": 2}),
             "window_start": time_of_day(),
             "window_end": time_of_day(),
             "temperature": forms.NumberInput(attrs={"min": 0, "max": 2, "step": 0.1}),

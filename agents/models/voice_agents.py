@@ -262,6 +262,16 @@ class VoiceAgent(Agent):
         ),
     )
 
+    screening_message = models.CharField(
+        _("answer to call screening"),
+        max_length=300,
+        blank=True,
+        help_text=_(
+            "Said when an assistant asks who calls and why; then the agent waits for "
+            "the person. Empty: the model answers it."
+        ),
+    )
+
     # When it may call; empty: the calling rules of the workspace.
     window_start = models.TimeField(_("calls from"), null=True, blank=True)
     window_end = models.TimeField(_("calls until"), null=True, blank=True)

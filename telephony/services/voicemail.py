@@ -4,7 +4,7 @@ from django.db import transaction
 
 from telephony import session, tasks, twilio, twiml
 from telephony.addresses import webhook_url
-from telephony.models import Call, CallEvent
+from telephony.models import Call, CallEvent, Turn
 from telephony.services import calls
 
 MACHINES = ("machine", "fax")  # what the carrier's words for them begin with
@@ -25,10 +25,19 @@ def hear_of(call: Call, answered_by: str) -> None:
     """The carrier tells who answered. Repeating is safe."""
     Call.unscoped.filter(pk=call.pk).update(answered_by=answered_by)
     is_with_agent = not call.has_ended and call.handed_over_at is None
+    if is_with_agent and _is_screened(call):
+        return  # the machine is an assistant that has gone for its person
     if answered_by.startswith(MACHINES) and is_with_agent:
         # First the reason: the session that is broken off would have another.
         calls.note_told_reason(call, Call.EndReason.VOICEMAIL, "")
         transaction.on_commit(lambda: _ring_the_bell(call), robust=True)
+
+
+def _is_screened(call: Call) -> bool:
+    """Whether the agent has told an assistant who calls, and why."""
+    message = session.screening_of(call, at=call.started_at)
+    told = Turn.unscoped.filter(call=call, speaker=Turn.Speaker.AGENT, text=message)
+    return bool(message) and told.exists()
 
 
 def _ring_the_bell(call: Call) -> None:

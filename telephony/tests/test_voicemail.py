@@ -4,11 +4,19 @@ import httpx
 import pytest
 from django.utils.timezone import now
 
+from simulator.engine import MAGIC_ENDINGS
 from telephony import tasks, twilio
 from telephony.services import asking, voicemail
+from telephony.tests.calls import make_turn
 from telephony.tests.carriers import KEY
-from telephony.tests.conftest import ended
-from telephony.tests.outgoing import CALLEE, calls_at, make_placing_number, open_call
+from telephony.tests.conftest import ended, transcript
+from telephony.tests.outgoing import (
+    CALLEE,
+    arrange,
+    calls_at,
+    make_placing_number,
+    open_call,
+)
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,3 +116,61 @@ def test_message_is_left_once_however_often_it_is_told(live, carrier, monkeypatc
 
     assert hung_up == [call.sid]
     assert ended(call)[1] == "voicemail"
+
+
+SCREENED = "+16285550183"
+PATIENTLY_SCREENED = "+16285550184"
+MESSAGE = "Brightside, about your appointment."
+
+
+def arranged(carrier):
+    """The same assistant; its person waits until somebody listens: turn by turn that
+    takes longer than a silence of this carrier's, whose clock stands still."""
+    *before, _silence, hello = MAGIC_ENDINGS["0183"]["script"][:5]
+    script = [*before, {"say": hello["say"]}, *MAGIC_ENDINGS["0183"]["script"][5:]]
+    arrange(carrier, PATIENTLY_SCREENED, script=script)
+    return PATIENTLY_SCREENED
+
+
+@pytest.mark.parametrize("transport", ["stream", "gather"])
+def test_assistant_is_told_who_calls_and_its_person_is_greeted(
+    transport, live, carrier, stub_llm, settings
+):
+    settings.LLM_BASE_URL = stub_llm.base_url
+    stub_llm.configure(mode="script", replies=("See you then, goodbye.",))
+    number = make_placing_number(
+        carrier,
+        transport=transport,
+        greeting="Hello, this is Brightside.",
+        screening_message=MESSAGE,
+        end_call_phrases=["goodbye"],
+    )
+
+    screened = SCREENED if transport == "stream" else arranged(carrier)
+    call = call_of(number, screened)
+
+    assert [text for _, text in transcript(call)] == [
+        "Hello, this is Brightside.",
+        "Hi, if you record your name and reason for calling, I’ll see if this person "
+        "is available.",
+        MESSAGE,
+        "Thanks. Please stay on the line.",
+        "Hello?",
+        "Hello, this is Brightside.",
+        "That suits me. Goodbye.",
+        "See you then, goodbye.",
+    ]
+    assert len(stub_llm.requests) == 1
+
+
+def test_assistant_that_was_told_who_calls_is_no_voicemail(live, carrier):
+    number = make_placing_number(
+        carrier, voicemail_detection=True, screening_message=MESSAGE
+    )
+    call = open_call(number, CALLEE)
+    call.advance("in-progress", at=now())
+    make_turn(call, 1, MESSAGE, speaker="agent")
+
+    voicemail.hear_of(call, "machine_start")
+
+    assert ended(call) == ("in-progress", "")
