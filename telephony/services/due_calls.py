@@ -29,6 +29,7 @@ Status = ScheduledCall.Status
 TICK_S = 1
 # A row is renewed before it is dialled, and dialling it takes less than that.
 LEASE = patient(60)
+LONGEST_LEASE = 2 * LEASE  # the clocks of two machines differ a little
 ACCOUNTS_A_TICK = 100
 MOST_AT_ONCE = 300  # of one account, whatever its rate
 # Between two tries of an attempt that found no line, no turn or no carrier.
@@ -80,10 +81,12 @@ def release_dead(at: datetime) -> int:
     was_asked = Exists(
         attempt.filter(asked_at__isnull=False).exclude(placement=Call.Placement.OPENED)
     )
-    dead = dialing.filter(lease_until__lt=at)
+    # A lease that ends too late was taken by a clock that was wrong.
+    is_dead = Q(lease_until__lt=at) | Q(lease_until__gt=at + LONGEST_LEASE)
+    dead = dialing.filter(is_dead)
     over = {"lease_token": None, "lease_until": None, "updated_at": now()}
     dead.filter(was_asked).update(**over)
-    free = (Q(lease_until__lt=at) & ~was_asked) | (Q(lease_token=None) & Exists(opened))
+    free = (is_dead & ~was_asked) | (Q(lease_token=None) & Exists(opened))
     return dialing.filter(free).update(status=Status.PENDING, **over)
 
 

@@ -124,6 +124,70 @@ def test_next_opening(window, zone, at, opens):
     assert next_opening(window, at, [zone]) == opens
 
 
+ST_JOHNS, CHATHAM = ZoneInfo("America/St_Johns"), ZoneInfo("Pacific/Chatham")
+FRIDAY_NIGHTS = Window(time(22), time(3), frozenset({"fri"}))
+SATURDAY_NIGHTS = Window(time(22), time(3), frozenset({"sat"}))
+
+
+@pytest.mark.parametrize(
+    ("window", "zone", "start", "hours"),
+    [
+        # In the night to 29 March the hour from 2 to 3 is left out in Berlin.
+        (SATURDAY_NIGHTS, BERLIN, utc(2026, 3, 28, 12), 4),
+        # In the night to 25 October it comes twice.
+        (SATURDAY_NIGHTS, BERLIN, utc(2026, 10, 24, 12), 6),
+        (FRIDAY_NIGHTS, BERLIN, utc(2026, 10, 23, 12), 5),
+        (SATURDAY_NIGHTS, NEW_YORK, utc(2026, 3, 7, 12), 4),
+        (SATURDAY_NIGHTS, NEW_YORK, utc(2026, 10, 31, 12), 6),
+        (SATURDAY_NIGHTS, ST_JOHNS, utc(2026, 3, 7, 12), 4),
+        (SATURDAY_NIGHTS, ST_JOHNS, utc(2026, 10, 31, 12), 6),
+        # Half an hour, and by quarters: 2:45 becomes 3:45.
+        (SATURDAY_NIGHTS, LORD_HOWE, utc(2026, 10, 3, 2), 4.5),
+        (SATURDAY_NIGHTS, LORD_HOWE, utc(2026, 4, 4, 2), 5.5),
+        (SATURDAY_NIGHTS, CHATHAM, utc(2026, 9, 26, 0), 4.75),
+        (SATURDAY_NIGHTS, CHATHAM, utc(2026, 4, 4, 0), 5.25),
+        # Around a leap day, which is a Tuesday.
+        (Window(time(22), time(3), frozenset({"mon"})), BERLIN, utc(2028, 2, 28, 9), 5),
+        (Window(time(22), time(3), frozenset({"tue"})), BERLIN, utc(2028, 2, 29, 9), 5),
+    ],
+)
+def test_night_lasts_as_long_as_its_clocks_say(window, zone, start, hours):
+    minutes = [start + timedelta(minutes=n) for n in range(24 * 60)]
+
+    found = sum(is_open(window, minute, [zone]) for minute in minutes)
+
+    assert found == hours * 60
+
+
+@pytest.mark.parametrize(
+    ("at", "opens"),
+    [
+        # Open from 2:15 to 2:45. On 29 March there is no such time in Berlin.
+        (utc(2026, 3, 29, 0, 30), utc(2026, 3, 30, 0, 15)),
+        # On 25 October there are two.
+        (utc(2026, 10, 25, 0, 10), utc(2026, 10, 25, 0, 15)),
+        (utc(2026, 10, 25, 0, 45), utc(2026, 10, 25, 1, 15)),
+        (utc(2026, 10, 25, 1, 45), utc(2026, 10, 26, 1, 15)),
+    ],
+)
+def test_short_window_within_the_changed_hour(at, opens):
+    short = Window(time(2, 15), time(2, 45), EVERY_DAY)
+
+    assert next_opening(short, at, [BERLIN]) == opens
+
+
+def test_zones_with_quarters_and_halves_of_hours_open_when_all_are_open():
+    """Kathmandu is 15 minutes ahead of Kolkata, Adelaide 4 hours and 45 minutes."""
+    zones = [KATHMANDU, ZoneInfo("Asia/Kolkata"), ADELAIDE]
+
+    opens = next_opening(DAYTIME, utc(2026, 7, 6, 0), zones)
+
+    assert opens == utc(2026, 7, 6, 2, 30)
+    last = utc(2026, 7, 6, 11, 29)
+    assert is_open(DAYTIME, last, zones)
+    assert not is_open(DAYTIME, last + timedelta(minutes=1), zones)
+
+
 def test_days_that_are_none_never_open():
     assert (
         next_opening(Window(time(8), time(9), frozenset()), utc(2026, 1, 5), [BERLIN])
