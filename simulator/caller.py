@@ -5,6 +5,7 @@ A script is a list of steps, each an object with one of these:
 - `{"say": "words"}` waits for the agent to finish, then speaks; `"now": true` does not
 - `{"interrupt": "words", "after_chars": 20}` cuts in once that much was heard
 - `{"press": "12#"}` waits for the agent to finish, then presses; `"now": true` does not
+- `{"break_off": "words"}` begins to speak like that, and hangs up in the middle
 - `{"silence_s": 3}` stays silent
 - `{"wait_for": "agent_done"}` (or `"agent_text"`) waits for what was not yet waited for
 - `{"hang_up": true}`
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 from simulator.line import PATIENCE_S, Line
 
+STEPS = "say, interrupt, press, break_off, silence_s, wait_for, hang_up"
 MAX_STEPS = 500
 MAX_CHARACTERS = 2000
 DIGITS = re.compile(r"[0-9*#wW]{1,50}")
@@ -72,6 +74,8 @@ def _read_step(given: object) -> Step:
         case {"interrupt": text, **rest}:
             after = _seconds(rest.get("after_chars", 0), "after_chars")
             return Step("interrupt", text=_words(text), after_chars=int(after))
+        case {"break_off": text}:
+            return Step("break_off", text=_words(text))
         case {"press": digits, **rest}:
             return Step("press", text=_digits(digits), now=rest.get("now") is True)
         case {"silence_s": seconds}:
@@ -80,7 +84,7 @@ def _read_step(given: object) -> Step:
             return Step("wait_for", text=what)
         case {"hang_up": True}:
             return Step("hang_up")
-    raise BadScript("not one of say, interrupt, press, silence_s, wait_for, hang_up")
+    raise BadScript(f"not one of {STEPS}")
 
 
 def _words(text: object) -> str:
@@ -152,6 +156,10 @@ class Caller:
                 line.press(step.text)
             case "press":
                 await line.press_in_turn(step.text)
+                self._turns_seen = line.turns_done
+            case "break_off":
+                await line.break_off(step.text)
+                self._hang_up()
             case "silence":
                 await asyncio.sleep(line.pace.silence_s(step.seconds))
             case "wait_for":

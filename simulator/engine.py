@@ -103,7 +103,7 @@ class Engine:
         call = self._make(
             row,
             secret=secret,
-            is_person=is_person,
+            pace=self._pace(plan, is_person),
             voice=Webhook(number["voice_url"], number["voice_method"]),
             fallback=Webhook(
                 number["voice_fallback_url"], number["voice_fallback_method"]
@@ -143,7 +143,7 @@ class Engine:
         call = self._make(
             row,
             secret=account["auth_token"],
-            is_person=is_person,
+            pace=self._pace(plan, is_person),
             voice=voice,
             fallback=fallback,
             callbacks=callbacks,
@@ -188,9 +188,12 @@ class Engine:
             **columns,
         )
 
-    def _make(self, row: dict, *, is_person: bool, **how) -> Call:
-        pace = Pace(self._speed, is_person)
-        return Call(row, store=self._store, courier=self._courier, pace=pace, **how)
+    def _pace(self, plan: Plan, is_person: bool) -> Pace:
+        speed = self._speed if plan.speed is None else plan.speed
+        return Pace(speed, is_person, plan.has_real_silences)
+
+    def _make(self, row: dict, **how) -> Call:
+        return Call(row, store=self._store, courier=self._courier, **how)
 
     def _start(self, call: Call, plan: Plan) -> Call:
         life = Life(call, plan, self.callee)
@@ -210,22 +213,34 @@ class Engine:
 
 
 def read_plan(given: dict) -> Plan:
-    """Read `{answer?, ring_s?, script? | typed}`. Raises BadPlan."""
+    """Read `{answer?, ring_s?, script? | typed, speed?, real_silences?}`.
+
+    Raises BadPlan.
+    """
     answer = given.get("answer", "answer")
     if answer not in ANSWERS:
         raise BadPlan(f"answer is one of {', '.join(sorted(ANSWERS))}")
-    ring_s = given.get("ring_s", RING_S)
-    if isinstance(ring_s, bool) or not isinstance(ring_s, int | float):
-        raise BadPlan("ring_s must be a number")
-    if not 0 <= ring_s <= 600:
-        raise BadPlan("ring_s must be from 0 to 600")
+    ring_s = _number(given, "ring_s", RING_S, most=600)
+    speed = _number(given, "speed", None, most=100)
     if given.get("typed") and given.get("script"):
         raise BadPlan("a caller is typed or scripted, not both")
     try:
         steps = read_script(given.get("script") or [])
     except BadScript as exc:
         raise BadPlan(str(exc)) from exc
-    return Plan(answer, ring_s, steps)
+    real_silences = given.get("real_silences") is True
+    return Plan(answer, ring_s, steps, speed, real_silences)
+
+
+def _number(given: dict, name: str, default: float | None, *, most: float):
+    value = given.get(name, default)
+    if value is None and default is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadPlan(f"{name} must be a number")
+    if not 0 <= value <= most:
+        raise BadPlan(f"{name} must be from 0 to {most}")
+    return value
 
 
 def check_numbers(*numbers: object) -> None:

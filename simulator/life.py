@@ -26,6 +26,8 @@ class Plan:
     answer: str = "answer"  # or machine, busy, no-answer, failed
     ring_s: float = 1
     steps: list[Step] = field(default_factory=list)
+    speed: float | None = None  # of this call, instead of everybody's
+    has_real_silences: bool = False
 
 
 class Failed(Exception):

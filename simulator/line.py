@@ -26,10 +26,14 @@ NOTHING: frozenset[str] = frozenset()
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast time goes: a factor on every wait, 1 for real time."""
+    """How fast time goes: a factor on every wait, 1 for real time.
+
+    Silences are real ones for a person, and for whoever wants them to be.
+    """
 
     speed: float
     is_person: bool = False
+    has_real_silences: bool = False
 
     def speaking_s(self, characters: int) -> float:
         return characters / CHARACTERS_PER_SECOND * self.speed
@@ -38,8 +42,9 @@ class Pace:
         return seconds * self.speed
 
     def silence_s(self, seconds: float) -> float:
-        """Silences and time limits: never zero, and real ones for a real person."""
-        return seconds * max(self.speed, 1 if self.is_person else SHORTEST_SILENCE)
+        """Silences and time limits: never zero."""
+        is_real = self.is_person or self.has_real_silences
+        return seconds * max(self.speed, 1 if is_real else SHORTEST_SILENCE)
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,16 @@ class Line:
         """Speak when it is the caller's turn, or when patience ends."""
         await self._wait_for_turn()
         await self._utter(text)
+
+    async def break_off(self, text: str) -> None:
+        """Speak in turn, and get no further than the middle: nobody is told of it."""
+        await self._wait_for_turn()
+        begun = text[: (len(text) + 1) // 2]
+        self._emit("caller", text=begun)
+        self.is_callers_turn = False
+        self.is_caller_speaking = True
+        self.changes.tell()
+        await asyncio.sleep(self.pace.speaking_s(len(begun)))
 
     async def cut_in(self, text: str, *, after_chars: int = 0) -> None:
         """Speak over the agent once `after_chars` of its utterance were heard.

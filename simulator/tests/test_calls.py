@@ -227,3 +227,20 @@ def test_test_line_needs_no_account(carrier, app):
     assert state["account_sid"] == "AC" + "1" * 32
     assert app.wait_for("/tenant/status")[0]["CallStatus"] == "completed"
     assert all(received.is_signed for received in app.received)
+
+
+def test_call_has_a_pace_of_its_own(carrier, app, account):
+    app.answers["/voice"] = "<Response><Pause length='1'/></Response>"
+
+    call = carrier.call(account["number"], ring_s=0, real_silences=True)
+
+    assert carrier.ended(call["sid"])["events"][-1]["at_ms"] >= 1000
+
+
+@pytest.mark.parametrize("speed", [-1, 101, True, "fast"])
+def test_pace_that_is_none_is_refused(carrier, account, speed):
+    body = {"to": account["number"], "from": "+12025550199", "speed": speed}
+
+    told = carrier.control("calls", expected=400, **body)
+
+    assert told["error"].startswith("speed must be")

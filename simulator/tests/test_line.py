@@ -100,3 +100,26 @@ async def test_silence_is_noticed_only_when_nobody_has_begun_to_speak():
     await saying
 
     assert given == Words("A long answer that outlasts the silence")
+
+
+async def test_who_breaks_off_is_heard_by_nobody():
+    line, events = make_line()
+    line.listen()
+
+    await line.break_off("I would like")
+
+    assert events == [("caller", {"text": "I woul"})]
+    assert taken(line) == []
+
+
+@pytest.mark.parametrize(
+    ("pace", "seconds"),
+    [
+        (Pace(0), 0.1),
+        (Pace(0.5), 5),
+        (Pace(0, has_real_silences=True), 10),
+        (Pace(0, is_person=True), 10),
+    ],
+)
+def test_silences_are_as_long_as_is_wanted(pace, seconds):
+    assert pace.silence_s(10) == seconds

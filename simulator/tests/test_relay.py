@@ -107,6 +107,33 @@ def test_caller_who_hangs_up_completes_the_session(carrier, app, account):
     assert all(received.is_signed for received in app.received)
 
 
+def test_caller_who_breaks_off_is_not_understood(carrier, app, account):
+    app.answers["/voice"] = connect(app)
+    app.session = echo
+
+    script = [{"say": "Hello"}, {"break_off": "I would like to"}]
+    state = carrier.ended(carrier.call(account["number"], script)["sid"])
+
+    assert prompts(app) == ["Hello"]
+    assert [e["text"] for e in types(state, "caller")] == ["Hello", "I would "]
+    assert state["end_reason"] == "caller_hung_up"
+
+
+def test_caller_waits_for_what_is_said_to_their_keys(carrier, app, account):
+    app.answers["/voice"] = connect(app, dtmfDetection="true", welcomeGreeting="Press.")
+
+    async def session(session):
+        await session.receive("dtmf")
+        await session.say("You pressed it.")
+        await session.receive("prompt")
+
+    app.session = session
+    script = [{"press": "1"}, {"wait_for": "agent_done"}, {"hang_up": True}]
+    state = carrier.ended(carrier.call(account["number"], script)["sid"])
+
+    assert "".join(said(state)) == "Press.You pressed it. "
+
+
 def test_end_hands_over_and_goes_on_with_the_action(carrier, app, account):
     app.answers["/voice"] = connect(app)
     app.answers["/after"] = "<Response><Say>Bye.</Say></Response>"
