@@ -441,7 +441,9 @@ def _guess(call: Call, status: str) -> str:
     if status == Status.COMPLETED and call.handed_over_at is not None:
         return Reason.TRANSFERRED if has_joined(call) else Reason.CALLER_HUNG_UP
     if status == Status.COMPLETED:
-        was_lost = call.times_resumed and call.relay_connected_at is None
+        is_streamed = call.transport == VoiceAgent.Transport.STREAM
+        was_resumed = is_streamed and call.times_resumed
+        was_lost = was_resumed and call.relay_connected_at is None
         return Reason.CONNECTION_LOST if was_lost else Reason.CALLER_HUNG_UP
     if call.direction == Call.Direction.OUTGOING:
         return OF_OUTGOING[status]
