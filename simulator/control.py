@@ -5,9 +5,9 @@ JSON; `Authorization: Bearer SIMULATOR_KEY`. Errors are `{"error": "why"}`.
 - `POST /control/accounts` `{friendly_name?, numbers?, count?}` →
   `201 {sid, auth_token, numbers}`
 - `POST /control/accounts/{sid}/faults`: see `simulator.faults` → `204`
-- `POST /control/calls` `{to, from, script? | typed?, ring_s?, speed?, real_silences?}` →
-  `201 {sid, token}`: `speed` is this call's own, a factor on every wait; real silences
-  are as long as they say, whatever the speed;
+- `POST /control/calls` `{to, from, script? | typed?, ring_s?, speed?,
+  real_silences?}` → `201 {sid, token}`: `speed` is this call's own, a factor on every
+  wait; real silences are as long as they say, whatever the speed;
   with `{account_sid, auth_token, voice_url, voice_fallback_url?, status_callback?}`
   besides, `to` need not be a number of ours: a *test line*, the same engine with this
   address and secret

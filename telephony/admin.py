@@ -19,8 +19,10 @@ from telephony.models import (
     Phone,
     Recording,
     RecurringCall,
+    Rehearsal,
     ScheduledCall,
     TestLine,
+    TestScript,
     Turn,
 )
 
@@ -49,6 +51,22 @@ class TestLineAdmin(OwnedAdmin):
     list_select_related = ["owner", "agent"]
     search_fields = ["account_sid", "agent__name", "owner__name"]
     hidden = ("auth_token", "webhook_token")
+
+
+@admin.register(TestScript)
+class TestScriptAdmin(OwnedAdmin):
+    list_display = ["name", "agent", "caller", "owner", "created_at", "deleted_at"]
+    list_select_related = ["owner", "agent"]
+    list_filter = ["owner", "caller", ("deleted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "agent__name", "owner__name"]
+
+
+@admin.register(Rehearsal)
+class RehearsalAdmin(OwnedAdmin):
+    list_display = ["script", "agent", "status", "way", "owner", "started_at", "error"]
+    list_select_related = ["owner", "agent", "script"]
+    list_filter = ["owner", "status", "way"]
+    search_fields = ["script__name", "agent__name", "owner__name"]
 
 
 class TurnInline(OwnedInline):

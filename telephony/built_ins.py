@@ -13,9 +13,17 @@ from telephony.models import Call
 from telephony.services import facts, wishes
 from voiceops.threads import in_thread
 
+ONLY_A_TEST = "Taken down, in this test call only. Confirm it to them."
+
 
 def of_call(call: Call) -> dict[str, BuiltIn]:
-    """The built-in tools of a call, by name."""
+    """The built-in tools of a call, by name; a test call leaves no trace elsewhere."""
+    if call.is_test:
+        return {
+            "note_fact": partial(_note_fact, call),
+            "do_not_call": _only_a_test,
+            "book_follow_up": _only_a_test,
+        }
     return {
         "note_fact": partial(_note_fact, call),
         "do_not_call": partial(_do_not_call, call),
@@ -25,6 +33,10 @@ def of_call(call: Call) -> dict[str, BuiltIn]:
 
 async def _note_fact(call: Call, given: dict) -> str:
     return await in_thread(facts.note, call, given["name"], given["value"])
+
+
+async def _only_a_test(given: dict) -> str:
+    return ONLY_A_TEST
 
 
 async def _do_not_call(call: Call, given: dict) -> str:

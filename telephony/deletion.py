@@ -11,6 +11,7 @@ from telephony.models import (
     DoNotContact,
     Phone,
     RecurringCall,
+    TestScript,
 )
 
 
@@ -65,5 +66,12 @@ register(
         means=_("It comes back paused: resume it to let it be made again."),
         named="to_number",
         right=Action.PLACE_CALLS,
+    )
+)
+register(
+    Kind(
+        TestScript,
+        means=_("It can be run again; its runs were kept."),
+        needs=("agent",),
     )
 )

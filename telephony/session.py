@@ -17,7 +17,7 @@ from agents.prompts import placeholders, render, with_preamble
 from agents.tools import Toolbox
 from telephony import built_ins, words
 from telephony.models import Call, CallEvent, Intervention
-from telephony.services import recordings
+from telephony.services import recordings, rehearsals
 from telephony.transcripts import other_party
 
 # What the model is shown of a call: a long one must not make every turn slower, dearer
@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 def toolbox_of(call: Call) -> Toolbox:
     """The tools of the call's agent, read once."""
     withheld = {dialogue.TRANSFER_CALL} if _is_transfer_no_use(call) else set()
-    return Toolbox.of(call.agent, built_ins.of_call(call), withheld)
+    answers = rehearsals.tool_answers(call) if call.is_test else {}
+    return Toolbox.of(call.agent, built_ins.of_call(call), withheld, answers)
 
 
 def _is_transfer_no_use(call: Call) -> bool:

@@ -66,6 +66,14 @@ def dial_batch(token):
 
 
 @shared_task(ignore_result=True)
+def rehearse():
+    """Begin and follow rehearsals. Safe to run twice at once."""
+    from telephony.services import rehearsing  # leaf, as above
+
+    rehearsing.pump.run()
+
+
+@shared_task(ignore_result=True)
 def leave_message(call_id):
     """Tell a voicemail the agent's message. A second delivery finds it told."""
     from telephony.services import voicemail  # leaf, as above

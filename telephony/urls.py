@@ -13,6 +13,7 @@ from telephony.views import (
     phones,
     recordings,
     recurring,
+    rehearsals,
     scheduled,
     testing,
 )
@@ -76,6 +77,39 @@ CALLS = [
 TESTING = [
     path("test", testing.agent_test_choose, name="agent_test_choose"),
     path("voice-agents/<uuid:pk>/test", testing.agent_test, name="agent_test"),
+]
+
+REHEARSALS = [
+    path(
+        "voice-agents/<uuid:pk>/rehearsals",
+        rehearsals.agent_rehearsals,
+        name="agent_rehearsals",
+    ),
+    path(
+        "voice-agents/<uuid:pk>/rehearse",
+        rehearsals.agent_rehearse,
+        name="agent_rehearse",
+    ),
+    path(
+        "voice-agents/<uuid:pk>/test-scripts/new",
+        rehearsals.test_script_create,
+        name="test_script_create",
+    ),
+    path(
+        "test-scripts/<uuid:pk>",
+        rehearsals.test_script_detail,
+        name="test_script_detail",
+    ),
+    path(
+        "test-scripts/<uuid:pk>/run", rehearsals.test_script_run, name="test_script_run"
+    ),
+    path(
+        "test-scripts/<uuid:pk>/delete",
+        rehearsals.test_script_delete,
+        name="test_script_delete",
+    ),
+    path("rehearsals/<uuid:pk>", rehearsals.rehearsal_detail, name="rehearsal_detail"),
+    path("calls/<uuid:pk>/make-test", rehearsals.call_make_test, name="call_make_test"),
 ]
 
 SCHEDULED_CALLS = [
@@ -219,6 +253,7 @@ urlpatterns = [
     *PHONES,
     *CALLS,
     *TESTING,
+    *REHEARSALS,
     *SCHEDULED_CALLS,
     *RECURRING_CALLS,
     *CAMPAIGNS,

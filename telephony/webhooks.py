@@ -29,7 +29,7 @@ from telephony.forms.webhooks import (
     VoiceForm,
 )
 from telephony.models import Call
-from telephony.services import calls, recordings, transfers, voicemail
+from telephony.services import calls, recordings, rehearsals, transfers, voicemail
 from telephony.signatures import signed_by_twilio
 from telephony.transcripts import our_number
 
@@ -128,6 +128,8 @@ def _answering(request, line):
         )
     except calls.CallOver:
         return HttpResponseForbidden()
+    if line.test_line and "rehearsal" in request.GET:
+        rehearsals.adopt(call, request.GET["rehearsal"])
     return document(_opening(call))
 
 

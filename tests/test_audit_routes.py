@@ -20,10 +20,23 @@ from agents.tests.test_message_agent_pages import form_data as texting_form_data
 from agents.tests.test_pages import form_data
 from hooks import services as hooks
 from hooks.models import Endpoint
-from telephony.models import Campaign, CarrierAccount, RecurringCall, ScheduledCall
-from telephony.services import campaigns, do_not_contact, recurring, scheduled
+from telephony.models import (
+    Campaign,
+    CarrierAccount,
+    RecurringCall,
+    ScheduledCall,
+    TestScript,
+)
+from telephony.services import (
+    campaigns,
+    do_not_contact,
+    recurring,
+    rehearsals,
+    scheduled,
+)
 from telephony.services import carrier as carriers
 from telephony.tables import table_of
+from telephony.tests.calls import make_call, make_turn
 from tests.people import Tenant, join
 from tests.test_roles import CHANGING, ROUTES, name_of
 from voiceops.isolation.routes import Kind
@@ -36,6 +49,10 @@ NO_ENTRY = {
     "POST message-agents/variables": "shows what a form would need",
     "POST message-agents/<>/test": "a conversation that is nowhere kept",
     "POST voice-agents/<>/test": "a test call; it is in the list of calls",
+    "POST voice-agents/<>/rehearse": "runs of tests; they are in their list",
+    "POST api/agents/<>/rehearse": "runs of tests; they are in their list",
+    "POST test-scripts/<>/run": "a run of a test; it is in its list",
+    "POST api/test-scripts/<>/run": "a run of a test; it is in its list",
     "POST calls/new": "a call, and it says who placed it",
     "POST api/calls": "a call, and it says who placed it",
     "POST calls/<>/hang-up": "the call says who ended it",
@@ -171,6 +188,9 @@ class World:
     def campaign_by_api(self):
         return {"name": "Recall", "agent_id": str(self.caller.pk), "file": LIST}
 
+    def new_test_script(self):
+        return TEST_SCRIPT | {"agent_id": str(self.agent.pk)}
+
     # What has to be done first, so that there is something to change.
 
     def start_campaign(self):
@@ -234,6 +254,21 @@ TOOL_PAGE = TOOL | {
     **dict.fromkeys(("parameter-TOTAL_FORMS", "parameter-INITIAL_FORMS"), "0"),
     **dict.fromkeys(("header-TOTAL_FORMS", "header-INITIAL_FORMS"), "0"),
 }
+TEST_SCRIPT = {
+    "name": "Other",
+    "caller": "patient",
+    "turns": [{"say": "Hello"}, {"say": "Goodbye"}],
+}
+# As its page sends it.
+TEST_SCRIPT_PAGE = {
+    "name": "Other",
+    "caller": "patient",
+    **dict.fromkeys(("turn-TOTAL_FORMS", "turn-INITIAL_FORMS"), "1"),
+    "turn-0-kind": "say",
+    "turn-0-text": "Hello",
+    **dict.fromkeys(("expectation-TOTAL_FORMS", "expectation-INITIAL_FORMS"), "0"),
+    **dict.fromkeys(("answer-TOTAL_FORMS", "answer-INITIAL_FORMS"), "0"),
+}
 PROMPT = {"name": "Other", "text": "Other", "version": 1, "seen": []}
 # Verb and route: what is sent, what is done before, the entry that it leaves.
 ENTRIES = {
@@ -254,6 +289,19 @@ ENTRIES = {
     "PATCH api/tools/<>": ({"name": "other"}, None, "changed tool"),
     "DELETE api/tools/<>": ({}, None, "deleted tool"),
     "POST api/tools/<>/test": ({}, None, "tested tool"),
+    "POST voice-agents/<>/test-scripts/new": (
+        TEST_SCRIPT_PAGE,
+        None,
+        "created test_script",
+    ),
+    "POST test-scripts/<>": (TEST_SCRIPT_PAGE, None, "changed test_script"),
+    "POST test-scripts/<>/delete": ({}, None, "deleted test_script"),
+    "POST calls/<>/make-test": ({}, None, "created test_script"),
+    "POST api/calls/<>/test-script": ({}, None, "created test_script"),
+    "POST api/test-scripts": (World.new_test_script, None, "created test_script"),
+    "PUT api/test-scripts/<>": (World.new_test_script, None, "changed test_script"),
+    "PATCH api/test-scripts/<>": ({"name": "Other"}, None, "changed test_script"),
+    "DELETE api/test-scripts/<>": ({}, None, "deleted test_script"),
     "POST voice-agents/new": (
         {"name": "New", "direction": "incoming", "instructions": "Be brief."},
         None,
@@ -582,8 +630,21 @@ def world(alice, carrier):
         "webhooks": hook.pk,
         "deleted": gone.pk,
         "tools": tool.pk,
+        "test-scripts": _script(agent).pk,
+        "calls": _call(agent).pk,
     }
     return World(alice, other, ids, agent, texting_agent, caller, bob)
+
+
+def _script(agent):
+    script = TestScript(owner=agent.owner, agent=agent, name="One", caller="silent")
+    return rehearsals.save_script(script)
+
+
+def _call(agent):
+    call = make_call(agent.owner, agent=agent)
+    make_turn(call, 1, "Hello")
+    return call
 
 
 @pytest.mark.parametrize("write", ENTRIES)

@@ -42,6 +42,7 @@ FORMS_TO_MAKE = {
     "voice-agents/new",
     "message-agents/new",
     "tools/new",
+    "voice-agents/<>/test-scripts/new",
     "numbers/new",
     "carrier-accounts/new",
     "calls/new",

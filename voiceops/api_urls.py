@@ -17,6 +17,7 @@ from telephony.api import (
     carrier,
     do_not_contact,
     recurring,
+    rehearsals,
     scheduled,
 )
 from voiceops.api_errors import UnknownAddress
@@ -35,6 +36,7 @@ agents = [
     path("/<uuid:agent_id>", voice_agents.VoiceAgentView.as_view()),
     path("/<uuid:agent_id>/activate", voice_agents.ActivateView.as_view()),
     path("/<uuid:agent_id>/deactivate", voice_agents.DeactivateView.as_view()),
+    path("/<uuid:agent_id>/rehearse", rehearsals.RehearseAgentView.as_view()),
 ]
 webhooks = [
     path("", hooks.EndpointListView.as_view()),
@@ -101,6 +103,12 @@ canonical = [
     path("calls/<str:call_sid>/whisper", calls.CallWhisperView.as_view()),
     path("calls/<str:call_sid>/transfer", calls.CallTransferView.as_view()),
     path("calls/<str:call_sid>/analyze", calls.CallAnalyzeView.as_view()),
+    path("calls/<str:call_sid>/test-script", rehearsals.CallTestScriptView.as_view()),
+    path("test-scripts", rehearsals.TestScriptListView.as_view()),
+    path("test-scripts/<uuid:script_id>", rehearsals.TestScriptView.as_view()),
+    path("test-scripts/<uuid:script_id>/run", rehearsals.RunView.as_view()),
+    path("rehearsals", rehearsals.RehearsalListView.as_view()),
+    path("rehearsals/<uuid:rehearsal_id>", rehearsals.RehearsalView.as_view()),
     path("scheduled-calls", scheduled.ScheduledCallListView.as_view()),
     path("scheduled-calls/<uuid:call_id>", scheduled.ScheduledCallView.as_view()),
     path("recurring-calls", recurring.RecurringCallListView.as_view()),

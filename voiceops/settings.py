@@ -284,6 +284,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "rehearse": {
+        "task": "telephony.tasks.rehearse",
+        "schedule": 3,
+        "options": {"expires": 3},
+    },
     "follow-up-calls": {
         "task": "telephony.tasks.follow_up_calls",
         "schedule": 10,
@@ -415,6 +420,7 @@ SPECTACULAR_SETTINGS = {
         "WebhookEvent": "hooks.models.Event",
         "AnalysisStatus": "telephony.models.AfterCall.Analysis",
         "ToolStatus": "agents.models.Tool.Status",
+        "RehearsalStatus": "telephony.models.Rehearsal.Status",
         "Role": "accounts.permissions.Role",
         "AssignableRole": "accounts.permissions.ASSIGNABLE_CHOICES",
     },

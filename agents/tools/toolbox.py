@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
@@ -57,9 +57,10 @@ class Toolbox:
         agent: "VoiceAgent",
         built_ins: Mapping[str, BuiltIn],
         withheld: Set[str] = frozenset(),
+        answers: Mapping[str, str] | None = None,
     ) -> "Toolbox":
         """The tools that the agent was given; built-ins only if they can be done now,
-        which the `withheld` can't.
+        which the `withheld` can't. Those with `answers` are not used but answer that.
         """
         from agents.models import Tool  # whose fields are checked by this package
 
@@ -69,7 +70,8 @@ class Toolbox:
             if (one.is_of_dialogue or one.name in built_ins)
             and one.name not in withheld
         ]
-        return cls([*chosen, *map(_http, Tool.objects.of_agent(agent))])
+        tools = [*chosen, *map(_http, Tool.objects.of_agent(agent))]
+        return cls([_answering(tool, answers or {}) for tool in tools])
 
     def meanwhile(self, name: str) -> str:
         """What to say while the tool works; empty for nothing."""
@@ -103,6 +105,21 @@ def _http(tool: "Tool") -> _Tool:
         return outcome
 
     return _Tool(tool.name, tool.description, tool.parameters, run, tool.meanwhile)
+
+
+def _answering(tool: _Tool, answers: Mapping[str, str]) -> _Tool:
+    """The tool, or what answers in its place."""
+    if tool.name not in answers:
+        return tool
+
+    async def run(arguments: str) -> Outcome:
+        try:
+            read_arguments(arguments, tool.parameters)
+        except BadArguments as refusal:
+            return Outcome("refused", str(refusal), 0)
+        return Outcome("ok", shown(answers[tool.name]), 0)
+
+    return replace(tool, run=run)
 
 
 _notes: set[asyncio.Task] = set()  # the loop itself holds tasks weakly

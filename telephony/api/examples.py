@@ -146,6 +146,55 @@ DO_NOT_CONTACT = {
     "is_deleted": False,
 } | TIMES
 
+TEST_SCRIPT_ID = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d31"
+NEW_TEST_SCRIPT = {
+    "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    "name": "Asks for an order",
+    "caller": "interrupter",
+    "turns": [
+        {"say": "Where is my order?"},
+        {"interrupt": "It is number 4711.", "after_chars": 20},
+        {"press": "1#"},
+        {"silence_s": 3},
+        {"say": "Thank you, goodbye."},
+    ],
+    "expectations": [
+        {"kind": "contains", "text": "on Monday", "turn": 2},
+        {"kind": "tool_called", "tool": "find_order", "arguments": {"number": "4711"}},
+        {"kind": "replies_within_ms", "ms": 2500},
+        {"kind": "ended_by", "reason": "agent_ended"},
+    ],
+    "tool_answers": {"find_order": "It arrives on Monday."},
+}
+TEST_SCRIPT = {
+    "id": TEST_SCRIPT_ID,
+    **NEW_TEST_SCRIPT,
+    "made_from_call_id": None,
+    "is_deleted": False,
+} | TIMES
+REHEARSAL = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d32",
+    "script_id": TEST_SCRIPT_ID,
+    "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
+    "status": "failed",
+    "way": "line",
+    "call_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0b",
+    "results": [
+        {
+            "kind": "ended_by",
+            "reason": "agent_ended",
+            "passed": False,
+            "seen": "The other party hung up",
+        }
+    ],
+    "error": "",
+    "version": "3f9a2c1b7d04",
+    "prompt_version": 4,
+    "model_label": "gpt-4o-mini",
+    "started_at": "2026-03-01T12:00:01Z",
+    "ended_at": "2026-03-01T12:00:24Z",
+} | TIMES
+
 NEW_CALL = {
     "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",
     "to": "+16285550123",

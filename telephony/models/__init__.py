@@ -21,6 +21,7 @@ from telephony.models.interventions import Intervention
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
 from telephony.models.recordings import Recording
 from telephony.models.recurring import RecurringCall
+from telephony.models.rehearsals import Rehearsal, TestScript
 from telephony.models.scheduled import ScheduledCall
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
     "Recording",
     "RecurringCall",
     "RefusedRow",
+    "Rehearsal",
     "TestLine",
+    "TestScript",
     "Turn",
 ]

@@ -2,13 +2,14 @@
 
 import secrets
 from dataclasses import dataclass
+from uuid import UUID
 
 import httpx
 from django.conf import settings
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from agents.models import VoiceAgent
+from telephony.addresses import webhook_url
 from telephony.models import TestLine
 
 # Twilio's magic numbers (Test Credentials page): nobody has them.
@@ -16,6 +17,8 @@ CALLER_NUMBER = "+15005550006"
 CALLED_NUMBER = "+15005550010"
 CONNECT_TIMEOUT_S = 3
 ANSWER_TIMEOUT_S = 5
+# Nobody listens: talk takes a fifth of its time. Silences and replies take their own.
+REHEARSAL_SPEED = 0.2
 
 
 class CallNotStarted(Exception):
@@ -35,13 +38,27 @@ def open_test_call(agent: VoiceAgent) -> SimulatedCall:
 
     It comes in through the voice webhook like any call. Raises `CallNotStarted`.
     """
-    if not (settings.SIMULATOR and settings.SIMULATOR_URL):
+    if not has_simulator():
         raise CallNotStarted(_("The simulator is switched off on this installation."))
-    if not settings.SIMULATOR_KEY:
-        raise CallNotStarted(
-            _("SIMULATOR_KEY is not set: the simulator would refuse the call.")
-        )
-    return _ask_simulator(line_for(agent))
+    return _ask_simulator(line_for(agent), caller={"typed": True})
+
+
+def has_simulator() -> bool:
+    return bool(settings.SIMULATOR and settings.SIMULATOR_URL)
+
+
+def open_rehearsal(agent: VoiceAgent, rehearsal_id: UUID, steps: list[dict]) -> None:
+    """Let the simulator call the agent and play the steps. Raises `CallNotStarted`.
+
+    The call that comes in says which rehearsal it is.
+    """
+    caller = {
+        "script": steps,
+        "ring_s": 0,
+        "speed": REHEARSAL_SPEED,
+        "real_silences": True,
+    }
+    _ask_simulator(line_for(agent), caller=caller, rehearsal=rehearsal_id)
 
 
 def line_for(agent: VoiceAgent) -> TestLine:
@@ -57,8 +74,11 @@ def line_for(agent: VoiceAgent) -> TestLine:
     return line
 
 
-def _ask_simulator(line: TestLine) -> SimulatedCall:
-    base = settings.PUBLIC_BASE_URL
+def _ask_simulator(line: TestLine, *, caller: dict, **query) -> SimulatedCall:
+    if not settings.SIMULATOR_KEY:
+        raise CallNotStarted(
+            _("SIMULATOR_KEY is not set: the simulator would refuse the call.")
+        )
     token = line.webhook_token
     try:
         answer = httpx.post(
@@ -69,11 +89,10 @@ def _ask_simulator(line: TestLine) -> SimulatedCall:
                 "from": CALLER_NUMBER,
                 "account_sid": line.account_sid,
                 "auth_token": line.auth_token,
-                "voice_url": base + reverse("webhooks:voice", args=[token]),
-                "voice_fallback_url": base + reverse("webhooks:fallback", args=[token]),
-                "status_callback": base
-                + reverse("webhooks:phone_status", args=[token]),
-                "typed": True,
+                "voice_url": webhook_url("voice", token, **query),
+                "voice_fallback_url": webhook_url("fallback", token, **query),
+                "status_callback": webhook_url("phone_status", token),
+                **caller,
             },
             timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             trust_env=False,

@@ -29,7 +29,9 @@ from telephony.models import (
     CallingRules,
     Campaign,
     RecurringCall,
+    Rehearsal,
     ScheduledCall,
+    TestScript,
     Turn,
 )
 from telephony.services import campaigns, dialling
@@ -96,6 +98,7 @@ def make_world() -> World:
     _add_keys(world.alice)
     _add_colleagues(world)
     _add_calls(world)
+    _add_rehearsals(world)
     for tenant in (world.alice, world.viewer):
         _add_deleted(tenant)
     _add_log(world)
@@ -234,6 +237,65 @@ def _add_agents(world: World) -> None:
             "days": {"mon": [["08:00", "12:00"], ["13:00", "24:00"]]},
         },
         away_message="{{ business }} is closed.",
+    )
+
+
+def _add_rehearsals(world: World) -> None:
+    """A test that passed once and fails now, one that runs, one that never ran."""
+    owner, agent = world.alice.workspace, world.rows["pinned agent"]
+    expected = [
+        {"kind": "contains", "text": "half past two", "turn": 2},
+        {"kind": "tool_called", "tool": "book", "arguments": {"day": "Thursday"}},
+        {"kind": "replies_within_ms", "ms": 2500},
+    ]
+    seen = ("Then half past two it is.", "No tool was used.", "The slowest took 640 ms")
+    scripts = [
+        TestScript.unscoped.create(
+            owner=owner,
+            agent=agent,
+            name=name,
+            caller=caller,
+            turns=[{"say": TALK[1][1]}, {"interrupt": TALK[3][1], "after_chars": 40}],
+            expectations=expected,
+            tool_answers={"find_order": "Order 4711 was sent on Tuesday."},
+        )
+        for name, caller in (
+            ("Thursday afternoon", "interrupter"),
+            ("Hangs up while giving the telephone number", "hangs_up_mid_word"),
+            ("Nobody there", "silent"),
+        )
+    ]
+    world.rows["test script"] = scripts[0]
+    for number, status in enumerate(("passed", "failed", "interrupted")):
+        results = [
+            {**one, "passed": status == "passed" or place != 1, "seen": words}
+            for place, (one, words) in enumerate(zip(expected, seen, strict=True))
+        ]
+        is_judged = status != "interrupted"
+        world.rows[f"{status} rehearsal"] = Rehearsal.unscoped.create(
+            owner=owner,
+            script=scripts[0],
+            agent=agent,
+            call=world.calls["test"] if status == "failed" else None,
+            status=status,
+            way="line",
+            played={"caller": "interrupter"},
+            results=results if is_judged else [],
+            error="" if is_judged else "The simulator is not running.",
+            version=str(number) * 12,
+            parts={"greeting": str(number), "instructions": str(number)},
+            prompt_version=number + 1,
+            model_label="gpt-4o-mini",
+            started_by=world.alice.user,
+            started_at=timezone.now() - timedelta(hours=3 - number),
+            ended_at=timezone.now() - timedelta(hours=3 - number),
+        )
+    world.rows["running rehearsal"] = Rehearsal.unscoped.create(
+        owner=owner,
+        script=scripts[1],
+        agent=agent,
+        status="running",
+        started_at=timezone.now(),
     )
 
 

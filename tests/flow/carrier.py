@@ -8,6 +8,8 @@ from tests.processes import Stack, wait_until
 
 CALLER = "+16285550142"
 ENDED_WITHIN_S = 60
+# Servers close a connection that was idle for five seconds: never send into that.
+LIMITS = httpx.Limits(keepalive_expiry=1)
 OVER = {"completed", "failed", "busy", "no-answer", "canceled"}
 
 
@@ -20,6 +22,26 @@ class Account:
     numbers: list[str]
 
 
+@dataclass
+class Caller:
+    """Somebody on the line."""
+
+    client: httpx.Client
+    sid: str
+    token: str
+
+    def say(self, text: str) -> None:
+        """When it is their turn."""
+        self._act(type="say", text=text)
+
+    def hang_up(self) -> None:
+        self._act(type="hang_up")
+
+    def _act(self, **action) -> None:
+        path = f"/simulator/calls/{self.token}/actions"
+        self.client.post(path, json=action).raise_for_status()
+
+
 class Carrier:
     def __init__(self, stack: Stack):
         published = (stack.var_dir / "services" / "simulator.env").read_text()
@@ -27,6 +49,7 @@ class Carrier:
             base_url=published.removeprefix("SIMULATOR_URL=").strip(),
             headers={"Authorization": f"Bearer {stack.secrets['SIMULATOR_KEY']}"},
             trust_env=False,
+            limits=LIMITS,
         )
 
     def open_account(self) -> Account:
@@ -36,6 +59,12 @@ class Carrier:
         """Let somebody call `number` and behave as scripted; the call's SID."""
         call = {"to": number, "from": CALLER, "script": script, "ring_s": 0}
         return self._ask("POST", "/control/calls", json=call)["sid"]
+
+    def ring_by_hand(self, number: str) -> "Caller":
+        """Let somebody call `number` whose words the test decides as it goes."""
+        call = {"to": number, "from": CALLER, "typed": True, "ring_s": 0}
+        told = self._ask("POST", "/control/calls", json=call)
+        return Caller(self._client, **told)
 
     def state(self, sid: str) -> dict:
         """The call with its events, as the carrier knows it."""

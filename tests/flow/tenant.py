@@ -4,7 +4,7 @@ import uuid
 
 import httpx
 
-from tests.flow.carrier import Account, Carrier
+from tests.flow.carrier import LIMITS, Account, Carrier
 from tests.people import PASSWORD
 from tests.processes import Stack, wait_until
 
@@ -17,7 +17,9 @@ class Business:
     """One workspace with a connected carrier account and a registered number."""
 
     def __init__(self, stack: Stack, carrier: Carrier):
-        self._client = httpx.Client(base_url=stack.url, timeout=30, trust_env=False)
+        self._client = httpx.Client(
+            base_url=stack.url, timeout=30, trust_env=False, limits=LIMITS
+        )
         self.email = f"{uuid.uuid4().hex}@example.com"
         person = {"email": self.email, "password": PASSWORD, "name": "Ada"}
         token = self.ask("POST", "/api/auth/register", person)["token"]
