@@ -1,7 +1,7 @@
 """What tests of campaigns share: lists, and campaigns of them."""
 
 from telephony.models import Campaign
-from telephony.services import campaigns
+from telephony.services import campaign_lists, campaigns
 from telephony.tables import decode, table_of
 
 # Numbers that people can have: a block of a mobile carrier's in San Francisco.
@@ -33,3 +33,10 @@ def make_campaign(number, text: str, *, name="Spring recall", by=None, **fields)
 def make_ready(number, text: str, **fields) -> Campaign:
     campaign = make_campaign(number, text, **fields)
     return campaigns.map_columns(campaign, campaign.mapping)
+
+
+def read_everything() -> None:
+    """What a worker does, in a process of its own: it can be killed."""
+    for campaign in Campaign.unscoped.filter(status=Campaign.Status.CHECKING):
+        while not campaign_lists.read_some(campaign.pk):
+            pass

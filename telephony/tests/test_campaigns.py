@@ -1,5 +1,6 @@
 """Campaigns: lists that are read row by row, and what people do with them."""
 
+import signal
 from datetime import UTC, datetime
 
 import pytest
@@ -19,6 +20,8 @@ from telephony.tests.campaigns import (
 )
 from telephony.tests.conftest import make_number
 from telephony.tests.outgoing import allow_always
+from tests.processes import wait_until
+from tests.worker import running_task
 
 Status = Campaign.Status
 
@@ -197,6 +200,28 @@ def test_reader_whose_task_is_lost_is_made_up_for_and_doubles_nothing(
     work(worker)
 
     assert [to for _line, to in contacts(campaign)] == numbers(1_200)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reader_that_is_killed_loses_no_row_and_doubles_none(number, worker):
+    campaign = make_ready(number, long_list(6_000))
+
+    with running_task("telephony.tests.campaigns", "read_everything") as process:
+        wait_until(lambda: read_so_far(campaign) >= 1_000, 60, "a part is read")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    left = read_so_far(campaign)
+    assert left < 6_000
+    assert len(contacts(campaign)) == left
+    work(worker)
+
+    assert read_so_far(campaign) == 6_000
+    assert [to for _line, to in contacts(campaign)] == numbers(6_000)
+
+
+def read_so_far(campaign):
+    campaign.refresh_from_db()
+    return campaign.rows_read
 
 
 def test_two_readers_of_one_list_double_nothing(number, monkeypatch):
