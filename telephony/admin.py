@@ -12,6 +12,9 @@ from telephony.models import (
     CallEvent,
     CallFact,
     CallingRules,
+    Campaign,
+    CampaignEvent,
+    CampaignFile,
     CarrierAccount,
     DialledDay,
     DoNotContact,
@@ -19,6 +22,7 @@ from telephony.models import (
     Phone,
     Recording,
     RecurringCall,
+    RefusedRow,
     Rehearsal,
     ScheduledCall,
     TestLine,
@@ -198,6 +202,34 @@ class ScheduledCallAdmin(OwnedAdmin):
     list_filter = ["owner", "status"]
     search_fields = ["to_number", "owner__name"]
     hidden = ("lease_token",)
+
+
+@admin.register(Campaign)
+class CampaignAdmin(OwnedAdmin):
+    list_display = ["name", "status", "rows", "owner", "started_at", "deleted_at"]
+    list_filter = ["owner", "status", ("deleted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "owner__name"]
+
+
+@admin.register(CampaignEvent)
+class CampaignEventAdmin(OwnedAdmin):
+    list_display = ["campaign", "kind", "sentence", "created_at", "owner"]
+    list_filter = ["owner", "kind"]
+    search_fields = ["campaign__name", "owner__name"]
+
+
+@admin.register(CampaignFile)
+class CampaignFileAdmin(OwnedAdmin):
+    list_display = ["name", "campaign", "owner", "created_at"]
+    search_fields = ["name", "campaign__name", "owner__name"]
+    hidden = ("text",)  # a tenant's list of people
+
+
+@admin.register(RefusedRow)
+class RefusedRowAdmin(OwnedAdmin):
+    list_display = ["campaign", "line", "kind", "reason", "owner"]
+    list_filter = ["owner", "kind"]
+    search_fields = ["campaign__name", "owner__name"]
 
 
 @admin.register(RecurringCall)

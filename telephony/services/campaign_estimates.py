@@ -34,14 +34,10 @@ class Estimate:
     lines: int
     calls_per_second: int
     calls_a_day: int
-
-    @property
-    def talk_minutes(self) -> Decimal:
-        return self.contacts * self.share * self.minutes
+    calls_a_month: int
 
     @property
     def cost(self) -> Decimal | None:
-        """If every contact is called until it answers, or as often as it may be."""
         return self._sum(self.share)
 
     @property
@@ -69,6 +65,10 @@ class Estimate:
         return ceil(self.contacts / self.calls_a_day) if self.calls_a_day else None
 
     @property
+    def is_beyond_a_month(self) -> bool:
+        return self.contacts > self.calls_a_month
+
+    @property
     def percent(self) -> int:
         return round(self.share * 100)
 
@@ -77,12 +77,14 @@ def estimate(campaign: Campaign, **assumed) -> Estimate:
     """From the agent's latest calls; `assumed` is what a person knows better."""
     agent = campaign.agent
     account = agent.phone.carrier_account if agent.phone_id else CarrierAccount()
+    rules = dialling.rules_of(campaign.owner)
     found = Estimate(
         contacts=campaign.contacts,
         **_experience(agent),
         lines=dialling.lines_of(account),
         calls_per_second=account.calls_per_second,
-        calls_a_day=dialling.rules_of(campaign.owner).calls_a_day,
+        calls_a_day=rules.calls_a_day,
+        calls_a_month=rules.calls_a_month,
     )
     known = {name: value for name, value in assumed.items() if value is not None}
     return replace(found, **known)

@@ -67,8 +67,11 @@ def _batches(rows) -> Iterator[list]:
 
 def _last_calls(contacts: list[ScheduledCall]) -> dict:
     """The latest attempt of each contact, with what was made of it."""
+    called = [contact.pk for contact in contacts if contact.attempts_made]
+    if not called:
+        return {}
     latest = Call.unscoped.filter(
-        scheduled_call__in=[contact.pk for contact in contacts],
+        scheduled_call__in=called,
         attempt=F("scheduled_call__attempts_made"),
     )
     found = latest.select_related("after_call")
