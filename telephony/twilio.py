@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # For connecting, and between two pieces of the answer. The SDK itself has none.
 TIMEOUT_S = patient_s(10)
-CONNECTIONS = 32
+CONNECTIONS = 256  # kept open; each worker asks for a few dozen calls side by side
 PAGE_SIZE = 1000  # the most that Twilio gives at once
 LATEST = 50  # calls between two numbers
 PIECE_BYTES = 64 * 1024

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 
-from scripts.bench import lists, turns, webhook
+from scripts.bench import dialling, lists, turns, webhook
 
 BENCHMARKS = {
     "webhook": webhook.run,
     "turns": turns.run,
+    "dialling": dialling.run,
     "lists-sqlite": lists.run_on_sqlite,
     "lists-postgres": lists.run_on_postgres,
 }

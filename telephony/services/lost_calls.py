@@ -3,13 +3,21 @@
 The first callback with the call's id in its address settles it. Meanwhile the account's
 calls are listed, several times over two minutes. What is not found then is `unknown`,
 and never dialled again without a person. Safe to run twice at once.
+
+Accounts are asked side by side and for so long only, one that does not answer once a
+round: a carrier that is away keeps neither other accounts' calls waiting nor the
+workers, which have calls to place.
 """
 
 import logging
+import random
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
+from threading import Lock
+from time import monotonic
 
 from telephony import twilio
-from telephony.models import Call, CallQuerySet
+from telephony.models import Call, CallQuerySet, CarrierAccount
 from telephony.patience import patient
 from telephony.services.calls import follow_status
 
@@ -23,24 +31,71 @@ LOOK_FOR = LOOKS_AFTER[-1]
 ASK_FOR = patient(3600)
 # Their clock is not ours, and they tell whole seconds.
 CLOCKS_DIFFER = timedelta(seconds=5)
-BATCH = 50
+BATCH = 1000
+ACCOUNTS_AT_ONCE = 8
+ROUND_S = 20
 
+# What the carrier lists between a call's two numbers; None: it gave no answer.
+Listed = list[twilio.CarrierCall] | None
+
+_round = Lock()
 logger = logging.getLogger(__name__)
 
 
 def look(at: datetime) -> int:
-    """Look for the calls whose time it is; how many there were."""
+    """Look for the calls whose time it is; how many the carrier was asked about."""
+    if not _round.acquire(blocking=False):
+        return 0  # the last round of this process goes on
+    try:
+        return _look(at)
+    finally:
+        _round.release()
+
+
+def _look(at: datetime) -> int:
     stuck = Call.unscoped.filter(
         placement=Placement.ASKED, asked_at__lt=at - ASKING_TAKES
     )
     stuck.update(placement=Placement.LOST, look_at=at)
     due = Call.unscoped.filter(placement=Placement.LOST, look_at__lte=at)
-    looked = 0
+    accounts: dict = {}
     for call in due.select_related("carrier_account").order_by("look_at")[:BATCH]:
-        if call.look_again_at(_next_look(call, at)):  # else another process looks
-            looked += 1
-            _look_for(call, at)
+        accounts.setdefault(call.carrier_account, []).append(call)
+    looked, until = 0, monotonic() + ROUND_S
+    with ThreadPoolExecutor(ACCOUNTS_AT_ONCE) as threads:
+        drawn = random.sample(list(accounts.items()), len(accounts))
+        asked = [threads.submit(_ask, *each, until) for each in drawn]
+        for answers in as_completed(asked):
+            told, left = answers.result()
+            # Behind those of other accounts, who are to come into a round too.
+            Call.unscoped.filter(
+                pk__in=[call.pk for call in left], placement=Placement.LOST
+            ).update(look_at=at + LOOKS_AFTER[0])
+            for call, listed in told:
+                if call.look_again_at(_next_look(call, at)):  # else another looked
+                    looked += 1
+                    _settle(call, listed, at)
     return looked
+
+
+def _ask(
+    account: CarrierAccount, lost: list[Call], until: float
+) -> tuple[list[tuple[Call, Listed]], list[Call]]:
+    """What the carrier lists for an account's calls, and those that are left: the first
+    that gets no answer ends the account's round.
+    """
+    answers: list[tuple[Call, Listed]] = []
+    for call in lost:
+        if monotonic() > until:
+            break
+        try:
+            numbers = {"to_number": call.to_number, "from_number": call.from_number}
+            answers.append((call, twilio.find_calls(account, **numbers)))
+        except twilio.CarrierError as error:
+            logger.warning("call %s: the carrier cannot be asked: %s", call.pk, error)
+            answers.append((call, None))
+            break
+    return answers, lost[len(answers) :]
 
 
 def unknown() -> CallQuerySet:
@@ -62,15 +117,13 @@ def _next_look(call: Call, at: datetime) -> datetime:
     return next((moment for moment in moments if moment > at), at + LOOK_FOR / 2)
 
 
-def _look_for(call: Call, at: datetime) -> None:
+def _settle(call: Call, listed: Listed, at: datetime) -> None:
     waited = at - call.asked_at
-    try:
-        found = _at_the_carrier(call)
-    except twilio.CarrierError as error:
-        logger.warning("call %s: the carrier cannot be asked: %s", call.pk, error)
+    if listed is None:
         if waited >= ASK_FOR:
             call.give_up_looking()
         return
+    found = _ours(call, listed)
     if found is not None and call.adopt(found.sid):
         follow_status(call, status=found.status, at=at, duration_s=found.duration_s)
     elif found is None and waited >= LOOK_FOR:
@@ -78,16 +131,13 @@ def _look_for(call: Call, at: datetime) -> None:
         call.give_up_looking()
 
 
-def _at_the_carrier(call: Call) -> twilio.CarrierCall | None:
+def _ours(call: Call, listed: list[twilio.CarrierCall]) -> twilio.CarrierCall | None:
     """The call that the carrier made of ours, if there can be no doubt.
 
     It was made after we asked, and it is no other call's. While the answer for another
     call between the same two numbers is open too, only a callback can tell them apart.
     """
     since = call.asked_at - CLOCKS_DIFFER
-    listed = twilio.find_calls(
-        call.carrier_account, to_number=call.to_number, from_number=call.from_number
-    )
     made_since = [found for found in listed if found.created_at >= since]
     sids = [found.sid for found in made_since]
     ours = Call.unscoped.filter(owner=call.owner_id)

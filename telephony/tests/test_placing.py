@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -288,6 +289,30 @@ def test_two_lost_calls_to_one_number_are_told_apart_by_callbacks_only(
 
     first.refresh_from_db(), second.refresh_from_db()
     assert {first.placement, second.placement} == {Placement.UNKNOWN}
+
+
+def test_account_whose_carrier_is_away_is_asked_once_a_round(quiet_number, carrier):
+    healthy = make_placing_number(carrier)
+    waiting = [placed_lost(quiet_number, carrier) for _ in range(4)]
+    call = placed_lost(healthy, carrier)
+    fail(carrier, quiet_number, kind="delay", delay_s=2, method="GET", count=9)
+
+    started = time.monotonic()
+    asked = lost_calls.look(now() + timedelta(seconds=6))
+
+    assert asked == 2
+    assert time.monotonic() - started < 2
+    call.refresh_from_db()
+    assert call.placement == Placement.PLACED
+    for other in waiting:
+        other.refresh_from_db()
+    assert {other.placement for other in waiting} == {Placement.LOST}
+
+
+def placed_lost(number, carrier):
+    """A call that rang, and whose answer got lost."""
+    fail(carrier, number, kind="answer-lost", method="POST")
+    return placed(open_call(number))
 
 
 def test_double_click_is_one_call(quiet_number):

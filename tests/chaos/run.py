@@ -36,6 +36,7 @@ class Size:
     accounts: int
     workers: int
     within_s: float
+    calls_per_second: int  # of each account
     # What a second of our waits takes: of leases, of looks for lost calls, of requests
     # to the carrier.
     patience: float
@@ -125,7 +126,7 @@ def _world(accounts: list[Account], size: Size, chance: random.Random) -> dict:
                 "sid": account.sid,
                 "auth_token": account.auth_token,
                 "number": account.numbers[0],
-                "calls_per_second": 100,
+                "calls_per_second": size.calls_per_second,
                 "lines": chance.choice((20, 50, 1000)),
             }
             for account in accounts

@@ -48,6 +48,7 @@ class Carrier:
         self._client = httpx.Client(
             base_url=published.removeprefix("SIMULATOR_URL=").strip(),
             headers={"Authorization": f"Bearer {stack.secrets['SIMULATOR_KEY']}"},
+            timeout=30,  # it may have hundreds of calls in hand
             trust_env=False,
             limits=LIMITS,
         )

@@ -9,7 +9,15 @@ from tests.chaos.run import Size, run
 
 pytestmark = pytest.mark.flow
 
-SIZE = Size(rows=100, accounts=3, workers=1, patience=0.1, within_s=180, storm_s=15)
+SIZE = Size(
+    rows=100,
+    accounts=3,
+    workers=1,
+    calls_per_second=50,
+    patience=0.1,
+    within_s=180,
+    storm_s=15,
+)
 
 
 @pytest.mark.timeout(360)
