@@ -19,8 +19,9 @@ began) with, by type:
 - `ended` {status, duration_s, reason}
 
 `POST /simulator/calls/{token}/actions`: `{type, text?, digits?}`, type one of say,
-interrupt, press, hang_up → `202`; `400` for a bad action, `404` for an unknown call,
-`409` for one that has ended or is driven by a script, each `{"error": "why"}`.
+interrupt, press, pick_up, hang_up → `202`; `400` for a bad action, `404` for an unknown
+call, `409` for one that has ended, is driven by a script or rings still (then it can be
+picked up or, by hanging up, declined), each `{"error": "why"}`.
 """
 
 import json
@@ -82,7 +83,19 @@ async def act(request: Request) -> Response:
         return JSONResponse({"error": "The call has ended."}, 409)
     if not call.line.pace.is_person:
         return JSONResponse({"error": "A script speaks in this call."}, 409)
+    if call.rings_at_person:
+        return _answer(call, step)
     call.caller.act(step)
+    return Response(status_code=202)
+
+
+def _answer(call, step) -> Response:
+    if step.kind == "pick_up":
+        call.pick_up()
+    elif step.kind == "hang_up":
+        call.decline()
+    else:
+        return JSONResponse({"error": "Pick up first."}, 409)
     return Response(status_code=202)
 
 

@@ -87,6 +87,7 @@ class Call:
         self._courier = courier
         self._callbacks = callbacks
         self.detection = detection
+        self._is_picked_up = False
         self._callbacks_sent = 0
         self._held_back: list[dict[str, str]] = []
         self._posting = asyncio.Lock()
@@ -101,6 +102,12 @@ class Call:
     @property
     def is_answered(self) -> bool:
         return self.row["started_at"] is not None
+
+    @property
+    def rings_at_person(self) -> bool:
+        """Whether a person was called who has not picked up yet."""
+        is_called = self.row["direction"] == "outbound-api"
+        return is_called and self.line.pace.is_person and not self.is_answered
 
     @property
     def has_ended(self) -> bool:
@@ -156,6 +163,18 @@ class Call:
         """Wait for somebody to pick up, for ever if nobody does."""
         while not await self.changes.until(lambda: self.is_answered, timeout_s=60):
             continue
+
+    def pick_up(self) -> None:
+        """The person whose telephone rings takes the call."""
+        self._is_picked_up = True
+        self.changes.tell()
+
+    async def was_picked_up(self, *, timeout_s: float) -> bool:
+        return await self.changes.until(lambda: self._is_picked_up, timeout_s=timeout_s)
+
+    def decline(self) -> None:
+        """The person whose telephone rings does not want the call."""
+        self.hang_up(reason="declined", status="busy")
 
     def answer(self) -> None:
         if not self.is_answered:

@@ -62,9 +62,9 @@ def read_action(given: object) -> Step:
             return Step(kind, text=_words(given.get("text")))
         case "press":
             return Step("press", text=_digits(given.get("digits")), now=True)
-        case "hang_up":
-            return Step("hang_up")
-    raise BadScript("type must be say, interrupt, press or hang_up")
+        case "hang_up" | "pick_up" as kind:
+            return Step(kind)
+    raise BadScript("type must be say, interrupt, press, pick_up or hang_up")
 
 
 def _read_step(given: object) -> Step:

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from simulator.life import Plan
-from simulator.sids import make_number
+from simulator.life import PERSON, Plan
+from simulator.sids import make_number, make_token
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADERS = {
@@ -60,6 +60,31 @@ async def show_account(request: Request) -> Response:
     )
 
 
+async def create_phone(request: Request) -> Response:
+    """A telephone of one's own: a number, and a page at which it rings."""
+    if not _is_same_origin(request):
+        return _refusal("This form was sent from another site.", 403)
+    engine, token = request.app.state.engine, make_token()
+    number = make_number()
+    while engine.callee(number) is not None:
+        number = make_number()
+    plan = {"answer": PERSON, "token": token}
+    request.app.state.store.set_callee(number, plan)
+    return RedirectResponse(f"/simulator/phones/{token}", 303)
+
+
+async def show_phone(request: Request) -> Response:
+    """Wait for a call; on to its page when there is one."""
+    token, store = request.path_params["token"], request.app.state.store
+    number = store.phone_of(token)
+    if number is None:
+        return _refusal("There is no such telephone.", 404)
+    latest = store.rows("calls", {"to_number": number}, limit=1)
+    if latest and not latest[0]["ended_at"]:
+        return RedirectResponse(f"/simulator/calls/{latest[0]['token']}", 303)
+    return _page("phone", title=f"Your telephone {number}", number=number)
+
+
 async def call_number(request: Request) -> Response:
     account, state = _account(request), request.app.state
     if not _is_same_origin(request):
@@ -83,12 +108,28 @@ async def show_call(request: Request) -> Response:
     row = store.get("calls", token=request.path_params["token"])
     if row is None:
         return _refusal("There is no such call.", 404)
+    keys = Html(*[_render("_key", key=key) for key in KEYS])
+    if phone := (store.callee(row["to_number"]) or {}).get("token"):
+        return _page(
+            "call",
+            title=f"Call from {row['from_number']}",
+            you=row["to_number"],
+            back=f"/simulator/phones/{phone}",
+            pick_up=_render("_pick_up"),
+            keys=keys,
+            **row,
+        )
     account = store.get("accounts", sid=row["account_sid"])
     token = account["console_token"] if account else ""
     back = f"/simulator/accounts/{token}" if token else "/simulator"
-    keys = Html(*[_render("_key", key=key) for key in KEYS])
     return _page(
-        "call", title=f"Call to {row['to_number']}", back=back, keys=keys, **row
+        "call",
+        title=f"Call to {row['to_number']}",
+        you=row["from_number"],
+        back=back,
+        pick_up=Html(),
+        keys=keys,
+        **row,
     )
 
 
@@ -141,6 +182,8 @@ routes = [
     Route("/simulator", home),
     Route("/simulator/accounts", create_account, methods=["POST"]),
     Route("/simulator/accounts/{token}", show_account),
+    Route("/simulator/phones", create_phone, methods=["POST"]),
+    Route("/simulator/phones/{token}", show_phone),
     Route(
         "/simulator/accounts/{token}/numbers/{sid}/calls", call_number, methods=["POST"]
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from simulator.call import Call, Callbacks, Detection, Webhook
 from simulator.caller import BadScript, read_script
-from simulator.life import Life, Plan
+from simulator.life import PERSON, Life, Plan
 from simulator.line import Pace
 from simulator.sids import is_number, make_sid, make_token
 from simulator.store import Store
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 CLOSING_S = 5  # how long the end of the process waits for last callbacks
 RING_S = 1
-ANSWERS = {"answer", "machine", "busy", "no-answer", "failed"}
+ANSWERS = {"answer", "machine", "busy", "no-answer", "failed", PERSON}
 # A called number whose last four digits are a SIP code behaves like it.
 MAGIC_ENDINGS = {
     "0486": {"answer": "busy"},
@@ -128,9 +128,11 @@ class Engine:
     ) -> Call:
         """The application calls somebody, who behaves as was arranged."""
         given = self.callee(to_number) or {"answer": "answer", "script": POLITE_CALLEE}
-        is_person = given.get("typed") is True
+        is_person = given.get("typed") is True or given["answer"] == PERSON
         plan = read_plan(given)
-        if plan.answer == "no-answer" or plan.ring_s > timeout_s:
+        if plan.answer == PERSON:
+            plan = Plan(PERSON, timeout_s)
+        elif plan.answer == "no-answer" or plan.ring_s > timeout_s:
             plan = Plan("no-answer", timeout_s)
         row = self._new_row(
             account_sid=account["sid"],

@@ -15,6 +15,7 @@ APPLICATION_ERROR = "We are sorry, an application error has occurred. Goodbye."
 MAX_CALL_S = 4 * 3600  # Twilio's own limit
 MAX_DOCUMENTS = 1000  # a redirect loop is broken off here
 PICKED_UP = {"answer", "machine"}
+PERSON = "person"  # whose telephone is a page of this carrier's
 DETECTING_S, GREETING_S = 1, 4
 XML_TYPES = {"text/xml", "application/xml"}
 
@@ -23,7 +24,7 @@ XML_TYPES = {"text/xml", "application/xml"}
 class Plan:
     """What the person at the other end does: `answer` is for a called one."""
 
-    answer: str = "answer"  # or machine, busy, no-answer, failed
+    answer: str = "answer"  # or machine, busy, no-answer, failed, person
     ring_s: float = 1
     steps: list[Step] = field(default_factory=list)
     speed: float | None = None  # of this call, instead of everybody's
@@ -120,6 +121,11 @@ class Life:
         if plan.answer == "failed":
             return End("failed", "unreachable")
         call.set_status("ringing")
+        if plan.answer == PERSON:
+            if not await call.was_picked_up(timeout_s=plan.ring_s):
+                return End("no-answer", "not_answered")
+            call.answer()
+            return None
         await asyncio.sleep(call.line.pace.ringing_s(plan.ring_s))
         if plan.answer not in PICKED_UP:
             return End(plan.answer, "not_answered")

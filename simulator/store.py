@@ -243,6 +243,14 @@ class Store:
             "INSERT OR REPLACE INTO callees VALUES (?, ?)", (number, json.dumps(plan))
         )
 
+    def phone_of(self, token: str) -> str | None:
+        """The number of a person's telephone, by the secret of its page."""
+        row = self._db.execute(
+            "SELECT number FROM callees WHERE json_extract(plan, '$.token') = ?",
+            (token,),
+        ).fetchone()
+        return row["number"] if row else None
+
     def callee(self, number: str) -> dict | None:
         row = self._db.execute(
             "SELECT plan FROM callees WHERE number = ?", (number,)

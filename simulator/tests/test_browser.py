@@ -190,3 +190,92 @@ def test_bad_call_is_refused_by_the_control_api(carrier, account, body):
 
     assert response.status_code == 400
     assert response.json()["error"]
+
+
+# -- A telephone of one's own ----------------------------------------------------------
+
+
+@pytest.fixture
+def phone(carrier):
+    """Its page, and its number."""
+    made = httpx.post(f"{carrier.url}/simulator/phones", trust_env=False)
+    page = made.headers["location"]
+    text = carrier.http.get(page).text
+    return page, re.search(r"<strong>(\+1\d{10})</strong>", text)[1]
+
+
+def dial(account, app, number, **more):
+    return account["client"].calls.create(
+        to=number,
+        from_=account["number"],
+        url=app.url + "/out",
+        status_callback=app.url + "/progress",
+        status_callback_event=["ringing", "answered", "completed"],
+        **more,
+    )
+
+
+def ringing(carrier, call):
+    """The call as its page knows it, once it rings."""
+    return wait_until(
+        lambda: (state := carrier.state(call.sid))["status"] == "ringing" and state
+    )
+
+
+def test_person_picks_up_talks_and_hangs_up(carrier, app, account, phone):
+    page, number = phone
+    app.answers["/out"] = gather("Hello, this is your dentist.")
+    app.answers["/turn"] = gather("Goodbye?")
+    assert "Waiting for a call" in carrier.http.get(page).text
+
+    call = dial(account, app, number)
+    rings = ringing(carrier, call)
+    led_to = carrier.http.get(page).headers["location"]
+    too_early = act(carrier, rings, type="say", text="Hello?")
+    picked_up = act(carrier, rings, type="pick_up")
+    app.wait_for("/out")
+    wait_until(lambda: said(carrier.state(call.sid)))
+    spoken = act(carrier, rings, type="say", text="Speaking.")
+    (heard,) = app.wait_for("/turn")
+    hung_up = act(carrier, rings, type="hang_up")
+    state = carrier.ended(call.sid)
+
+    assert led_to == f"/simulator/calls/{rings['token']}"
+    shown = carrier.http.get(led_to).text
+    assert f"You are {number}" in shown and "data-pick-up" in shown
+    assert (too_early, picked_up, spoken, hung_up) == (409, 202, 202, 202)
+    assert heard["SpeechResult"] == "Speaking."
+    assert state["status"] == "completed"
+    assert "Waiting for a call" in carrier.http.get(page).text
+
+
+def test_person_declines(carrier, app, account, phone):
+    call = dial(account, app, phone[1])
+
+    assert act(carrier, ringing(carrier, call), type="hang_up") == 202
+
+    state = carrier.ended(call.sid)
+    assert (state["status"], state["end_reason"]) == ("busy", "declined")
+    assert app.forms("/out") == []
+
+
+def test_telephone_that_nobody_picks_up_rings_for_as_long_as_asked(
+    carrier, app, account, phone
+):
+    call = dial(account, app, phone[1], timeout=1)
+
+    state = carrier.ended(call.sid)
+
+    assert (state["status"], state["end_reason"]) == ("no-answer", "not_answered")
+
+
+def test_telephones_are_ones_own(carrier, phone):
+    other = httpx.post(f"{carrier.url}/simulator/phones", trust_env=False)
+
+    assert other.headers["location"] != phone[0]
+    assert carrier.http.get("/simulator/phones/guessed").status_code == 404
+    foreign = {"sec-fetch-site": "cross-site"}
+    refused = httpx.post(
+        f"{carrier.url}/simulator/phones", headers=foreign, trust_env=False
+    )
+    assert refused.status_code == 403

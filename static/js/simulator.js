@@ -1,7 +1,7 @@
 // A telephone in the page. `CallPanel` binds to markup with these data attributes:
 // [data-call-panel][data-events-url][data-actions-url] around [data-log], form[data-say]
-// with an input, [data-interrupt], [data-key="5"], [data-hang-up], [data-state]; all but
-// the log are optional. Texts can be translated by data-text-* on the panel, for
+// with an input, [data-interrupt], [data-key="5"], [data-pick-up], [data-hang-up],
+// [data-state]; all but the log are optional. Texts can be translated by data-text-* on the panel, for
 // instance data-text-agent or data-text-ended.
 
 const TEXTS = {
@@ -23,6 +23,7 @@ const STATES = {
   completed: "badge-neutral",
 };
 const COPIED_MS = 2000;
+const LOOK_AGAIN_MS = 2000;
 
 export class CallPanel {
   constructor(root) {
@@ -31,6 +32,7 @@ export class CallPanel {
     this.state = root.querySelector("[data-state]");
     this.form = root.querySelector("form[data-say]");
     this.input = this.form?.querySelector("input");
+    this.pickUp = root.querySelector("[data-pick-up]");
     this.isSpeaking = false;
     this.hasEnded = false;
     this.bubble = null;
@@ -49,10 +51,13 @@ export class CallPanel {
       this.say("say");
     });
     this.root.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-key], [data-interrupt], [data-hang-up]");
+      const button = event.target.closest(
+        "[data-key], [data-interrupt], [data-pick-up], [data-hang-up]",
+      );
       if (!button || !this.root.contains(button)) return;
       if (button.dataset.key) this.act({ type: "press", digits: button.dataset.key });
       else if ("interrupt" in button.dataset) this.say("interrupt");
+      else if ("pickUp" in button.dataset) this.act({ type: "pick_up" });
       else this.act({ type: "hang_up" });
     });
     this.root.addEventListener("keydown", (event) => {
@@ -90,6 +95,7 @@ export class CallPanel {
     switch (event.type) {
       case "status":
         this.show(event.status, STATES[event.status] ?? "badge-warning");
+        if (this.pickUp) this.ring(event.status === "ringing");
         break;
       case "agent_text":
         this.isSpeaking = true;
@@ -123,6 +129,11 @@ export class CallPanel {
     }
     this.root.dispatchEvent(new CustomEvent("call-event", { detail: event }));
     this.log.scrollTop = this.log.scrollHeight;
+  }
+
+  ring(isRinging) {
+    this.pickUp.hidden = !isRinging;
+    (isRinging ? this.pickUp : this.input)?.focus({ preventScroll: true });
   }
 
   // What the caller never heard stays readable, marked as cut off.
@@ -197,7 +208,19 @@ async function copy(button) {
   setTimeout(() => (label.textContent = before), COPIED_MS);
 }
 
+// Where a call is waited for, the address leads on to it once there is one.
+async function lookForCall() {
+  try {
+    const { redirected, url } = await fetch(location.href, { redirect: "follow" });
+    if (redirected) return location.assign(url);
+  } catch {
+    // The carrier is away for a moment.
+  }
+  setTimeout(lookForCall, LOOK_AGAIN_MS);
+}
+
 for (const root of document.querySelectorAll("[data-call-panel]")) new CallPanel(root);
+if (document.querySelector("[data-waits-for-call]")) lookForCall();
 if (document.querySelector("[data-simulator-page]")) {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");

@@ -1,5 +1,6 @@
 """The pages on which a person telephones: the simulator's own, and the agent's test."""
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -53,3 +54,38 @@ def test_page_of_a_test_call_is_sound(visitor, world, width, theme):
     expect(page.get_by_role("link", name="See the call")).to_be_visible()
     assert during_the_call == []
     assert problems(page) == []
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_telephone_in_a_page_rings_and_is_picked_up(
+    visitor, carrier_process, width, theme
+):
+    page = visitor(width=width, theme=theme)
+    page.goto("/simulator")
+    page.get_by_role("button", name="Get a telephone").click()
+    expect(page.get_by_role("heading", name="Waiting for a call")).to_be_visible()
+    while_waiting = problems(page)
+    picture(page, f"simulator-phone-{width}-{theme}")
+    number = page.locator("strong").inner_text()
+
+    login = carrier_process.open_account(count=1)
+    asked = httpx.post(
+        f"{carrier_process.url}/2010-04-01/Accounts/{login.sid}/Calls.json",
+        auth=(login.sid, login.auth_token),
+        data={
+            "To": number,
+            "From": login.numbers[0],
+            "Twiml": "<Response><Say>Hello, your dentist.</Say><Pause/></Response>",
+        },
+    )
+    assert asked.status_code == 201, asked.text
+    pick_up = page.get_by_role("button", name="Pick up")
+    expect(pick_up).to_be_focused()
+    while_ringing = problems(page)
+    picture(page, f"simulator-phone-rings-{width}-{theme}")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("log")).to_contain_text("Hello, your dentist.")
+    expect(pick_up).to_be_hidden()
+    assert while_waiting == []
+    assert while_ringing == []
