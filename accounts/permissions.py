@@ -36,7 +36,7 @@ class Action(TextChoices):
     )
     MANAGE_WORKSPACE = (
         "manage_workspace",
-        _("Change the workspace's name, time zone and calling rules"),
+        _("Change the workspace's name, time zone, language model and calling rules"),
     )
     TRANSFER_OWNERSHIP = (
         "transfer_ownership",

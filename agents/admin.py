@@ -2,6 +2,7 @@ from django.contrib import admin
 
 from accounts.tenancy_admin import OwnedAdmin, OwnedInline
 from agents.models import (
+    LanguageModel,
     MessageAgent,
     ModelPrice,
     Prompt,
@@ -52,6 +53,13 @@ class ToolAdmin(OwnedAdmin):
     hidden = ("sealed_headers",)
     # What an operator may have to bound on a slow service.
     changeable = ("timeout_s",)
+
+
+@admin.register(LanguageModel)
+class LanguageModelAdmin(OwnedAdmin):
+    list_display = ["model", "base_url", "owner", "updated_at"]
+    search_fields = ["base_url", "model", "owner__name"]
+    hidden = ("api_key",)
 
 
 @admin.register(MessageAgent)

@@ -128,6 +128,20 @@ ACTIVATED_MESSAGE_AGENT = MESSAGE_AGENT | {
     "deactivated": ["01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0b"]
 }
 
+NEW_LANGUAGE_MODEL = {
+    "base_url": "https://models.example.com/v1",
+    "model": "small",
+    "api_key": "sk-3f9c",
+}
+LANGUAGE_MODEL = {
+    "base_url": "https://models.example.com/v1",
+    "model": "small",
+    "has_api_key": True,
+    "is_own": True,
+    "in_use": "small at models.example.com",
+    "is_demo": False,
+}
+
 NEW_TOOL = {
     "name": "find_order",
     "description": "Finds an order by its number and tells when it arrives.",

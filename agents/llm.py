@@ -10,9 +10,10 @@ import logging
 import random
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from openai.resources.chat.completions import AsyncCompletions
 from agents.chat import PLAIN, Message, Meter, ModelFailed, ToolCall
 from agents.chunks import EventData, ToolCallParts, read_chunk, read_usage
 from agents.demo import DemoResponder
+from agents.tools.transport import GuardedTransport
 from voiceops.loops import before_the_end, run
 
 CONNECT_TIMEOUT_S = 3
@@ -34,6 +36,7 @@ TOTAL_TIMEOUT_S = 30
 RETRY_DELAY_S = 0.25  # at most doubled at random, so that calls don't retry in step
 DRAIN_TIMEOUT_S = 0.1
 MAX_CONNECTIONS = 500
+MAX_CONNECTIONS_A_HOST = 100  # of those that workspaces name
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-4o-mini"
@@ -42,6 +45,7 @@ NO_KEY = "none"  # local servers want no key, but the SDK wants a word
 __all__ = [
     "PLAIN",
     "Message",
+    "GuardedProvider",
     "Meter",
     "ModelFailed",
     "OpenAIProvider",
@@ -124,7 +128,7 @@ class OpenAIProvider:
 
         Asks the endpoint for its models, which costs nothing; fails in silence.
         """
-        models = _client(self.base_url, self._api_key).models.with_streaming_response
+        models = self._client().models.with_streaming_response
         with suppress(openai.OpenAIError, httpx2.HTTPError):
             async with models.list(timeout=CONNECT_TIMEOUT_S) as response:
                 await response.read()
@@ -201,7 +205,7 @@ class OpenAIProvider:
         return await self._send(request)
 
     async def _send(self, request: Request) -> Any:
-        completions = AsyncCompletions(_client(self.base_url, self._api_key))
+        completions = AsyncCompletions(self._client())
         wants_usage = request.meter is not None and self.base_url not in _without_usage
         try:
             opening = completions.with_streaming_response.create(
@@ -222,6 +226,11 @@ class OpenAIProvider:
         except openai.OpenAIError:
             raise ModelFailed("malformed") from None
 
+    def _client(self) -> openai.AsyncOpenAI:
+        """The running loop's client: connections belong to a loop."""
+        kept = self.base_url, self._api_key
+        return _client_for(kept, lambda: _new_client(*kept, _http_client()))
+
     def _parameters(self, request: Request, wants_usage: bool) -> dict[str, Any]:
         given = {
             "stream_options": {"include_usage": True} if wants_usage else None,
@@ -237,6 +246,20 @@ class OpenAIProvider:
             "messages": list(request.messages),
             **{name: value for name, value in given.items() if value is not None},
         }
+
+
+class GuardedProvider(OpenAIProvider):
+    """An endpoint that a workspace names: asked through the guard against inner hosts.
+
+    The clients of all of them share their connections; none is kept for a key.
+    """
+
+    def _client(self) -> openai.AsyncOpenAI:
+        def make() -> openai.AsyncOpenAI:
+            return _new_client(DEFAULT_BASE_URL, NO_KEY, _guarded_http_client())
+
+        shared = _client_for(GUARDED, make)
+        return shared.with_options(base_url=self.base_url, api_key=self._api_key)
 
 
 class WithFallback:
@@ -331,17 +354,20 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
                 pass
 
 
+GUARDED = ("", "")  # the key of the client that all workspaces' endpoints share
 Clients = dict[tuple[str, str], openai.AsyncOpenAI]
 _clients: dict[asyncio.AbstractEventLoop, Clients] = {}
 _clients_lock = threading.Lock()
 
 
-def _client(base_url: str, api_key: str) -> openai.AsyncOpenAI:
-    """The running loop's client for an endpoint: connections belong to a loop."""
+def _client_for(
+    key: tuple[str, str], make: Callable[[], openai.AsyncOpenAI]
+) -> openai.AsyncOpenAI:
+    """The running loop's client under `key`."""
     clients = _clients.get(asyncio.get_running_loop()) or _new_clients()
-    client = clients.get((base_url, api_key))
+    client = clients.get(key)
     if client is None:
-        client = clients[base_url, api_key] = _new_client(base_url, api_key)
+        client = clients[key] = make()
     return client
 
 
@@ -359,24 +385,45 @@ async def close_clients() -> None:
         await client.close()
 
 
-def _new_client(base_url: str, api_key: str) -> openai.AsyncOpenAI:
-    """A client without its own retries and waits: `_pieces` holds the clock.
-
-    It follows no redirect, for that would send the key and the prompt elsewhere.
-    """
-    timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S)
-    limits = httpx2.Limits(
-        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
-    )
+def _new_client(
+    base_url: str, api_key: str, http_client: httpx2.AsyncClient
+) -> openai.AsyncOpenAI:
+    """A client without its own retries and waits: `_pieces` holds the clock."""
     return openai.AsyncOpenAI(
         base_url=base_url,
         api_key=api_key,
         max_retries=0,
-        timeout=timeout,
-        http_client=openai.DefaultAioHttpClient(
-            timeout=timeout, limits=limits, follow_redirects=False
-        ),
+        timeout=_timeout(),
+        http_client=http_client,
     )
+
+
+def _http_client() -> httpx2.AsyncClient:
+    """Follows no redirect, for that would send the key and the prompt elsewhere."""
+    limits = httpx2.Limits(
+        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
+    )
+    return openai.DefaultAioHttpClient(
+        timeout=_timeout(), limits=limits, follow_redirects=False
+    )
+
+
+def _guarded_http_client() -> httpx2.AsyncClient:
+    """Likewise, to hosts that tenants name; it keeps no cookies, for all share it."""
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    return httpx2.AsyncClient(
+        transport=GuardedTransport(
+            at_once=MAX_CONNECTIONS, at_once_a_host=MAX_CONNECTIONS_A_HOST
+        ),
+        cookies=no_cookies,
+        timeout=_timeout(),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def _timeout() -> httpx2.Timeout:
+    return httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S)
 
 
 def configured_provider(model: str = "") -> Provider:

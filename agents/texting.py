@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 
-from agents import llm
+from agents import llm, services
 from agents.dialogue import contains_phrase
 from agents.hours import is_open
 from agents.models import MessageAgent
@@ -66,7 +66,7 @@ def answer(
         temperature=agent.temperature,
         max_tokens=agent.max_tokens,
     )
-    provider = llm.configured_provider(agent.model)
+    provider = services.provider_of(agent.owner, agent.model)
     body = llm.run(llm.collect(provider, request, deadline_s)).strip()
     return Answer(body, hands_over=asks_for_person(agent, body))
 

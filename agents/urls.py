@@ -5,7 +5,22 @@ from django.urls import path
 from agents import views
 
 app_name = "agents"
+LANGUAGE_MODEL = [
+    path("settings/language-model", views.language_model, name="language_model"),
+    path(
+        "settings/language-model/test",
+        views.language_model_test,
+        name="language_model_test",
+    ),
+    path(
+        "settings/language-model/disconnect",
+        views.language_model_disconnect,
+        name="language_model_disconnect",
+    ),
+]
+
 urlpatterns = [
+    *LANGUAGE_MODEL,
     path("prompts", views.prompt_list, name="prompt_list"),
     path("prompts/new", views.prompt_create, name="prompt_create"),
     path("prompts/preview", views.prompt_preview, name="prompt_preview"),

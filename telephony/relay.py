@@ -112,6 +112,7 @@ class Opening:
     call: Call
     settings: Settings
     toolbox: Toolbox
+    provider: llm.Provider
     turns: list[Turn]
 
 
@@ -125,7 +126,8 @@ def _open(token: str, signature: str) -> Opening | None:
     toolbox = session.toolbox_of(call)
     settings = session.settings_of(call, at=now(), toolbox=toolbox)
     turns = calls.stored_turns(call) if call.times_resumed else []
-    return Opening(call, settings, toolbox, turns)
+    provider = session.provider_of(call.agent)
+    return Opening(call, settings, toolbox, provider, turns)
 
 
 class LiveSession:
@@ -136,7 +138,7 @@ class LiveSession:
         self._call = opening.call
         self._agent = opening.call.agent
         self._dialogue = Dialogue(opening.settings, opening.turns)
-        self._provider = session.provider_of(self._agent)
+        self._provider = opening.provider
         self._toolbox = opening.toolbox
         self._loop = asyncio.get_running_loop()
         self._diary = Diary(self._call.pk)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.utils.formats import date_format
 from django.utils.translation import override
 
-from agents import dialogue, llm
+from agents import dialogue, llm, services
 from agents.models import PromptVersion, VoiceAgent
 from agents.prompts import placeholders, render, with_preamble
 from agents.tools import Toolbox
@@ -130,7 +130,7 @@ def whisper_of(call: Call, *, at: datetime) -> str:
 
 
 def provider_of(agent: VoiceAgent) -> llm.Provider:
-    return llm.configured_provider(agent.model)
+    return services.provider_of(agent.owner, agent.model)
 
 
 def request_of(

@@ -48,6 +48,7 @@ NO_ENTRY = {
     "POST voice-agents/variables": "shows what a form would need",
     "POST message-agents/variables": "shows what a form would need",
     "POST message-agents/<>/test": "a conversation that is nowhere kept",
+    "POST settings/language-model/test": "a question that changes nothing",
     "POST voice-agents/<>/test": "a test call; it is in the list of calls",
     "POST voice-agents/<>/rehearse": "runs of tests; they are in their list",
     "POST api/agents/<>/rehearse": "runs of tests; they are in their list",
@@ -208,6 +209,9 @@ class World:
         agents.activate(self.agent)
         agents.activate(self.texting_agent)
 
+    def connect_model(self):
+        agents.connect_model(self.alice.workspace, **MODEL | {"model": "first"})
+
     def disable(self):
         hooks.disable(Endpoint.unscoped.get())
 
@@ -269,6 +273,7 @@ TEST_SCRIPT_PAGE = {
     **dict.fromkeys(("expectation-TOTAL_FORMS", "expectation-INITIAL_FORMS"), "0"),
     **dict.fromkeys(("answer-TOTAL_FORMS", "answer-INITIAL_FORMS"), "0"),
 }
+MODEL = {"base_url": f"https://{DOMAIN}/v1", "model": "other", "api_key": "k"}
 PROMPT = {"name": "Other", "text": "Other", "version": 1, "seen": []}
 # Verb and route: what is sent, what is done before, the entry that it leaves.
 ENTRIES = {
@@ -370,6 +375,14 @@ ENTRIES = {
         None,
         "deleted do_not_contact",
     ),
+    "POST settings/language-model": (MODEL, None, "created language_model"),
+    "POST settings/language-model/disconnect": (
+        {},
+        World.connect_model,
+        "deleted language_model",
+    ),
+    "PUT api/language-model": (MODEL, World.connect_model, "changed language_model"),
+    "DELETE api/language-model": ({}, World.connect_model, "deleted language_model"),
     "POST calling-rules": (
         {"window_start": "09:00", "window_end": "18:00", "window_days": ["mon"]},
         None,

@@ -8,7 +8,13 @@ from accounts import api as accounts
 from accounts import api_audit as audit
 from accounts import api_deleted as deleted
 from accounts import api_teams as teams
-from agents.api import message_agents, prompts, tools, voice_agents
+from agents.api import (
+    language_models,
+    message_agents,
+    prompts,
+    tools,
+    voice_agents,
+)
 from hooks import api as hooks
 from telephony.api import (
     calling_rules,
@@ -124,6 +130,7 @@ canonical = [
         "recurring-calls/<uuid:recurring_call_id>/resume",
         recurring.ResumeRecurringCallView.as_view(),
     ),
+    path("language-model", language_models.LanguageModelView.as_view()),
     path("calling-rules", calling_rules.CallingRulesView.as_view()),
     path("calling-rules/check", calling_rules.CallingRulesCheckView.as_view()),
     path("campaigns", campaigns.CampaignListView.as_view()),

@@ -11,7 +11,7 @@ from accounts.models import AccessToken, Membership, User, Workspace
 from tests.walls import furnish
 
 OURS = {"accounts", "agents", "telephony", "analytics"}
-SECRET_FIELDS = ("auth_token", "webhook_token", "relay_token", "digest")
+SECRET_FIELDS = ("auth_token", "webhook_token", "relay_token", "digest", "api_key")
 SECOND_FACTOR = "SEEDOFTHESECONDFACTOR"
 SESSION_KEY = "keyofthesession0123456789"
 

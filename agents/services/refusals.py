@@ -123,8 +123,17 @@ class SecretsLeftBehind(Refused):
         )
 
 
+class KeyLeftBehind(Refused):
+    """The address is on another host; the stored key was for the old one."""
+
+    field = "api_key"
+
+    def __init__(self) -> None:
+        super().__init__(_("This is another host. Enter its key, or none."))
+
+
 class TooManyTests(Refused):
-    """The workspace tests its tools too often; it may again in `wait_s` seconds."""
+    """The workspace tests something too often; it may again in `wait_s` seconds."""
 
     def __init__(self, wait_s: int) -> None:
         self.wait_s = wait_s

@@ -402,8 +402,11 @@ def test_run_works_in_a_forked_process(provider):
 
 def test_clients_are_one_an_endpoint_and_loop():
     async def clients():
-        same = [llm._client("http://a/v1", "k") for _ in range(2)]
-        other = llm._client("http://a/v1", "k2")
+        a, b = (
+            llm.OpenAIProvider(base_url="http://a/v1", api_key=key, model="m")
+            for key in ("k", "k2")
+        )
+        same, other = [a._client(), a._client()], b._client()
         await llm.close_clients()
         return same[0] is same[1], same[0] is other, other.is_closed()
 

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -151,15 +152,25 @@ async def send(
         raise TimedOut(message % {"seconds": timeout_s}) from None
 
 
+def connector(
+    *,
+    rules: Rules | None = None,
+    resolver: AbstractResolver | None = None,
+    **options: Any,
+) -> aiohttp.TCPConnector:
+    """What connects to checked addresses only; names are asked for again each time.
+
+    An address in the place of a name is not resolved: `check_url` has checked it.
+    """
+    guarded = _GuardedResolver(resolver or aiohttp.ThreadedResolver(), rules)
+    return aiohttp.TCPConnector(resolver=guarded, use_dns_cache=False, **options)
+
+
 async def _follow(request, redirects, rules, resolver, tls) -> Answer:
-    connector = aiohttp.TCPConnector(
-        resolver=_GuardedResolver(resolver or aiohttp.ThreadedResolver(), rules),
-        use_dns_cache=False,
-        force_close=True,
-        ssl=tls or True,
-    )
     async with aiohttp.ClientSession(
-        connector=connector,
+        connector=connector(
+            rules=rules, resolver=resolver, force_close=True, ssl=tls or True
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         timeout=aiohttp.ClientTimeout(total=None),  # `send` holds the clock
@@ -306,7 +317,7 @@ def _literal(host: str) -> Address | None:
 class _GuardedResolver(AbstractResolver):
     """Resolves names to addresses that may be connected to, or raises Blocked."""
 
-    def __init__(self, resolver: AbstractResolver, rules: Rules) -> None:
+    def __init__(self, resolver: AbstractResolver, rules: Rules | None) -> None:
         self._resolver = resolver
         self._rules = rules
 
@@ -317,7 +328,7 @@ class _GuardedResolver(AbstractResolver):
         family: socket.AddressFamily = socket.AF_UNSPEC,
     ) -> list[ResolveResult]:
         found = await self._resolver.resolve(host, port, family)
-        is_named = self._rules.name(host, port)
+        is_named = (self._rules or installed_rules()).name(host, port)
         for result in found:
             address = ipaddress.ip_address(result["host"])
             _check_address(address, host, is_named=is_named)

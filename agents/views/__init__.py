@@ -1,3 +1,8 @@
+from agents.views.language_models import (
+    language_model,
+    language_model_disconnect,
+    language_model_test,
+)
 from agents.views.message_agents import (
     message_agent_activate,
     message_agent_create,
@@ -46,6 +51,9 @@ __all__ = [
     "agent_duplicate",
     "agent_list",
     "agent_variables",
+    "language_model",
+    "language_model_disconnect",
+    "language_model_test",
     "message_agent_activate",
     "message_agent_create",
     "message_agent_deactivate",

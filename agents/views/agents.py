@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.undo import offer_undo
-from agents import llm, services
+from agents import services
 from agents.forms.agents import AgentFilterForm
 from voiceops.htmx import full_or_partial, go_to
 
@@ -29,13 +29,14 @@ def list_agents(request, model, template):
     template = full_or_partial(request, template, "results")
     agents = agents_of(request, model)
     form = AgentFilterForm(request.GET, owner=request.workspace)
-    context = {"form": form, "provider": llm.configured_provider()}
+    provider_for = services.providers_of(request.workspace)
+    context = {"form": form, "provider": provider_for("")}
     if not form.is_valid():
         return render(request, template, context, status=422)
     rows = form.apply(agents).order_by("-id")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     for agent in page:
-        agent.provider = llm.configured_provider(agent.model)
+        agent.provider = provider_for(agent.model)
     context |= {
         "page": page,
         "has_agents": bool(page) or agents.exists(),

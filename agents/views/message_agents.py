@@ -13,7 +13,7 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
-from agents import llm, texting
+from agents import llm, services, texting
 from agents.forms.message_agents import (
     ConversationForm,
     MessageAgentForm,
@@ -96,7 +96,7 @@ def message_agent_create(request):
         "starter": starter,
         "starters": MESSAGE_STARTERS,
         "preamble": TEXTING_PREAMBLE,
-        "provider": llm.configured_provider(),
+        "provider": services.provider_of(request.workspace),
     }
     if request.method == "POST":
         return save_form(request, form, "agents/message_agent_create.html", context)
@@ -112,7 +112,7 @@ def message_agent_detail(request, pk):
     context = {
         "agent": agent,
         "preamble": TEXTING_PREAMBLE,
-        "provider": llm.configured_provider(agent.model),
+        "provider": services.provider_of(request.workspace, agent.model),
     }
     if request.method == "POST":
         return _change(request, agent, context)
@@ -177,7 +177,7 @@ def _write(request, agent):
 def _conversation(request, agent, form, *, texts, answer=None):
     context = {
         "agent": agent,
-        "provider": llm.configured_provider(agent.model),
+        "provider": services.provider_of(request.workspace, agent.model),
         "number": TEXTER_NUMBER,
         "form": form,
         "lines": [Line(text) for text in texts],

@@ -9,7 +9,7 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import can_write
-from agents import llm
+from agents import services
 from agents.forms.voice_agents import NewVoiceAgentForm, VoiceAgentForm
 from agents.models import VoiceAgent
 from agents.prompts import PREAMBLE
@@ -47,7 +47,7 @@ def agent_create(request):
         "starter": starter,
         "starters": STARTERS,
         "preamble": PREAMBLE,
-        "provider": llm.configured_provider(),
+        "provider": services.provider_of(request.workspace),
     }
     if request.method == "POST":
         return save_form(request, form, "agents/agent_create.html", context)
@@ -63,7 +63,7 @@ def agent_detail(request, pk):
     context = {
         "agent": agent,
         "preamble": PREAMBLE,
-        "provider": llm.configured_provider(agent.model),
+        "provider": services.provider_of(request.workspace, agent.model),
     }
     if request.method == "POST":
         return _change(request, agent, context)

@@ -13,6 +13,7 @@
   const apply = () => {
     const theme = chosen() ?? (dark.matches ? "dark" : "light");
     document.documentElement.dataset.theme = theme === "dark" ? "vo-dark" : "vo";
+    document.documentElement.classList.toggle("dark-mode", theme === "dark"); // Swagger UI's word
   };
 
   apply();

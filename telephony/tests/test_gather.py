@@ -11,6 +11,7 @@ from django.db import DatabaseError, connections
 from django.urls import reverse
 
 from agents import llm
+from agents.services import connect_model
 from telephony import gather
 from telephony.models import Call, Turn
 from telephony.services import calls
@@ -481,3 +482,17 @@ def test_model_that_fails_is_replaced_by_another(number, stub_llm, settings):
 
     told = caller.call.events.for_owner(caller.call.owner_id).get(status="other-model")
     assert told.detail.startswith("echo at ")
+
+
+def test_workspaces_own_model_speaks_and_is_told(number, stub_llm, settings):
+    settings.LLM_BASE_URL, settings.TOOL_ALLOWED_HOSTS = "", ["127.0.0.1"]
+    own = {"base_url": stub_llm.base_url, "model": "own", "api_key": "sk-own"}
+    connect_model(number.agent.owner, **own)
+    stub_llm.configure(mode="script", replies=("From 8 to 17.",))
+    caller = Caller(number)
+
+    assert caller.say("When are you open?") == "From 8 to 17."
+    assert stub_llm.requests[0]["model"] == "own"
+    caller.call.refresh_from_db()
+    assert caller.call.model_label.startswith("own at 127.0.0.1")
+    assert not caller.call.is_demo

@@ -13,6 +13,7 @@ from django.urls import reverse
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from agents import llm
+from agents.services import connect_model
 from telephony import relay
 from telephony.models import Call, CallEvent, Turn
 from telephony.services import calls
@@ -585,3 +586,16 @@ def test_more_than_a_caller_can_say_ends_the_session(live, number):
     assert closed.value.rcvd.code == relay.POLICY_VIOLATION
     said = Turn.unscoped.filter(call=call, speaker="caller").count()
     assert said <= relay.UTTERANCES_AT_ONCE + relay.UTTERANCES_PER_SECOND
+
+
+def test_workspaces_own_model_speaks(live, number, stub_llm, settings):
+    settings.LLM_BASE_URL, settings.TOOL_ALLOWED_HOSTS = "", ["127.0.0.1"]
+    own = {"base_url": stub_llm.base_url, "model": "own", "api_key": "sk-own"}
+    connect_model(number.agent.owner, **own)
+    stub_llm.configure(mode="script", replies=("From 8 to 17.",))
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        assert caller.ask("When are you open?") == "From 8 to 17."
+        caller.hang_up()
+    assert {asked["model"] for asked in stub_llm.requests} == {"own"}

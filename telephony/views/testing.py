@@ -6,8 +6,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.decorators import can_write
-from agents.llm import configured_provider
 from agents.models import VoiceAgent
+from agents.services import provider_of
 from telephony.services import testing
 
 SESSION_KEY = "test_call"
@@ -60,7 +60,7 @@ def render_test(request, agent, *, call=None, error=None, status=200):
         "agent": agent,
         "call": call,
         "error": error,
-        "provider": configured_provider(agent.model),
+        "provider": provider_of(request.workspace, agent.model),
         "is_enabled": settings.SIMULATOR,
         "caller_number": testing.CALLER_NUMBER,
     }

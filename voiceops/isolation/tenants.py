@@ -26,7 +26,7 @@ from accounts.models import (
     Workspace,
 )
 from accounts.tenancy import OwnedModel
-from agents.models import MessageAgent, PromptVersion, Tool, VoiceAgent
+from agents.models import LanguageModel, MessageAgent, PromptVersion, Tool, VoiceAgent
 from hooks.models import Delivery, Endpoint
 from telephony.models import (
     AfterCall,
@@ -105,6 +105,7 @@ def _traces(tenant: Tenant) -> set[str]:
     phone, account = tenant.row(Phone), tenant.row(CarrierAccount)
     secret = {account.auth_token, tenant.row(TestLine).auth_token, tenant.token}
     secret |= {*tenant.row(Tool).secret_headers.values()}
+    secret.add(tenant.row(LanguageModel).api_key)
     said = {mark_of(tenant), tenant.user.name, tenant.user.email, phone.number}
     return {*tenant.ids.values(), *secret, *said}
 
@@ -234,6 +235,11 @@ def _special(model) -> dict:
             "sealed_headers": json.dumps({"Authorization": secrets.token_hex(16)}),
         },
         MessageAgent: {"is_active": True, "model": ""},
+        # Refused before anything is sent, as above.
+        LanguageModel: {
+            "base_url": f"https://{DOMAIN}:1/v1",
+            "api_key": secrets.token_hex(16),
+        },
         TestLine: {
             "account_sid": f"AC{hexadecimal}",
             "auth_token": secrets.token_hex(16),
