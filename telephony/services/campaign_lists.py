@@ -259,5 +259,5 @@ def take_over(at: datetime) -> None:
 def forget_files(at: datetime) -> int:
     """Delete the lists of campaigns that nobody has started; how many."""
     old = CampaignFile.unscoped.filter(created_at__lt=at - KEPT_FOR)
-    deleted, _by_model = old.delete()
+    deleted, _by_model = old.exclude(campaign__status=Status.CHECKING).delete()
     return deleted

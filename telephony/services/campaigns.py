@@ -145,8 +145,6 @@ def map_columns(campaign: Campaign, mapping: dict) -> Campaign:
         stored = _changeable(campaign)
         if stored.redials_id is not None:
             raise Refused(_("Its contacts are those of another campaign."))
-        if not has_file(stored):
-            raise Refused(_("The list was deleted: upload it again."))
         if stored.mapping != mapping:
             told = {"columns": [stored.mapping, mapping]}
             audit.record(Action.CHANGED, stored, changes=told)
@@ -167,6 +165,8 @@ def _changeable(campaign: Campaign) -> Campaign:
 
 
 def _read(campaign: Campaign) -> None:
+    if campaign.redials_id is None and not has_file(campaign):
+        raise Refused(_("The list was deleted: upload it again."))
     campaign_lists.start_over(campaign)
     campaign.status = Status.CHECKING
     campaign.save()

@@ -7,7 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.timezone import now
 
-from telephony.models import Call, Campaign
+from telephony.models import AfterCall, Call, Campaign
 from telephony.models import ScheduledCall as Contact
 from telephony.services import campaign_lists, campaigns
 from telephony.tests.campaigns import list_of, long_list, numbers
@@ -281,6 +281,46 @@ def test_results_are_a_file_without_formulas(alice, agent):
     told = dict(zip(*rows, strict=True))
     assert (told["line"], told["number"]) == ("2", "'+16285550001")
     assert told["patient_name"] == "'=1+1"
+
+
+def test_results_tell_the_last_call_and_what_was_made_of_it(alice, agent):
+    properties = {"day": {"type": "string"}, "formula": {"type": "string"}}
+    agent.extraction_schema = {"type": "object", "properties": properties}
+    agent.save()
+    campaign = ready(alice, agent)
+    row = Contact.unscoped.get(line=2)
+    Contact.unscoped.filter(pk=row.pk).update(status="completed", attempts_made=2)
+    for attempt in (1, 2):
+        call = Call.unscoped.create(
+            owner=alice.workspace,
+            agent=agent,
+            scheduled_call=row,
+            attempt=attempt,
+            direction="outgoing",
+            status="completed",
+            end_reason="caller_hung_up",
+            duration_s=93,
+            cost="0.0300",
+            currency="USD",
+        )
+        AfterCall.unscoped.create(
+            owner=alice.workspace,
+            call=call,
+            outcome="resolved",
+            summary="Thursday.",
+            extracted={"day": "Thursday", "formula": "=1+1"},
+        )
+
+    answer = shown(alice, campaign, "/results.csv")
+
+    text = b"".join(answer.streaming_content).decode()
+    first, second = csv.DictReader(io.StringIO(text))
+    assert first["last_call_id"] == str(call.pk)
+    assert (first["attempts"], first["duration_s"]) == ("2", "93")
+    assert (first["how_it_ended"], first["outcome"]) == ("caller_hung_up", "resolved")
+    assert (first["extracted.day"], first["summary"]) == ("Thursday", "Thursday.")
+    assert first["extracted.formula"] == "'=1+1"
+    assert (second["status"], second["last_call_id"]) == ("pending", "")
 
 
 def test_settings_are_changed_until_it_starts(alice, agent):

@@ -346,11 +346,16 @@ def test_deleted_campaign_is_canceled_and_gone_from_the_list(number):
     assert Contact.unscoped.filter(status="canceled").count() == 2
 
 
-def test_lists_that_nobody_starts_are_deleted(number):
-    make_ready(number, list_of("+16285550001,Ada"))
+def test_lists_that_nobody_starts_are_deleted_and_their_contacts_stay(number):
+    campaign = make_ready(number, list_of("+16285550001,Ada"))
 
     assert campaign_lists.forget_files(now()) == 0
     assert campaign_lists.forget_files(now() + campaign_lists.KEPT_FOR) == 1
+
+    with pytest.raises(campaigns.Refused, match="upload it again"):
+        campaigns.change(campaign, {"max_attempts": 1})
+    assert contacts(campaign) == [(2, "+16285550001")]
+    assert start(campaign).status == Status.RUNNING
 
 
 # -- Redial ----------------------------------------------------------------------------
