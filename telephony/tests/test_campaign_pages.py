@@ -207,7 +207,7 @@ def test_estimate_is_from_the_latest_calls(alice, agent):
     assert (estimate.minutes, estimate.percent, estimate.calls) == (3, 50, 4)
     assert (str(estimate.cost), str(estimate.most)) == ("15.00", "30.00")
     text = page.content.decode()
-    assert "15 USD" in text
+    assert "15.00 USD" in text
     assert "From the agent's latest 4 calls" in text
 
 

@@ -255,7 +255,7 @@ def campaign_detail(request, pk):
     context = {
         "campaign": campaign,
         "seen": seen,
-        "is_live": campaign.status in (Campaign.Status.CHECKING, *_MOVING),
+        "is_live": _is_moving(campaign, counts),
         "events": events.filter(campaign=campaign)
         .select_related("by")
         .order_by("-pk")[:EVENTS_SHOWN],
@@ -268,8 +268,12 @@ def campaign_detail(request, pk):
     return render(request, template, context)
 
 
-# Their calls may still go on, and their last results come in.
-_MOVING = (Campaign.Status.RUNNING, Campaign.Status.PAUSED)
+def _is_moving(campaign, counts):
+    """Whether the page may show something else by itself."""
+    is_over = campaign.is_over or not campaign.has_started
+    is_reading = campaign.status == Campaign.Status.CHECKING
+    in_flight = any(counts.get(status) for status in ScheduledCall.IN_FLIGHT)
+    return not is_over or is_reading or campaign.has_leftovers or in_flight
 
 
 def _stamp(campaign, counts):
