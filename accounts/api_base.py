@@ -38,14 +38,16 @@ JSON_TYPES = {
 class StrictSerializer(serializers.Serializer):
     """A body with a field that we do not know is refused: it would be lost silently.
 
-    So is a value of another type than its field's.
+    So is a value of another type than its field's; a form has texts alone.
     """
 
     def to_internal_value(self, data):
         errors = {
             name: ["Unknown field."] for name in sorted(set(data) - set(self.fields))
         }
-        given = [f for f in self._writable_fields if f.field_name in data]
+        is_form = isinstance(data, MultiValueDict)
+        typed = [] if is_form else self._writable_fields
+        given = [field for field in typed if field.field_name in data]
         for field in given:
             if wrong := _wrong_types(field, data[field.field_name]):
                 errors[field.field_name] = wrong
