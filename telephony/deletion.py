@@ -73,5 +73,6 @@ register(
         TestScript,
         means=_("It can be run again; its runs were kept."),
         needs=("agent",),
+        parts=("rehearsals",),
     )
 )

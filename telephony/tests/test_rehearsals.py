@@ -6,6 +6,7 @@ import pytest
 from django.test import override_settings
 from django.utils.timezone import now
 
+from accounts.deleted import purging
 from accounts.models import AuditEntry
 from agents.models import Tool
 from telephony.models import (
@@ -427,3 +428,16 @@ def test_all_tests_of_an_agent_run_and_nobody_elses(alice):
 
     assert [row.script.name for row in rows] == ["Alpha", "Beta"]
     assert testing.line_for(agent) != testing.line_for(other)
+
+
+@pytest.mark.django_db
+def test_purged_test_takes_its_runs_along(alice, no_simulator):
+    script = make_script(talking_agent(alice.workspace))
+    call = run(script).call
+    rehearsals.delete_script(script)
+
+    (verdict,) = purging.purge(before=now() + timedelta(days=1))
+
+    assert (verdict.goes, verdict.along) == (True, {"rehearsal": 1})
+    assert not Rehearsal.unscoped.exists()
+    assert Call.unscoped.filter(pk=call.pk).exists()
