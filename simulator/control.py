@@ -14,9 +14,10 @@ JSON; `Authorization: Bearer SIMULATOR_KEY`. Errors are `{"error": "why"}`.
 - `GET /control/calls/{sid}` → the call with all its events
 - `PUT /control/callees/{number}` `{answer?, ring_s?, script? | typed?}` → `204`: how
   this number behaves when it is called or dialled; `answer` is answer, machine, busy,
-  no-answer or failed. Unarranged numbers are answered by a polite person, except those
-  that end in 0486 (busy), 0408 (no answer), 0404 (failed), 0600 (a voicemail) and
-  0183 (an assistant that asks who calls, then its person)
+  no-answer, failed or person (who picks up in the call's page). Unarranged numbers are
+  answered by a polite person, except those that end in 0486 (busy), 0408 (no answer),
+  0404 (failed), 0600 (a voicemail) and 0183 (an assistant that asks who calls, then its
+  person)
 - `POST /control/messages` `{to, from, body}` → `201` the message, once the webhook has
   answered
 - `GET /healthz` (no key) → `200`
