@@ -111,3 +111,11 @@ def forget_lists():
     from telephony.services import campaign_lists  # leaf, as above
 
     campaign_lists.forget_files(now())
+
+
+@shared_task(ignore_result=True)
+def leave_waiting_messages():
+    """Tell voicemails whose task was lost or failed. Safe to run twice at once."""
+    from telephony.services import voicemail  # leaf, as above
+
+    voicemail.leave_waiting(now())

@@ -30,6 +30,7 @@ ICONS = {
 # What our own events say; the carrier's are the statuses of a call.
 SESSION_WORDS = {
     "voicemail": _lazy("A voicemail was noticed"),
+    "voicemail-told": _lazy("The voicemail was told the message, or hung up on"),
     "session-started": _lazy("Live session opened"),
     "session-ended": _lazy("Live session ended by us"),
     "session-completed": _lazy("Live session ended by the caller"),

@@ -249,6 +249,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3,
         "options": {"expires": 3},
     },
+    "leave-waiting-messages": {
+        "task": "telephony.tasks.leave_waiting_messages",
+        "schedule": 3,
+        "options": {"expires": 3},
+    },
     "look-for-lost-calls": {
         "task": "telephony.tasks.look_for_lost_calls",
         "schedule": 5,

@@ -13,6 +13,7 @@ from agents.models import MessageAgent, PromptVersion
 from agents.prompts import TEXTING_PREAMBLE
 from agents.tests.rows import make_agent, make_message_agent, make_phone, make_prompt
 from agents.tests.test_pages import HTMX, follow, text_of
+from agents.views import message_agents
 from tests.people import make_tenant
 
 NOT_YET = "VoiceOps does not receive texts yet"
@@ -505,6 +506,20 @@ def test_model_that_fails_is_told_and_the_text_kept(alice, model, model_name, wh
     assert f"No answer. {why}" in text_of(answer)
     assert 'value="Hello again"' in answer.content.decode()
     assert carried(answer) == [["texter", "Hi"]]
+
+
+def test_conversation_is_limited_and_the_text_kept(alice, model, settings, monkeypatch):
+    settings.RATE_LIMITS = True
+    monkeypatch.setattr(message_agents, "ANSWERS_A_MINUTE", 1)
+    agent = make_message_agent(alice.workspace)
+    write(alice.client, agent, "Hello")
+
+    refused = write(alice.client, agent, "Hello again", [["texter", "Hi"]])
+
+    assert refused.status_code == 422
+    assert "That was often." in text_of(refused)
+    assert 'value="Hello again"' in refused.content.decode()
+    assert len(model.requests) == 1
 
 
 def test_demo_responder_answers_from_the_instructions(alice):

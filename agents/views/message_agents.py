@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import render
 from django.utils import timezone
@@ -34,11 +35,13 @@ from agents.views.agents import (
     list_agents,
     save_form,
 )
+from voiceops import limits
 from voiceops.htmx import full_or_partial
 
 # Twilio's magic number (Test Credentials page): nobody has it.
 TEXTER_NUMBER = "+15005550006"
 ANSWER_WITHIN_S = 25
+ANSWERS_A_MINUTE = 20  # of a workspace: each asks the model
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,11 @@ def _write(request, agent):
         texts = form.cleaned_data.get("texts", [])
         return _conversation(request, agent, form, texts=texts)
     texts, pretend_open = form.told, form.cleaned_data["pretend_open"]
+    usage = limits.count("message-agent-test", request.workspace.pk, ANSWERS_A_MINUTE)
+    if settings.RATE_LIMITS and not usage.is_allowed:
+        wait = _("That was often. Try again in %(s)d seconds.") % {"s": usage.reset_s}
+        form.add_error(None, wait)
+        return _conversation(request, agent, form, texts=texts[:-1])
     try:
         answer = texting.answer(
             agent,

@@ -3,6 +3,7 @@
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,8 +17,11 @@ from agents.models import VoiceAgent
 from telephony import twilio
 from telephony.models import Call, Phone
 from telephony.services import carrier
+from voiceops import limits
 
 OWN_ADDRESS_TIMEOUT_S = 3
+CHECKS_A_MINUTE = 12  # of a workspace: each asks the carrier twice
+SLOW_S = 5  # a carrier that took so long for one answer is not asked for another
 # RFC 6761, RFC 6762 and what routers use.
 PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".test")
 
@@ -54,8 +58,16 @@ def check_phone(phone: Phone) -> list[Finding]:
 
 
 def _carrier_findings(phone: Phone) -> list[Finding]:
+    usage = limits.count("phone-check", phone.owner_id, CHECKS_A_MINUTE)
+    if settings.RATE_LIMITS and not usage.is_allowed:
+        wait = _("Check again in %(seconds)d seconds.") % {"seconds": usage.reset_s}
+        return [Finding(None, _("The carrier was asked very often just now."), wait)]
+    began = monotonic()
     try:
         identity = twilio.fetch_account(phone.carrier_account)
+        if monotonic() - began > SLOW_S:
+            slow = _("The carrier answers slowly: the rest of its part is not known.")
+            return [_account(identity), Finding(None, slow, _("Check again later."))]
         held = twilio.find_number(phone.carrier_account, phone.number)
     except twilio.BadCredentials as error:
         return [

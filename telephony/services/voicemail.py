@@ -1,6 +1,11 @@
 """A machine answers: leave the agent's message after the beep, or hang up."""
 
+import logging
+from datetime import datetime, timedelta
+
 from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils.timezone import now
 
 from telephony import session, tasks, twilio, twiml
 from telephony.addresses import webhook_url
@@ -8,7 +13,15 @@ from telephony.models import Call, CallEvent, Turn
 from telephony.services import calls
 
 MACHINES = ("machine", "fax")  # what the carrier's words for them begin with
-EVENT = "voicemail"
+NOTICED, TOLD = "voicemail", "voicemail-told"
+# A machine records silence as long, then it hangs up by itself or nobody listens to it.
+WORTH_TELLING = timedelta(seconds=30)
+GIVE_UP_AFTER = timedelta(minutes=2)
+# A task that got lost, or found no carrier, is made up for by the clock.
+WAIT_FOR_TASK = timedelta(seconds=3)
+BATCH = 50
+
+logger = logging.getLogger(__name__)
 
 
 def detection_of(call: Call) -> twilio.MachineDetection | None:
@@ -30,6 +43,7 @@ def hear_of(call: Call, answered_by: str) -> None:
     if answered_by.startswith(MACHINES) and is_with_agent:
         # First the reason: the session that is broken off would have another.
         calls.note_told_reason(call, Call.EndReason.VOICEMAIL, "")
+        calls.record_event(call, status=NOTICED, at=now())
         transaction.on_commit(lambda: _ring_the_bell(call), robust=True)
 
 
@@ -44,18 +58,51 @@ def _ring_the_bell(call: Call) -> None:
     tasks.leave_message.apply_async([str(call.pk)], retry=False)
 
 
-def leave_message(call_id, at) -> bool:
-    """Say the message, once, and hang up; False if that was done before."""
+def leave_message(call_id, at: datetime) -> bool:
+    """Say the message and hang up; False if that was tried before, or is to be again.
+
+    Written down before it is tried. After a clear no it may be tried again, after an
+    answer that got lost never: a message begins anew when it is asked for twice.
+    """
     call = calls.with_signer().get(pk=call_id)
-    _event, is_first = CallEvent.unscoped.get_or_create(
-        call=call, status=EVENT, sequence=-1, defaults={"owner": call.owner, "at": at}
+    told, is_first = CallEvent.unscoped.get_or_create(
+        call=call, status=TOLD, sequence=-1, defaults={"owner": call.owner, "at": at}
     )
     if not is_first or call.has_ended:
         return False
-    words = session.voicemail_of(call, at=at)
+    try:
+        _tell(call, at)
+    except (twilio.Unreachable, twilio.Throttled) as error:  # it did nothing
+        logger.warning("call %s: a voicemail is not told yet: %s", call.pk, error)
+        told.delete()
+        return False
+    return True
+
+
+def _tell(call: Call, at: datetime) -> None:
+    """The message; nothing but the end when it comes too late for that."""
+    noticed = CallEvent.unscoped.filter(call=call, status=NOTICED)
+    is_late = noticed.filter(at__lt=at - WORTH_TELLING).exists()
+    words = "" if is_late else session.voicemail_of(call, at=at)
     if words:
         document = twiml.hang_up(words, call.agent)
         twilio.say_instead(call.carrier_account, call.sid, document)
     else:
         twilio.end_call(call.carrier_account, call.sid)
-    return True
+
+
+def leave_waiting(at: datetime) -> None:
+    """Tell the voicemails that nobody has told, soon enough for somebody to hear it."""
+    events = CallEvent.unscoped.filter(call=OuterRef("pk"))
+    noticed = events.filter(
+        status=NOTICED, at__gt=at - GIVE_UP_AFTER, at__lt=at - WAIT_FOR_TASK
+    )
+    waiting = Call.unscoped.filter(
+        Exists(noticed),
+        ~Exists(events.filter(status=TOLD)),
+        ended_at=None,
+        status__in=Call.OPEN,
+        end_reason=Call.EndReason.VOICEMAIL,
+    )
+    for call in waiting[:BATCH]:
+        _ring_the_bell(call)

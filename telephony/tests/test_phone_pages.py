@@ -5,8 +5,10 @@ from django.urls import reverse
 
 from accounts.models import Membership
 from agents.models import VoiceAgent
+from telephony import twilio
 from telephony.models import Call, Phone
 from telephony.services import carrier as verbs
+from telephony.services import phone_check
 from telephony.tests.carriers import UNREACHABLE
 from telephony.transcripts import number_for_reading
 from tests.people import make_tenant
@@ -277,6 +279,29 @@ def test_check_tells_as_a_page_and_as_a_fragment(alice, phone):
         assert "No agent is active for incoming calls." in answer
         assert phone.webhook_token not in answer
     assert fragment.startswith('<div id="findings"')
+
+
+def test_checks_are_limited_and_what_costs_nothing_is_shown(
+    alice, phone, settings, monkeypatch
+):
+    settings.RATE_LIMITS = True
+    monkeypatch.setattr(phone_check, "CHECKS_A_MINUTE", 1)
+    alice.client.get(action("check", phone))
+    monkeypatch.setattr(twilio, "fetch_account", None)  # it would break
+
+    page = text(alice.client.get(action("check", phone)))
+
+    assert "The carrier was asked very often just now." in page
+    assert "No agent is active for incoming calls." in page
+
+
+def test_slow_carrier_is_asked_once(alice, phone, monkeypatch):
+    monkeypatch.setattr(phone_check, "SLOW_S", -1)
+    monkeypatch.setattr(twilio, "find_number", None)  # it would break
+
+    page = text(alice.client.get(action("check", phone)))
+
+    assert "The carrier answers slowly" in page
 
 
 def test_point_repairs_what_somebody_changed(alice, login, phone, carrier):

@@ -1,5 +1,7 @@
 """A machine answers: a message after the beep, or nothing, and no conversation."""
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from django.utils.timezone import now
@@ -116,6 +118,90 @@ def test_message_is_left_once_however_often_it_is_told(live, carrier, monkeypatc
 
     assert hung_up == [call.sid]
     assert ended(call)[1] == "voicemail"
+
+
+@pytest.fixture
+def noticed(carrier, monkeypatch):
+    """A call that a machine has answered, its task lost; and what the carrier did."""
+    monkeypatch.setattr(voicemail, "_ring_the_bell", lambda call: None)
+    number = make_placing_number(
+        carrier, voicemail_detection=True, voicemail_message="Call us."
+    )
+    call = open_call(number)
+    call.adopt("CA" + 32 * "6")
+    call.advance("in-progress", at=now())
+    voicemail.hear_of(call, "machine_end_beep")
+    return call
+
+
+class Telling:
+    """The carrier's part of it, which fails as planned."""
+
+    def __init__(self, monkeypatch):
+        self.failures = []
+        self.done = []
+        monkeypatch.setattr(twilio, "say_instead", self._do("said"))
+        monkeypatch.setattr(twilio, "end_call", self._do("ended"))
+        monkeypatch.setattr(voicemail, "_ring_the_bell", self._ring)
+        self.at = now()
+
+    def _do(self, what):
+        def did(*args):
+            if self.failures:
+                raise self.failures.pop(0)
+            self.done.append(what)
+
+        return did
+
+    def _ring(self, call):
+        voicemail.leave_message(call.pk, self.at)
+
+    def after(self, seconds):
+        self.at = now() + timedelta(seconds=seconds)
+        voicemail.leave_waiting(self.at)
+
+
+@pytest.fixture
+def telling(noticed, monkeypatch):
+    return Telling(monkeypatch)
+
+
+def test_message_is_left_by_the_clock_where_its_task_was_lost(telling):
+    telling.after(1)
+    assert telling.done == []  # its task may be on its way
+
+    telling.after(4)
+    telling.after(8)
+
+    assert telling.done == ["said"]
+
+
+def test_message_is_left_later_if_the_carrier_cannot_be_reached(telling):
+    telling.failures = [twilio.Unreachable(), twilio.Unreachable()]
+
+    for seconds in (4, 8, 12, 16):
+        telling.after(seconds)
+
+    assert telling.done == ["said"]
+
+
+def test_message_that_comes_too_late_is_not_left_and_the_call_ends(telling):
+    telling.failures = [twilio.Unreachable()]
+
+    for seconds in (4, 40, 44):
+        telling.after(seconds)
+
+    assert telling.done == ["ended"]
+
+
+def test_message_whose_answer_was_lost_is_not_left_again(telling, noticed):
+    telling.failures = [twilio.AnswerLost()]
+
+    with pytest.raises(twilio.AnswerLost):
+        telling.after(4)
+    telling.after(8)
+
+    assert telling.done == []
 
 
 SCREENED = "+16285550183"
