@@ -6,6 +6,7 @@ from allauth.usersessions.admin import UserSessionAdmin
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, services
@@ -65,6 +66,17 @@ class PersonAdmin(MembershipsInside, UserAdmin):
     add_fieldsets = [
         (None, {"fields": ["email", "usable_password", "password1", "password2"]})
     ]
+
+    def delete_model(self, request, obj):
+        """Their workspaces keep an entry of it: they go on without the person."""
+        with transaction.atomic():
+            for membership in obj.memberships.all():
+                _remove(membership)
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request, queryset):
+        for person in queryset:
+            self.delete_model(request, person)
 
 
 @admin.register(Workspace)

@@ -249,3 +249,25 @@ def test_no_secret_of_any_row_is_in_what_is_told_of_it(alice):
             value = str(getattr(row, field.attname) or "")
             if is_secret and value and not value.startswith("Xylophone"):
                 assert value not in shown, (row, field)
+
+
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_a_person_whom_an_operator_deletes_is_told_as_removed(
+    one_by_one, alice, operator
+):
+    bob = join(alice, "bob", "viewer").user
+    people = reverse("admin:accounts_user_changelist")
+    chosen = {"action": "delete_selected", "_selected_action": [str(bob.pk)]}
+
+    if one_by_one:
+        page = reverse("admin:accounts_user_delete", args=[bob.pk])
+        answer = operator.post(page, {"post": "yes"})
+    else:
+        answer = operator.post(people, chosen | {"post": "yes"})
+
+    assert answer.status_code == 302
+    assert not User.objects.filter(pk=bob.pk).exists()
+    entries = AuditEntry.objects.for_owner(alice.workspace).filter(source="operator")
+    assert [(e.action, e.label, e.changes) for e in entries] == [
+        ("removed", "bob@example.com", {"role": ["viewer", None]})
+    ]
