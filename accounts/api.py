@@ -36,6 +36,7 @@ from accounts.passwords import MAXIMUM_CHARACTERS
 from accounts.permissions import Action
 from voiceops.api import SigningInThrottle
 from voiceops.api_schema import shown_as
+from voiceops.filters import MOMENTS
 
 MFA_TOKEN_S = 300
 # allauth does not say how long to wait: the windows of its limits (its documentation).
@@ -372,6 +373,7 @@ class ApiKeySerializer(OwnedSerializer):
             "updated_at",
         ]
         read_only_fields = ["prefix", "last_used_at", "last_used_from"]
+        extra_kwargs = {"expires_at": {"validators": MOMENTS}}
 
     def validate_scopes(self, scopes):
         return list(dict.fromkeys(scopes))

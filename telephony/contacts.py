@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from agents.limits import MAX_NAME_CHARACTERS, MAX_VALUE_CHARACTERS, MAX_VARIABLES
 from telephony.dialling import numbers
 from telephony.dialling.rules import Facts, Suppression, decide_number, zones_for
+from telephony.periods import LAST_YEAR
 
 # What the columns are called, as `plain` writes it.
 HEADINGS = {
@@ -172,6 +173,9 @@ class Judge:
             return self._refusal(row, "time", words, row.scheduled_for)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
+        if moment.year > LAST_YEAR:
+            words = _("No calendar reaches that far.")
+            return self._refusal(row, "time", words, row.scheduled_for)
         if moment <= self.at:
             return self._refusal(
                 row, "time", _("This time is over."), row.scheduled_for

@@ -1,6 +1,6 @@
 """Forms that narrow a list: every filter is a query parameter of its page."""
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from urllib.parse import urlencode
 
 from django import forms
@@ -9,6 +9,11 @@ from django.utils.timezone import make_aware
 from django.utils.translation import gettext_lazy as _
 
 DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2199, 12, 31))]
+# Beyond them some zone has no calendar: the moment could be stored and never shown.
+MOMENTS = [
+    MinValueValidator(datetime(2000, 1, 1, tzinfo=UTC)),
+    MaxValueValidator(datetime(2199, 12, 31, tzinfo=UTC)),
+]
 
 
 def day_field(label):

@@ -20,13 +20,15 @@ from telephony.services import scheduled
 from telephony.services.carrier import InvalidNumber, e164
 from voiceops.api import Conflict
 from voiceops.api_schema import shown_as
-from voiceops.filters import DAYS
+from voiceops.filters import DAYS, MOMENTS
 
 FIELDS_OF = {"to_number": "to"}  # our names: the API's
 
 
 class MomentField(serializers.DateTimeField):
     """RFC 3339: a time without an offset could be anybody's."""
+
+    default_validators = MOMENTS
 
     def to_internal_value(self, given):
         if isinstance(given, str):

@@ -12,6 +12,7 @@ from agents.models import VoiceAgent
 from telephony.models import CallingRules, DoNotContact
 from telephony.services.carrier import InvalidNumber, e164
 from telephony.tables import Unreadable, decode
+from voiceops.filters import MOMENTS
 
 MAX_LIST_CHARACTERS = 500_000
 TELEPHONE = {"inputmode": "tel", "autocomplete": "off", "placeholder": "+12025550123"}
@@ -148,6 +149,7 @@ class CheckForm(forms.Form):
     at = forms.DateTimeField(
         label=_("Time"),
         required=False,
+        validators=MOMENTS,
         widget=forms.DateTimeInput(
             format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}
         ),

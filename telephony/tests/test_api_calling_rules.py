@@ -148,6 +148,8 @@ def test_check_knows_the_workspaces_own_list(alice, mallory, alices):
     [
         ({"at": "2030-01-08T20:00:00"}, "at"),
         ({"at": "soon"}, "at"),
+        ({"at": "9999-12-31T23:59:59Z"}, "at"),
+        ({"at": "0001-01-01T00:00:00Z"}, "at"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
         ({"to": ""}, "to"),
         ({"agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08"}, "agent_id"),

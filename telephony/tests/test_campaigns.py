@@ -128,6 +128,7 @@ def test_times_and_zones_are_read_or_refused(number):
         "+16285550005,Ed,,2020-01-09 14:30",
         "+16285550006,Fi,Mars/Olympus,",
         "+18005550100,Toll-free,Europe,",
+        "+16285550008,Gus,,9999-12-31 23:59",
     )
     heading = "to,patient_name,timezone,scheduled_for"
 
@@ -144,6 +145,7 @@ def test_times_and_zones_are_read_or_refused(number):
         (6, "time"),
         (7, "time"),
         (8, "time"),
+        (9, "time"),
     ]
 
 
