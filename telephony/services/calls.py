@@ -150,11 +150,14 @@ def _refusal(line: Line, to_number: str) -> str:
 
 def _agent_of(line: Line) -> VoiceAgent | None:
     if line.test_line:
-        agent = line.test_line.agent
-        return None if agent.is_deleted else agent
-    agents = VoiceAgent.unscoped.answering().filter(phone=line.phone)
-    agents = agents.select_related("prompt", "prompt_version")
-    return next(iter(agents), None)  # a constraint lets there be one
+        agent = None if line.test_line.agent.is_deleted else line.test_line.agent
+    else:
+        agents = VoiceAgent.unscoped.answering().filter(phone=line.phone)
+        agents = agents.select_related("prompt", "prompt_version")
+        agent = next(iter(agents), None)  # a constraint lets there be one
+    if agent is not None:
+        agent.owner = line.owner  # read along with the line
+    return agent
 
 
 def _of_line(line: Line) -> dict:

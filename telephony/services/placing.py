@@ -10,6 +10,7 @@ for (`lost_calls`), and what cannot be found waits for a person.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from django.db import transaction
 from django.db.models import Q
@@ -90,6 +91,7 @@ def open_call(
             day,
             decision,
             agent=agent,
+            kept=calls.kept_of_agent(agent),
             to_number=number,
             variables=variables,
             placed_by=by,
@@ -123,6 +125,7 @@ def open_attempts(
         locked = ScheduledCall.unscoped.held(rows).select_for_update(no_key=True)
         held = set(locked.order_by("pk").values_list("pk", flat=True))
         ground = dialling.Ground(owner, [row.to_number for row in rows], at)
+        kept_of = cache(calls.kept_of_agent)  # many rows have the same agent
         new, attempts = [], []
         for row, opened in wanted:
             wishes = scheduled.wishes_of(row)
@@ -131,7 +134,7 @@ def open_attempts(
             if opened is not None:
                 call = _go_on_with(opened, decision)
             elif row.pk in held and (decision.is_allowed or decision.is_refused):
-                call = _attempt_of(row, decision)
+                call = _attempt_of(row, decision, kept_of(row.agent))
                 new.append(call)
                 if decision.is_allowed:
                     ground.count(call)
@@ -140,12 +143,13 @@ def open_attempts(
     return attempts
 
 
-def _attempt_of(row: ScheduledCall, decision: Decision) -> Call:
+def _attempt_of(row: ScheduledCall, decision: Decision, kept: dict) -> Call:
     row.attempts_made += 1
     row.decision = decision.as_json()
     return _call_of(
         decision,
         agent=row.agent,
+        kept=kept,
         to_number=row.to_number,
         variables=row.variables,
         scheduled_call=row,
@@ -174,9 +178,10 @@ def _write(day: DialledDay, decision: Decision, **fields) -> Call:
     return call
 
 
-def _call_of(decision: Decision, *, agent: VoiceAgent, **fields) -> Call:
+def _call_of(decision: Decision, *, agent: VoiceAgent, kept: dict, **fields) -> Call:
     return Call(
         **_of_agent(agent, decision),
+        **kept,
         **fields,
         decision=decision.as_json(),
         started_at=decision.at,
@@ -218,7 +223,6 @@ def _of_agent(agent: VoiceAgent, decision: Decision) -> dict:
         "phone": phone,
         "carrier_account": phone and phone.carrier_account,
         "from_number": phone.number if phone else "",
-        **calls.kept_of_agent(agent),
     }
     if decision.is_allowed:
         return common | {"status": Status.QUEUED, "placement": Placement.OPENED}
