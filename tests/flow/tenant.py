@@ -1,6 +1,7 @@
 """A business set up through the API, for tests about what happens afterwards."""
 
 import uuid
+from http import HTTPStatus
 
 import httpx
 
@@ -59,10 +60,17 @@ class Business:
         return self.call(sid)
 
     def words(self, sid: str) -> list[tuple[str, str]]:
-        """Who said what, in order."""
-        return [(turn["speaker"], turn["text"]) for turn in self.call(sid)["turns"]]
+        """Who said what so far, in order; nothing before the call has come in."""
+        answer = self._client.get(f"/api/calls/{sid}")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return []
+        turns = self._content(answer)["turns"]
+        return [(turn["speaker"], turn["text"]) for turn in turns]
 
     def ask(self, method: str, path: str, body=None) -> dict:
-        answer = self._client.request(method, path, json=body)
+        return self._content(self._client.request(method, path, json=body))
+
+    def _content(self, answer: httpx.Response) -> dict:
+        method, path = answer.request.method, answer.request.url.path
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else {}
