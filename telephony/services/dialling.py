@@ -31,6 +31,7 @@ from telephony.models import (
     DialledDay,
     DoNotContact,
     Phone,
+    ScheduledCall,
 )
 from telephony.services import do_not_contact
 
@@ -257,8 +258,17 @@ def day_of(owner: Workspace, at: datetime) -> date:
 
 
 def lines_in_use(account: CarrierAccount) -> int:
-    """How many calls the account has open, in and out."""
-    return Call.unscoped.in_progress().filter(carrier_account=account).count()
+    """How many calls the account has open, in and out.
+
+    An attempt that the carrier could not take yet waits behind all that is due: it has
+    no line until it is its turn again, or it would keep one from thousands of others.
+    """
+    calls = Call.unscoped.in_progress().filter(carrier_account=account)
+    waiting = {
+        "placement": Call.Placement.OPENED,
+        "scheduled_call__status": ScheduledCall.Status.PENDING,
+    }
+    return calls.exclude(**waiting).count()
 
 
 def lines_of(account: CarrierAccount) -> int:

@@ -518,6 +518,25 @@ def test_full_lines_wait_a_moment_and_the_cap_waits_for_the_next_day(
     assert (second.next_attempt_at.hour, second.next_attempt_at.minute) == (0, 0)
 
 
+def test_attempt_that_waits_keeps_no_line_from_the_others(quiet_number, bell, carrier):
+    CarrierAccount.unscoped.filter(pk=quiet_number.account.pk).update(
+        max_concurrent_calls=2  # one for calls out
+    )
+    first = make_due(quiet_number)
+    fail(carrier, quiet_number, kind="429", method="POST")
+    ring(bell)
+    second = make_due(quiet_number, BUSY)
+
+    ring(bell)
+    ring(bell, now() + timedelta(seconds=21))
+
+    assert len(calls_at(carrier, quiet_number, BUSY)) == 1
+    assert state(second) == Status.DIALING
+    assert state(first) == Status.PENDING  # it has an attempt, and now no line
+    assert "lines" in first.detail
+    assert calls_at(carrier, quiet_number) == []
+
+
 def test_call_that_is_hours_late_expires_instead_of_ringing(quiet_number, bell):
     row = make_due(quiet_number, late_s=5 * 3600)
 
