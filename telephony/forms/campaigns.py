@@ -9,7 +9,7 @@ from accounts.forms import OwnedForm
 from agents.forms.fields import VARIABLE, days_field, time_of_day
 from telephony.contacts import HEADINGS, with_the_others
 from telephony.dialling import numbers
-from telephony.forms.outgoing import AgentVariables
+from telephony.forms.scheduled import MOST_ATTEMPTS, RetriesForm
 from telephony.models import Campaign, ScheduledCall
 from telephony.services.campaigns import (
     MOST_BYTES,
@@ -19,7 +19,6 @@ from telephony.services.campaigns import (
 )
 from telephony.tables import Unreadable, decode, table_of
 
-MINUTE_S = 60
 HUNDRED = Decimal(100)
 SETTINGS = [
     "name",
@@ -52,7 +51,7 @@ class TableField(forms.FileField):
             raise forms.ValidationError(str(error)) from error
 
 
-class CampaignForm(AgentVariables, OwnedForm):
+class CampaignForm(RetriesForm):
     """Who calls and how; the list is a file."""
 
     default_country = forms.ChoiceField(
@@ -62,13 +61,6 @@ class CampaignForm(AgentVariables, OwnedForm):
             ("", _("None: such rows are refused")),
             *((code, code) for code in sorted(SUPPORTED_REGIONS)),
         ],
-    )
-    retry_delay_minutes = forms.IntegerField(
-        label=_("Minutes between attempts"),
-        required=False,
-        min_value=1,
-        max_value=3 * 24 * 60,
-        help_text=_("Empty: 30, then 60, then 120."),
     )
     window_days = days_field(label=_("On"), required=False)
     file = TableField(
@@ -86,32 +78,22 @@ class CampaignForm(AgentVariables, OwnedForm):
         widgets = {
             "window_start": time_of_day(),
             "window_end": time_of_day(),
-            "max_attempts": forms.NumberInput(attrs={"min": 1, "max": 10}),
+            "max_attempts": MOST_ATTEMPTS,
         }
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        row = self.instance
-        if not row._state.adding:
+        if not self.instance._state.adding:
             self.fields["file"].required = False
             self.fields["file"].label = _("Another list")
         else:
             self.initial["default_country"] = self._country_of_the_agents_number()
-        if row.retry_delay_s:
-            self.initial["retry_delay_minutes"] = row.retry_delay_s // MINUTE_S
-        self.offer_agents(also=row.agent_id)
 
     def _country_of_the_agents_number(self):
         agent = self.fields["agent"].queryset.first()
         number = agent.phone.number if agent and agent.phone_id else ""
         parsed = numbers.parse(number)
         return numbers.country_of(parsed) if parsed else ""
-
-    def clean(self):
-        cleaned = super().clean()
-        minutes = cleaned.get("retry_delay_minutes")
-        self.instance.retry_delay_s = minutes and minutes * MINUTE_S
-        return cleaned
 
     @property
     def changes(self):

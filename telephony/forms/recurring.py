@@ -2,7 +2,7 @@ from django import forms
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from accounts.forms import time_zone_choices
+from accounts.zones import time_zone_choices
 from agents.forms.fields import days_field, time_of_day
 from agents.limits import DAY_NAMES
 from telephony.dialling.recurrence import LAST, MOST_NTH, Frequency, month_on_in_words

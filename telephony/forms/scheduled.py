@@ -20,10 +20,9 @@ DAY = timedelta(days=1)
 MOST_ATTEMPTS = forms.NumberInput(attrs={"min": 1, "max": 10})
 
 
-class CallTermsForm(AgentVariables, OwnedForm):
-    """Whom to call, by whom and how often to try."""
+class RetriesForm(AgentVariables, OwnedForm):
+    """Who calls and how often to try."""
 
-    to_number = NumberField(label=_("Number to call"))
     retry_delay_minutes = forms.IntegerField(
         label=_("Minutes between attempts"),
         required=False,
@@ -38,12 +37,25 @@ class CallTermsForm(AgentVariables, OwnedForm):
         if row.retry_delay_s:
             self.initial["retry_delay_minutes"] = row.retry_delay_s // MINUTE_S
         self.offer_agents(also=row.agent_id)
-        self.add_variables(row.variables)
 
     def clean(self):
         cleaned = super().clean()
         minutes = cleaned.get("retry_delay_minutes")
         self.instance.retry_delay_s = minutes and minutes * MINUTE_S
+        return cleaned
+
+
+class CallTermsForm(RetriesForm):
+    """Whom to call, by whom and how often to try."""
+
+    to_number = NumberField(label=_("Number to call"))
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.add_variables(self.instance.variables)
+
+    def clean(self):
+        cleaned = super().clean()
         if cleaned.get("agent"):
             self.instance.variables = self.variables
         return cleaned

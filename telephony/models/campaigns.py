@@ -2,7 +2,6 @@ from datetime import datetime
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -13,9 +12,7 @@ from django.utils.translation import ngettext
 from phonenumbers import SUPPORTED_REGIONS
 
 from accounts.tenancy import OwnedModel, SoftDeleteModel
-from agents.limits import check_days
-
-HOUR_S = 3600
+from telephony.models.terms import Hours, Retries, terms_of
 
 
 def check_country(country: str) -> None:
@@ -24,7 +21,7 @@ def check_country(country: str) -> None:
         raise ValidationError(_("An ISO code of a country such as US or DE."))
 
 
-class Campaign(SoftDeleteModel):
+class Campaign(Retries, Hours, SoftDeleteModel):
     """Many scheduled calls of one list, dialled in turn while it is running.
 
     Its contacts are scheduled calls. They wait without a `next_attempt_at`; a campaign
@@ -60,26 +57,6 @@ class Campaign(SoftDeleteModel):
         max_length=2,
         blank=True,
         validators=[check_country],
-    )
-
-    window_start = models.TimeField(_("from"), null=True, blank=True)
-    window_end = models.TimeField(_("until"), null=True, blank=True)
-    window_days = models.JSONField(
-        _("on"), default=list, blank=True, validators=[check_days]
-    )
-    max_attempts = models.PositiveSmallIntegerField(
-        _("most attempts"),
-        default=3,
-        validators=[MinValueValidator(1), MaxValueValidator(10)],
-    )
-    retry_delay_s = models.PositiveIntegerField(
-        _("seconds between attempts"),
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(60), MaxValueValidator(3 * 24 * HOUR_S)],
-    )
-    retry_on_voicemail = models.BooleanField(
-        _("try again after a voicemail"), default=False
     )
 
     status = models.CharField(
@@ -138,6 +115,11 @@ class Campaign(SoftDeleteModel):
 
     def get_absolute_url(self):
         return reverse("telephony:campaign_detail", args=[self.pk])
+
+    @property
+    def terms(self) -> dict:
+        """What its contacts have of it, by name."""
+        return terms_of(self, Retries, Hours)
 
     @property
     def contacts(self) -> int:

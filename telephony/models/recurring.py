@@ -19,7 +19,7 @@ from telephony.dialling.recurrence import (
     end_in_words,
     in_words,
 )
-from telephony.models.scheduled import CallTerms
+from telephony.models.terms import CallTerms
 
 MOST_EVERY = 99
 MOST_TIMES = 1000

@@ -1,7 +1,6 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -10,13 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import validate_time_zone
 from accounts.tenancy import OwnedModel, OwnedQuerySet, closed_manager
-from agents.limits import check_days, check_variables
+from telephony.models.terms import CallTerms, Hours
 
 # After the first, second and every further attempt that reached nobody.
 RETRY_DELAYS = [timedelta(minutes=minutes) for minutes in (30, 60, 120)]
 # Whatever moves it: a call is not made a week after it was meant.
 LONGEST_WAIT = timedelta(days=7)
-HOUR_S = 3600
 
 
 class ScheduledCallQuerySet(OwnedQuerySet):
@@ -52,41 +50,7 @@ class ScheduledCallQuerySet(OwnedQuerySet):
         )
 
 
-class CallTerms(models.Model):
-    """Whom to call and how often to try: of one call, or of one that recurs."""
-
-    to_number = models.CharField(_("number"), max_length=20)
-    variables = models.JSONField(default=dict, blank=True, validators=[check_variables])
-    max_attempts = models.PositiveSmallIntegerField(
-        _("most attempts"),
-        default=3,
-        validators=[MinValueValidator(1), MaxValueValidator(10)],
-    )
-    retry_delay_s = models.PositiveIntegerField(
-        _("seconds between attempts"),
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(60), MaxValueValidator(3 * 24 * HOUR_S)],
-    )
-    retry_on_voicemail = models.BooleanField(
-        _("try again after a voicemail"), default=False
-    )
-    # An attempt that is later than that would ring at a time that nobody meant.
-    max_late_s = models.PositiveIntegerField(
-        _("seconds that an attempt may be late"),
-        default=4 * HOUR_S,
-        validators=[MinValueValidator(60), MaxValueValidator(24 * HOUR_S)],
-    )
-
-    class Meta:
-        abstract = True
-
-    @classmethod
-    def term_names(cls) -> list[str]:
-        return [field.name for field in CallTerms._meta.fields]
-
-
-class ScheduledCall(CallTerms, OwnedModel):
+class ScheduledCall(CallTerms, Hours, OwnedModel):
     """An intent to call somebody; the only truth about when it is due.
 
     Each attempt is a `Call`, numbered by `attempts_made`. `due_at` is when the next
@@ -134,17 +98,12 @@ class ScheduledCall(CallTerms, OwnedModel):
     )
     occurs_at = models.DateTimeField(null=True, editable=False)
 
-    # Where they differ from the number's zone and the agent's rules.
+    # Where it differs from the number's.
     timezone = models.CharField(
         _("their time zone"),
         max_length=64,
         blank=True,
         validators=[validate_time_zone],
-    )
-    window_start = models.TimeField(_("from"), null=True, blank=True)
-    window_end = models.TimeField(_("until"), null=True, blank=True)
-    window_days = models.JSONField(
-        _("on"), default=list, blank=True, validators=[check_days]
     )
 
     status = models.CharField(max_length=12, choices=Status, default=Status.PENDING)

@@ -184,10 +184,10 @@ def _take(campaign: Campaign, judged: list[Contact | Refusal]) -> bool:
 
 
 def _is_as_it_was(stored: Campaign, campaign: Campaign) -> bool:
-    same = ("read_through", "mapping", "agent_id", "max_attempts", "window_start")
-    return stored.status == Status.CHECKING and all(
-        getattr(stored, name) == getattr(campaign, name) for name in same
-    )
+    def of(row: Campaign) -> tuple:
+        return row.read_through, row.mapping, row.agent_id, row.terms
+
+    return stored.status == Status.CHECKING and of(stored) == of(campaign)
 
 
 def _rows_of(campaign: Campaign, contacts: list[Contact]) -> list[ScheduledCall]:
@@ -202,12 +202,7 @@ def _rows_of(campaign: Campaign, contacts: list[Contact]) -> list[ScheduledCall]
             variables=dict(contact.row.variables),
             scheduled_for=contact.due_at,
             due_at=contact.due_at,
-            window_start=campaign.window_start,
-            window_end=campaign.window_end,
-            window_days=campaign.window_days,
-            max_attempts=campaign.max_attempts,
-            retry_delay_s=campaign.retry_delay_s,
-            retry_on_voicemail=campaign.retry_on_voicemail,
+            **campaign.terms,
             created_by_id=campaign.created_by_id,
         )
         for contact in contacts

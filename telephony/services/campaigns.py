@@ -201,24 +201,14 @@ def redial(
     return again
 
 
-SETTINGS = (
-    "owner_id",
-    "agent_id",
-    "default_country",
-    "window_start",
-    "window_end",
-    "window_days",
-    "max_attempts",
-    "retry_delay_s",
-    "retry_on_voicemail",
-)
-
-
 def _again(campaign: Campaign, statuses: list[str], rows: int, by) -> Campaign:
     number = Campaign.unscoped.filter(redials=campaign).count() + 2
     name = f"{campaign.name[:90]} ({number})"
     return Campaign(
-        **{setting: getattr(campaign, setting) for setting in SETTINGS},
+        owner_id=campaign.owner_id,
+        agent_id=campaign.agent_id,
+        default_country=campaign.default_country,
+        **campaign.terms,
         name=name,
         redials=campaign,
         redialled_statuses=statuses,

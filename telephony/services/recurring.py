@@ -19,6 +19,7 @@ from accounts.models import User
 from telephony.dialling.recurrence import Frequency, Occurrence
 from telephony.dialling.rules import decide_number
 from telephony.models import Call, RecurringCall, ScheduledCall
+from telephony.models.terms import CallTerms, terms_of
 from telephony.services import dialling, scheduled
 from telephony.services.scheduled import Refused
 
@@ -211,7 +212,7 @@ def _scheduled_call(
         due_at=time.at,
         next_attempt_at=time.at,
         created_by=row.created_by,
-        **{name: getattr(row, name) for name in row.term_names()},
+        **terms_of(row, CallTerms),
     )
     if call.is_late(at):
         _skip(
