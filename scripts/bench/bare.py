@@ -10,7 +10,14 @@ import os
 from django.conf import settings
 
 if os.environ.get("BENCH_BARE") == "webhook":
+    from django.apps import AppConfig
+
     from voiceops import settings as real
+
+    class Accounts(AppConfig):
+        """The models alone: the real one has signals, which need allauth."""
+
+        name = "accounts"
 
     settings.configure(
         SECRET_KEY="bench",
@@ -20,12 +27,14 @@ if os.environ.get("BENCH_BARE") == "webhook":
         INSTALLED_APPS=[
             "django.contrib.contenttypes",
             "django.contrib.auth",
-            "accounts",
+            f"{__name__}.Accounts",
             "agents",
+            "hooks",
             "telephony",
         ],
         AUTH_USER_MODEL="accounts.User",
         FIELD_ENCRYPTION_KEYS=real.FIELD_ENCRYPTION_KEYS,
+        PATIENCE=real.PATIENCE,
         USE_TZ=True,
         LOGGING_CONFIG=None,
     )
