@@ -104,10 +104,28 @@ class Dialogue:
 
     def receive(self, event: Event) -> list[Command]:
         """Say what is to be done about `event`, in order; nothing after the end."""
+        is_news = self._is_news(event)
         commands = self._react(event)
-        if self._to_say and not isinstance(event, CallerInterrupted):
+        # Not while the caller breaks in: nor by what an abandoned reply still tells.
+        if self._to_say and is_news and not isinstance(event, CallerInterrupted):
             commands += self._say_for_people(event.at_ms)
         return commands
+
+    def _is_news(self, event: Event) -> bool:
+        """Whether it is not about a reply or a tool that nobody waits for any more."""
+        match event:
+            case (
+                ReplyToken(reply)
+                | ToolAsked(reply)
+                | ReplyFinished(reply)
+                | ReplyFailed(reply)
+            ):
+                return self._phase is Phase.REPLYING and reply == self._reply
+            case ReplyLate(reply):
+                return self.is_busy and reply == self._reply
+            case ToolAnswered(turn):
+                return self._tools.is_running(turn)
+        return True
 
     def _react(self, event: Event) -> list[Command]:
         match self._phase, event:

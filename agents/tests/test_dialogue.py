@@ -721,6 +721,23 @@ def test_sentence_of_a_person_is_not_said_into_an_interruption():
     assert Say("Or at ten.") in said
 
 
+def test_sentence_of_a_person_is_not_set_off_by_a_reply_that_was_cut():
+    dialogue = opened_call()
+    play(
+        dialogue,
+        CallerSpoke("When?", 2_000),
+        ReplyToken(1, "At nine in the morning.", 2_400),
+        PersonSpoke("w1", "Or at ten.", "Alice", 2_450),
+        CallerInterrupted("At nine", 300, 2_500),
+    )
+
+    late = dialogue.receive(ReplyFinished(1, 2_600))
+    said = dialogue.receive(CallerSilent(9_000))
+
+    assert late == []
+    assert Say("Or at ten.") in said
+
+
 def test_instruction_reaches_the_model_and_nobody_on_the_line():
     dialogue = replied_call()
 
