@@ -1,8 +1,9 @@
 """The stream of a live page, over a real server; the bells ring through a broker."""
 
 import json
+import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
@@ -77,9 +78,15 @@ def watching(live, tenant):
         reader = Reader(response)
         reader.wait_for([bells.ANYTHING])  # at first: look at all of it
         yield reader
-        if not reader.has_ended:
-            response.close()
+        hang_up(response)
     live.wait_until_idle()
+
+
+def hang_up(response):
+    """To close it is not enough: a thread that reads keeps the connection open."""
+    with suppress(OSError):  # the server has ended it
+        stream_of_bytes = response.extensions["network_stream"]
+        stream_of_bytes.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def ask(live, method="GET", cookies=None):
