@@ -249,6 +249,7 @@ class AccessToken(OwnedModel):
         READ = "read", _("Read")
         WRITE = "write", _("Write")
         PLACE_CALLS = "calls:place", _("Place calls")
+        SEND_MESSAGES = "messages:send", _("Send texts")
 
     kind = models.CharField(max_length=10, choices=Kind)
     user = models.ForeignKey(User, models.CASCADE, related_name="access_tokens")
@@ -383,6 +384,9 @@ class AuditEntry(OwnedModel):
         CANCELED = "canceled", _("canceled")
         PAUSED = "paused", _("paused")
         RESUMED = "resumed", _("resumed")
+        TAKEN_OVER = "taken_over", _("taken over from the agent")
+        RELEASED = "released", _("handed back to the agent")
+        CLOSED = "closed", _("closed")
         INVITED = "invited", _("invited")
         RESENT = "resent", _("sent again")
         JOINED = "joined", _("joined")

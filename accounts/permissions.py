@@ -21,6 +21,10 @@ class Action(TextChoices):
         "place_calls",
         _("Place, schedule and end calls; keep the do-not-contact list"),
     )
+    SEND_TEXTS = (
+        "send_texts",
+        _("Send texts, take conversations over, hand them back and close them"),
+    )
     MANAGE_KEYS = "manage_keys", _("Make and revoke API keys")
     MANAGE_CARRIER_ACCOUNTS = (
         "manage_carrier_accounts",
@@ -46,7 +50,7 @@ class Action(TextChoices):
 
 
 _VIEWER = {Action.READ, Action.LEAVE}
-_MEMBER = _VIEWER | {Action.WRITE, Action.PLACE_CALLS}
+_MEMBER = _VIEWER | {Action.WRITE, Action.PLACE_CALLS, Action.SEND_TEXTS}
 _ADMIN = _MEMBER | {
     Action.MANAGE_KEYS,
     Action.MANAGE_CARRIER_ACCOUNTS,

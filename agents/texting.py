@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.utils.formats import date_format
 
 from agents import llm, services
+from agents.chat import Message
 from agents.dialogue import contains_phrase
 from agents.hours import is_open
 from agents.models import MessageAgent
@@ -54,20 +55,47 @@ def answer(
 
     Asks the model, so never within a transaction. Raises `llm.ModelFailed`.
     """
-    asked_for_person = asks_for_person(agent, texts[-1].body)
+    known = answer_without_model(
+        agent, texts[-1].body, number=number, at=at, pretend_open=pretend_open
+    )
+    if known is not None:
+        return known
+    messages = messages_of(agent, texts, number=number, at=at)
+    provider = services.provider_of(agent.owner, agent.model)
+    return llm.run(ask(agent, provider, messages, deadline_s=deadline_s))
+
+
+def answer_without_model(
+    agent: MessageAgent,
+    body: str,
+    *,
+    number: str,
+    at: datetime,
+    pretend_open: bool = False,
+) -> Answer | None:
+    """What hours and phrases for a person say to a text; None: ask the model."""
+    asked_for_person = asks_for_person(agent, body)
     if not (pretend_open or is_open(agent.business_hours, at)):
-        body = _filled(agent, agent.away_message, number=number, at=at)
-        return Answer(body, is_away=True, hands_over=asked_for_person)
-    if asked_for_person:
-        return Answer("", hands_over=True)
+        away = _filled(agent, agent.away_message, number=number, at=at)
+        return Answer(away, is_away=True, hands_over=asked_for_person)
+    return Answer("", hands_over=True) if asked_for_person else None
+
+
+async def ask(
+    agent: MessageAgent,
+    provider: llm.Provider,
+    messages: tuple[Message, ...],
+    *,
+    deadline_s: float,
+) -> Answer:
+    """What the model answers. Raises `llm.ModelFailed`."""
     request = llm.Request(
-        messages=messages_of(agent, texts, number=number, at=at),
+        messages=messages,
         model=agent.model or None,
         temperature=agent.temperature,
         max_tokens=agent.max_tokens,
     )
-    provider = services.provider_of(agent.owner, agent.model)
-    body = llm.run(llm.collect(provider, request, deadline_s)).strip()
+    body = (await llm.collect(provider, request, deadline_s)).strip()
     return Answer(body, hands_over=asks_for_person(agent, body))
 
 
@@ -78,7 +106,7 @@ def asks_for_person(agent: MessageAgent, body: str) -> bool:
 
 def messages_of(
     agent: MessageAgent, texts: Iterable[Text], *, number: str, at: datetime
-) -> tuple[dict[str, str], ...]:
+) -> tuple[Message, ...]:
     """What the model is shown: the instructions, then the latest texts of both sides.
 
     What was written is never part of the instructions. Texts of one side in a row are

@@ -179,6 +179,9 @@ class DeliverySerializer(serializers.ModelSerializer):
         read_only=True, help_text="The `webhook-id` of its requests, always the same."
     )
     call_id = serializers.UUIDField(read_only=True, allow_null=True)
+    text_id = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="The text that it is about."
+    )
 
     class Meta:
         model = Delivery
@@ -187,6 +190,7 @@ class DeliverySerializer(serializers.ModelSerializer):
             "message_id",
             "event",
             "call_id",
+            "text_id",
             "status",
             "attempts_made",
             "next_try_at",

@@ -22,6 +22,7 @@ DELIVERY = {
     "message_id": "msg_01930c7e2b6a7c119d7e5f0a3c1b2d21",
     "event": "call.ended",
     "call_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d0b",
+    "text_id": None,
     "status": "delivered",
     "attempts_made": 1,
     "next_try_at": None,

@@ -23,6 +23,9 @@ class Event(models.TextChoices):
     CALL_STARTED = "call.started", _("A call was answered")
     CALL_ENDED = "call.ended", _("A call ended, its facts complete")
     CALL_ANALYZED = "call.analyzed", _("A call was analyzed, or will not be")
+    MESSAGE_RECEIVED = "message.received", _("A text came in")
+    MESSAGE_SENT = "message.sent", _("A text was sent")
+    MESSAGE_FAILED = "message.failed", _("A text was not sent or not delivered")
 
 
 TEST_EVENT = "webhook.test"
@@ -92,6 +95,7 @@ class Delivery(OwnedModel):
 
     endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
     call = models.ForeignKey("telephony.Call", models.CASCADE, null=True)
+    text = models.ForeignKey("telephony.Message", models.CASCADE, null=True)
     event = models.CharField(max_length=30)
     edition = models.PositiveIntegerField(default=1)
     payload = models.TextField()
@@ -108,7 +112,11 @@ class Delivery(OwnedModel):
             models.UniqueConstraint(
                 fields=["endpoint", "event", "call", "edition"],
                 name="one_delivery_an_event",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["endpoint", "event", "text"],
+                name="one_delivery_an_event_of_a_text",
+            ),
         ]
         indexes = [
             models.Index(fields=["endpoint", "-id"]),

@@ -16,9 +16,11 @@ from telephony.models import (
     CampaignEvent,
     CampaignFile,
     CarrierAccount,
+    Conversation,
     DialledDay,
     DoNotContact,
     Intervention,
+    Message,
     Phone,
     Recording,
     RecurringCall,
@@ -251,3 +253,18 @@ class InterventionAdmin(OwnedAdmin):
     list_display = ["call_id", "kind", "status", "by", "owner", "created_at"]
     list_filter = ["kind", "status"]
     search_fields = ["call__sid", "owner__name"]
+
+
+@admin.register(Conversation)
+class ConversationAdmin(OwnedAdmin):
+    list_display = ["address", "phone", "mode", "status", "last_message_at", "owner"]
+    list_select_related = ["owner", "phone"]
+    list_filter = ["owner", "mode", "need", "status"]
+    search_fields = ["address", "phone__number", "owner__name"]
+
+
+@admin.register(Message)
+class MessageAdmin(OwnedAdmin):
+    list_display = ["id", "direction", "status", "sent_by", "error_code", "owner"]
+    list_filter = ["owner", "direction", "status", "sent_by"]
+    search_fields = ["sid", "from_number", "to_number", "owner__name"]

@@ -6,7 +6,7 @@ from rest_framework.renderers import JSONRenderer
 
 from hooks import services as hooks
 from hooks.models import Event
-from telephony.models import AfterCall, Call
+from telephony.models import AfterCall, Call, Message
 
 
 def call_data(call_id) -> dict:
@@ -50,4 +50,35 @@ def analyzed(row: AfterCall) -> None:
         edition=row.edition,
         data=lambda: call_data(row.call_id),
         at=row.analyzed_at,
+    )
+
+
+def message_data(message_id) -> dict:
+    """One text as `GET /api/messages` shows it at this moment."""
+    from telephony.api.messages import MessageSerializer  # imports the services
+
+    message = Message.unscoped.select_related("user").get(pk=message_id)
+    return json.loads(JSONRenderer().render(MessageSerializer(message).data))
+
+
+def text_received(message: Message) -> None:
+    """A text came in. Repeating is safe."""
+    _tell_of(message, Event.MESSAGE_RECEIVED)
+
+
+def text_moved(message: Message) -> None:
+    """A text of ours has a new status: tell where that is news. Repeating is safe."""
+    if message.status in Message.ARRIVED:
+        _tell_of(message, Event.MESSAGE_SENT)
+    elif message.status in Message.NOT_SENT:
+        _tell_of(message, Event.MESSAGE_FAILED)
+
+
+def _tell_of(message: Message, event: Event) -> None:
+    hooks.announce(
+        owner_id=message.owner_id,
+        event=event,
+        text_id=message.pk,
+        data=lambda: message_data(message.pk),
+        at=message.updated_at,
     )

@@ -1,8 +1,10 @@
 """Work of telephony that nobody waits for."""
 
+from functools import partial
 from uuid import UUID
 
 from celery import shared_task
+from django.db import transaction
 from django.utils.timezone import now
 
 # A call that waited longer in the broker is placed by the clock, or not at all.
@@ -119,3 +121,42 @@ def leave_waiting_messages():
     from telephony.services import voicemail  # leaf, as above
 
     voicemail.leave_waiting(now())
+
+
+@shared_task(ignore_result=True)
+def send_texts(conversation_id):
+    """Send what waits in a conversation. A second delivery finds nothing waiting."""
+    from telephony.services import sending  # leaf, as above
+
+    sending.send_waiting(conversation_id)
+
+
+@shared_task(ignore_result=True)
+def send_waiting_texts():
+    """Send the texts whose task was lost. Safe to run twice at once."""
+    from telephony.services import sending  # leaf, as above
+
+    sending.send_waiting_everywhere(now())
+
+
+@shared_task(ignore_result=True)
+def look_for_texts():
+    """Ask the carrier what became of texts. Safe to run twice at once."""
+    from telephony.services import lost_texts  # leaf, as above
+
+    lost_texts.look(now())
+
+
+@shared_task(ignore_result=True)
+def answer_texts():
+    """Have the agents answer what is due. Safe to run twice at once."""
+    from telephony.services import answering  # leaf, as above
+
+    answering.pump.run()
+
+
+def ring(task, *ids, in_s: float = 0) -> None:
+    """Start a task soon after the commit; without a broker, the clock does it later."""
+    given = [str(one) for one in ids]
+    start = partial(task.apply_async, given, countdown=in_s, retry=False)
+    transaction.on_commit(start, robust=True)

@@ -38,6 +38,10 @@ LATEST = 50  # calls between two numbers
 PIECE_BYTES = 64 * 1024
 CODE_NOT_IN_PROGRESS = 21220
 CODE_TOO_MANY = 20429
+ADDRESSES = (
+    *("voice_url", "voice_fallback_url", "status_callback"),
+    *("sms_url", "sms_fallback_url"),
+)
 CALL_EVENTS = ["initiated", "ringing", "answered", "completed"]
 
 
@@ -115,6 +119,10 @@ class CarrierNumber:
     status_callback_method: str
     # A TwiML app or a trunk: where there is one, the addresses above are ignored.
     handled_by: str
+    takes_texts: bool
+    sms_url: str
+    sms_method: str
+    sms_handled_by: str  # a TwiML app, likewise
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,19 @@ class CarrierCall:
     status: str
     duration_s: int | None
     price: Decimal | None  # None until the carrier has worked it out
+    price_unit: str
+
+
+@dataclass(frozen=True)
+class CarrierMessage:
+    """A message's state; `price` is None until the carrier has worked it out."""
+
+    sid: str
+    created_at: datetime
+    status: str
+    body: str
+    error_code: int | None
+    price: Decimal | None
     price_unit: str
 
 
@@ -172,12 +193,14 @@ def point_number(
     voice_url: str,
     fallback_url: str,
     status_callback: str,
+    sms_url: str,
 ) -> None:
-    """Send the number's calls to `voice_url`. Repeating is safe.
+    """Send the number's calls to `voice_url`, its texts to `sms_url`. Repeating is
+    safe.
 
-    `fallback_url` is asked where an answer of ours was none, then or later in a call.
-    A TwiML app or trunk would go first, so the number is taken off it. Addresses for
-    messages are left as they are.
+    `fallback_url` is asked where an answer of ours was none, then or later in a call;
+    for a text it is the same address again. A TwiML app or trunk would go first, so the
+    number is taken off it.
     """
     number = _api(account).incoming_phone_numbers(carrier_sid)
     found = _ask(number.fetch)
@@ -188,7 +211,13 @@ def point_number(
         "voice_fallback_method": "POST",
         "status_callback": status_callback,
         "status_callback_method": "POST",
+        "sms_url": sms_url,
+        "sms_method": "POST",
+        "sms_fallback_url": sms_url,
+        "sms_fallback_method": "POST",
     }
+    if found.sms_application_sid:
+        changes["sms_application_sid"] = ""
     if found.voice_application_sid:
         changes["voice_application_sid"] = ""
     if found.trunk_sid:
@@ -206,11 +235,7 @@ def clear_number(account: "CarrierAccount", carrier_sid: str, *, token: str) -> 
         found = _ask(number.fetch)
     except NotFound:
         return
-    ours = [
-        name
-        for name in ("voice_url", "voice_fallback_url", "status_callback")
-        if token in (getattr(found, name) or "")
-    ]
+    ours = [name for name in ADDRESSES if token in (getattr(found, name) or "")]
     if ours:
         _ask(lambda: number.update(**dict.fromkeys(ours, "")))
 
@@ -299,14 +324,66 @@ def end_call(account: "CarrierAccount", sid: str) -> None:
             raise
 
 
+def create_message(
+    account: "CarrierAccount",
+    *,
+    to_address: str,
+    from_address: str,
+    body: str,
+    media_urls: list[str],
+    status_url: str,
+) -> CarrierMessage:
+    """Have a text sent. Never repeat it after `AnswerLost`."""
+    media = {"media_url": media_urls} if media_urls else {}
+    created = _ask(
+        lambda: _message(
+            _api(account).messages.create(
+                to=to_address,
+                from_=from_address,
+                body=body,
+                status_callback=status_url,
+                **media,
+            )
+        )
+    )
+    if not created.sid:
+        raise AnswerLost
+    return created
+
+
+def find_messages(
+    account: "CarrierAccount", *, to_address: str, from_address: str
+) -> list[CarrierMessage]:
+    """The latest texts from one address to the other, newest first."""
+    found = _api(account).messages
+    rows = _ask(lambda: found.list(to=to_address, from_=from_address, limit=LATEST))
+    return [_message(row) for row in rows]
+
+
+def fetch_message(account: "CarrierAccount", sid: str) -> CarrierMessage:
+    """How a text stands at the carrier."""
+    return _ask(lambda: _message(_api(account).messages(sid).fetch()))
+
+
+def open_media(
+    account: "CarrierAccount", message_sid: str, sid: str
+) -> tuple[str, Iterator[bytes]]:
+    """A picture or file of a text: its media type and its bytes, as of a recording."""
+    return _open(account, f"Messages/{message_sid}/Media/{sid}")
+
+
 def open_recording(account: "CarrierAccount", sid: str) -> tuple[str, Iterator[bytes]]:
     """A recording's media type and its bytes, in pieces as they come.
 
     Its address is built from the SID: the one in a callback may be anybody's. Whoever
     reads the pieces to the end, or closes them, gives the connection back.
     """
+    return _open(account, f"Recordings/{sid}.wav")
+
+
+def _open(account: "CarrierAccount", name: str) -> tuple[str, Iterator[bytes]]:
     base = settings.TWILIO_API_BASE_URL or "https://api.twilio.com"
-    path = f"/2010-04-01/Accounts/{account.account_sid}/Recordings/{sid}.wav"
+    path = f"/2010-04-01/Accounts/{account.account_sid}/{name}"
     try:
         answer = _http.session.get(
             base + path,
@@ -342,6 +419,18 @@ def _call(row) -> CarrierCall:
     )
 
 
+def _message(row) -> CarrierMessage:
+    return CarrierMessage(
+        sid=row.sid,
+        created_at=row.date_created,
+        status=str(row.status),
+        body=row.body or "",
+        error_code=int(row.error_code) if row.error_code else None,
+        price=price_in(row.price),
+        price_unit=str(row.price_unit or ""),
+    )
+
+
 def price_in(text: str | None) -> Decimal | None:
     """What is to be paid: the carrier writes it as a negative number, or not yet."""
     try:
@@ -363,6 +452,10 @@ def _number(row) -> CarrierNumber:
         status_callback=row.status_callback or "",
         status_callback_method=row.status_callback_method or "POST",
         handled_by=row.trunk_sid or row.voice_application_sid or "",
+        takes_texts=(row.capabilities or {}).get("sms", True),
+        sms_url=row.sms_url or "",
+        sms_method=row.sms_method or "POST",
+        sms_handled_by=row.sms_application_sid or "",
     )
 
 

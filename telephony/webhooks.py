@@ -26,10 +26,20 @@ from telephony.forms.webhooks import (
     RecordingForm,
     RelayEndedForm,
     StatusForm,
+    TextForm,
+    TextStatusForm,
     VoiceForm,
 )
-from telephony.models import Call
-from telephony.services import calls, recordings, rehearsals, transfers, voicemail
+from telephony.models import Call, Message
+from telephony.models.texts import WHATSAPP
+from telephony.services import (
+    calls,
+    recordings,
+    rehearsals,
+    texts,
+    transfers,
+    voicemail,
+)
 from telephony.signatures import signed_by_twilio
 from telephony.transcripts import our_number
 
@@ -442,6 +452,59 @@ def recording(request, call):
         status=given["RecordingStatus"],
         duration_s=given["RecordingDuration"],
         channels=given["RecordingChannels"],
+    )
+    return HttpResponse(status=204)
+
+
+def signed_message(message_id):
+    related = Message.unscoped.select_related(
+        "carrier_account", "conversation__owner", "conversation__phone"
+    )
+    return related.filter(pk=message_id).first()
+
+
+@csrf_exempt
+@require_POST
+@signed_by_twilio(signed_line)
+def text(request, line):
+    """A text comes in. It is kept; the answer, if there is one, is sent apart."""
+    form = TextForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=400)
+    given, phone = form.cleaned_data, line.phone
+    is_ours = phone is not None and phone.deleted_at is None
+    if is_ours and given["To"].removeprefix(WHATSAPP) == phone.number:
+        texts.receive(
+            phone,
+            sid=given["MessageSid"],
+            address=given["From"],
+            to_address=given["To"],
+            body=given["Body"],
+            media=form.media,
+            opt_out=given["OptOutType"],
+            segments=given["NumSegments"],
+            at=now(),
+        )
+    else:
+        logger.warning("a text for a number that is not here (any more)")
+    return document(twiml.nothing())
+
+
+@csrf_exempt
+@require_POST
+@signed_by_twilio(signed_message)
+def text_status(request, message):
+    """How one text of ours is getting on, perhaps before its answer has come."""
+    form = TextStatusForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=400)
+    if not message.adopt(form.cleaned_data["MessageSid"]):
+        return HttpResponseForbidden()
+    texts.record_status(
+        message,
+        status=form.cleaned_data["MessageStatus"],
+        error_code=form.cleaned_data["ErrorCode"],
+        at=now(),
     )
     return HttpResponse(status=204)
 

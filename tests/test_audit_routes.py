@@ -23,16 +23,19 @@ from hooks.models import Endpoint
 from telephony.models import (
     Campaign,
     CarrierAccount,
+    Conversation,
     RecurringCall,
     ScheduledCall,
     TestScript,
 )
 from telephony.services import (
     campaigns,
+    conversations,
     do_not_contact,
     recurring,
     rehearsals,
     scheduled,
+    texts,
 )
 from telephony.services import carrier as carriers
 from telephony.tables import table_of
@@ -62,6 +65,7 @@ NO_ENTRY = {
     "POST api/calls/<>/say": "the call says who took part, and how",
     "POST api/calls/<>/whisper": "the call says who took part, and how",
     "POST api/calls/<>/transfer": "the call says who took part, and how",
+    "POST api/messages": "a text, and it says who sent it",
     "POST calls/<>/settle": "the call says who settled it, and why",
     "POST settings/webhooks/<>/test": "a delivery; it is in the webhook's list",
     "POST api/webhooks/<>/test": "a delivery; it is in the webhook's list",
@@ -218,6 +222,12 @@ class World:
     def free(self):
         """Take the number off its account."""
         carriers.remove_phone(self.agent.phone)
+
+    def take_over(self):
+        """The conversation, where an agent is active that can have it back."""
+        agents.activate(self.texting_agent)
+        conversation = Conversation.unscoped.get()
+        conversations.take_over(conversation)
 
     def pause(self):
         row = RecurringCall.unscoped.get()
@@ -517,6 +527,17 @@ ENTRIES = {
         World.activate,
         "deactivated voice_agent",
     ),
+    "POST api/messages/conversations/<>/takeover": (
+        {},
+        None,
+        "taken_over conversation",
+    ),
+    "POST api/messages/conversations/<>/release": (
+        {},
+        World.take_over,
+        "released conversation",
+    ),
+    "POST api/messages/conversations/<>/close": ({}, None, "closed conversation"),
     "POST api/message-agents": (AGENT, None, "created message_agent"),
     "PUT api/message-agents/<>": (AGENT, None, "changed message_agent"),
     "PATCH api/message-agents/<>": (AGENT, None, "changed message_agent"),
@@ -619,6 +640,16 @@ def world(alice, carrier):
         by=alice.user,
     )
     campaigns.map_columns(recall, recall.mapping)
+    text = texts.receive(
+        phone,
+        sid=f"SM{'0' * 32}",
+        address="+16285550142",
+        to_address=phone.number,
+        body="Hello",
+        media=[],
+        at=now(),
+    )
+    Conversation.unscoped.update(mode="agent", need="")  # no agent is active here yet
     gone = agents.save_agent(VoiceAgent(name="Gone", **given))
     agents.delete_agent(gone)
     ids = {
@@ -645,6 +676,7 @@ def world(alice, carrier):
         "tools": tool.pk,
         "test-scripts": _script(agent).pk,
         "calls": _call(agent).pk,
+        "messages/conversations": text.conversation_id,
     }
     return World(alice, other, ids, agent, texting_agent, caller, bob)
 

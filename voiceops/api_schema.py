@@ -44,7 +44,7 @@ DESCRIPTION = """\
 AI agents on your telephone numbers.
 
 - **Who asks**: `Authorization: Bearer <token>`, an API key or a log-in token. Scopes \
-of keys: `read`, `write`, `calls:place`.
+of keys: `read`, `write`, `calls:place`, `messages:send`.
 - **Errors** are `application/problem+json` (RFC 9457); a malformed body names its \
 fields in `errors`. Fields and filters that are not known are refused.
 - **Another workspace's row** is answered as one that never existed.

@@ -22,6 +22,7 @@ from telephony.api import (
     campaigns,
     carrier,
     do_not_contact,
+    messages,
     recurring,
     rehearsals,
     scheduled,
@@ -115,6 +116,28 @@ canonical = [
     path("test-scripts/<uuid:script_id>/run", rehearsals.RunView.as_view()),
     path("rehearsals", rehearsals.RehearsalListView.as_view()),
     path("rehearsals/<uuid:rehearsal_id>", rehearsals.RehearsalView.as_view()),
+    path("messages", messages.MessageListView.as_view()),
+    path("messages/conversations", messages.ConversationListView.as_view()),
+    path(
+        "messages/conversations/<uuid:conversation_id>",
+        messages.ConversationView.as_view(),
+    ),
+    path(
+        "messages/conversations/<uuid:conversation_id>/takeover",
+        messages.TakeOverView.as_view(),
+    ),
+    path(
+        "messages/conversations/<uuid:conversation_id>/release",
+        messages.ReleaseView.as_view(),
+    ),
+    path(
+        "messages/conversations/<uuid:conversation_id>/close",
+        messages.CloseView.as_view(),
+    ),
+    path(
+        "messages/<uuid:message_id>/media/<int:number>",
+        messages.MessageMediaView.as_view(),
+    ),
     path("scheduled-calls", scheduled.ScheduledCallListView.as_view()),
     path("scheduled-calls/<uuid:call_id>", scheduled.ScheduledCallView.as_view()),
     path("recurring-calls", recurring.RecurringCallListView.as_view()),

@@ -294,6 +294,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3,
         "options": {"expires": 3},
     },
+    "answer-texts": {
+        "task": "telephony.tasks.answer_texts",
+        "schedule": 3,
+        "options": {"expires": 3},
+    },
+    "send-waiting-texts": {
+        "task": "telephony.tasks.send_waiting_texts",
+        "schedule": 5,
+        "options": {"expires": 5},
+    },
+    "look-for-texts": {
+        "task": "telephony.tasks.look_for_texts",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
     "follow-up-calls": {
         "task": "telephony.tasks.follow_up_calls",
         "schedule": 10,
@@ -416,6 +431,10 @@ SPECTACULAR_SETTINGS = {
         "CallDirection": "telephony.models.Call.Direction",
         "AgentDirection": "agents.models.VoiceAgent.Direction",
         "CallStatus": "telephony.models.Call.Status",
+        "MessageStatus": "telephony.models.Message.Status",
+        "MessageSentBy": "telephony.models.Message.SentBy",
+        "ConversationStatus": "telephony.models.Conversation.Status",
+        "ConversationMode": "telephony.models.Conversation.Mode",
         "InterventionStatus": "telephony.models.Intervention.Status",
         "InterventionKind": "telephony.models.Intervention.Kind",
         "ToolUseStatus": "telephony.models.Turn.ToolStatus",

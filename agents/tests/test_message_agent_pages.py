@@ -16,7 +16,6 @@ from agents.tests.test_pages import HTMX, follow, text_of
 from agents.views import message_agents
 from tests.people import make_tenant
 
-NOT_YET = "VoiceOps does not receive texts yet"
 OFFICE = {
     "timezone": "Europe/Berlin",
     "days": {
@@ -45,7 +44,6 @@ def test_list_without_agents_offers_to_create_one(alice):
 
     assert "No message agents yet" in text_of(page)
     assert 'href="/message-agents/new"' in page.content.decode()
-    assert NOT_YET in text_of(page)
 
 
 @time_machine.travel(SUNDAY, tick=False)
@@ -314,7 +312,6 @@ def test_detail_shows_preamble_notice_number_and_version(alice):
     words = text_of(alice.client.get(agent.get_absolute_url()))
 
     assert " ".join(TEXTING_PREAMBLE.split()) in words
-    assert NOT_YET in words
     assert "Active on +1 500-555-0001." in words
     assert "Answers · version 1, the newest" in words
 
@@ -449,7 +446,6 @@ def test_conversation_works_without_scripts(alice, model):
     assert "<html" in page.content.decode()
     assert "You said: Grüße 😀 17 characters · 1 segment (UCS-2)" in words
     assert "Nothing is sent to anybody, and nothing is kept" in words
-    assert NOT_YET in words
 
 
 @time_machine.travel(SUNDAY, tick=True)

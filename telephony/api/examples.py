@@ -347,3 +347,39 @@ CAMPAIGN_EVENT = {
     "sentence": "Ada started it, with 2 contacts.",
 } | TIMES
 RESULTS = '"line","number","status"\r\n"2","\'+16285550123","completed"\r\n'
+
+NEW_MESSAGE = {
+    "phone_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d04",
+    "to": "+16285550123",
+    "body": "Your table for four is ready.",
+}
+MESSAGE = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d30",
+    "sid": "SM5ef8732a3c49700934481addd5ce1659",
+    "conversation_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d31",
+    "direction": "outgoing",
+    "from_number": "+12025550123",
+    "to_number": "+16285550123",
+    "body": NEW_MESSAGE["body"],
+    "media": [],
+    "status": "delivered",
+    "error_code": None,
+    "error": "",
+    "sent_by": "user",
+    "by": "Ada",
+    "segments": 1,
+    "cost": "0.007900",
+    "currency": "USD",
+} | TIMES
+CONVERSATION = {
+    "id": MESSAGE["conversation_id"],
+    "phone_id": NEW_MESSAGE["phone_id"],
+    "number": "+16285550123",
+    "address": "+16285550123",
+    "mode": "agent",
+    "need": "",
+    "status": "open",
+    "unread_count": 0,
+    "last_message": MESSAGE,
+    "last_message_at": MESSAGE["created_at"],
+} | TIMES

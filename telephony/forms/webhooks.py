@@ -1,15 +1,20 @@
 """What the carrier sends. Its names of things end here."""
 
 import json
+import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from django import forms
 from django.utils.timezone import now
 
-from telephony.models import Call, Recording
+from telephony.models import Call, Message, Recording
 from telephony.words import speakable
 
+MESSAGE_SID = r"^(SM|MM)[0-9a-f]{32}$"
+MEDIA_SID = re.compile(r"/Media/(ME[0-9a-f]{32})$")
+MAX_TEXT_CHARACTERS = 10_000  # of many SMS in one; WhatsApp's have 4,096
+MAX_MEDIA = 10
 CALL_SID = r"^CA[0-9a-f]{32}$"
 RECORDING_SID = r"^RE[0-9a-f]{32}$"
 MAX_SPEECH_CHARACTERS = 5000
@@ -138,3 +143,40 @@ class HandedOverForm(forms.Form):
         """Who hangs up while something is whispered was not joined to the caller."""
         is_answered = self.cleaned_data["DialCallStatus"] in ("completed", "answered")
         return is_answered and self.cleaned_data["DialBridged"] != "false"
+
+
+class TextForm(forms.Form):
+    """A text has come in. Of its media only the carrier's names are believed."""
+
+    MessageSid = forms.RegexField(MESSAGE_SID)
+    From = CarrierText(cut_to=100)
+    To = CarrierText(cut_to=100)
+    Body = CarrierText(cut_to=MAX_TEXT_CHARACTERS)
+    NumMedia = _count()
+    NumSegments = _count()
+    OptOutType = CarrierText(cut_to=10)
+
+    def clean_From(self):
+        if not self.cleaned_data["From"]:
+            raise forms.ValidationError("nobody")
+        return self.cleaned_data["From"]
+
+    @property
+    def media(self):
+        count = min(self.cleaned_data["NumMedia"] or 0, MAX_MEDIA)
+        return [one for one in map(self._medium, range(count)) if one]
+
+    def _medium(self, number):
+        found = MEDIA_SID.search(self.data.get(f"MediaUrl{number}", ""))
+        kind = speakable(self.data.get(f"MediaContentType{number}", ""))[:100]
+        return {"sid": found[1], "content_type": kind} if found else None
+
+
+class TextStatusForm(forms.Form):
+    """How a text of ours is getting on."""
+
+    MessageSid = forms.RegexField(MESSAGE_SID)
+    MessageStatus = forms.ChoiceField(
+        choices=[(status, status) for status in Message.RANK]
+    )
+    ErrorCode = _count()

@@ -23,6 +23,7 @@ from telephony.models.recordings import Recording
 from telephony.models.recurring import RecurringCall
 from telephony.models.rehearsals import Rehearsal, TestScript
 from telephony.models.scheduled import ScheduledCall
+from telephony.models.texts import Conversation, Message
 
 __all__ = [
     "ID_MARGIN",
@@ -37,9 +38,11 @@ __all__ = [
     "CampaignEvent",
     "CampaignFile",
     "CarrierAccount",
+    "Conversation",
     "DialledDay",
     "DoNotContact",
     "Intervention",
+    "Message",
     "Phone",
     "ScheduledCall",
     "Recording",

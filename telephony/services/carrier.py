@@ -158,6 +158,11 @@ def status_callback(phone: Phone) -> str:
     return _public(reverse("webhooks:phone_status", args=[phone.webhook_token]))
 
 
+def sms_url(phone: Phone) -> str:
+    """Where the carrier brings the texts to this number."""
+    return _public(reverse("webhooks:text", args=[phone.webhook_token]))
+
+
 def _public(path: str) -> str:
     return settings.PUBLIC_BASE_URL + path
 
@@ -245,7 +250,7 @@ def _verify(account: CarrierAccount) -> None:
 def register_phone(
     *, owner: Workspace, number: str, label: str = "", account: CarrierAccount
 ) -> Phone:
-    """Register a number of the account and send its calls here.
+    """Register a number of the account and send its calls and texts here.
 
     The carrier says first whether the account holds the number; then the row is made,
     where a constraint decides who of two was first; only then is the number pointed
@@ -283,13 +288,17 @@ def _store(phone: Phone) -> None:
 
 
 def point_phone(phone: Phone) -> None:
-    """Send the number's calls here. Repeating is safe; raises `CarrierError`."""
+    """Send the number's calls and texts here. Repeating is safe.
+
+    Raises `CarrierError`.
+    """
     twilio.point_number(
         phone.carrier_account,
         phone.carrier_sid,
         voice_url=voice_url(phone),
         fallback_url=fallback_url(phone),
         status_callback=status_callback(phone),
+        sms_url=sms_url(phone),
     )
 
 

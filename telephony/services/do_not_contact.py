@@ -11,8 +11,10 @@ from django.utils.translation import ngettext
 from accounts import audit
 from accounts.audit import Action
 from accounts.models import User, Workspace
+from telephony import announcements
 from telephony.contacts import plain, suggested
-from telephony.models import Call, DoNotContact, ScheduledCall
+from telephony.models import Call, DoNotContact, Message, ScheduledCall
+from telephony.models.texts import WHATSAPP
 from telephony.services.carrier import InvalidNumber, e164
 from telephony.tables import Table, Unreadable, table_of
 
@@ -168,7 +170,7 @@ def _added(count: int) -> str:
 
 
 def _block(owner: Workspace, numbers: list[str]) -> None:
-    """What is scheduled or about to be dialled to these numbers is not dialled."""
+    """What is scheduled or about to be dialled or sent to these numbers is not."""
     from telephony.services import calls  # it imports this module, by several others
 
     words, at = _("The number was put on the do-not-contact list."), timezone.now()
@@ -182,6 +184,14 @@ def _block(owner: Workspace, numbers: list[str]) -> None:
         owner=owner, to_number__in=numbers, status=ScheduledCall.Status.PENDING
     )
     pending.update(**blocked)
+    written = Message.unscoped.filter(
+        owner=owner,
+        to_number__in=[*numbers, *(WHATSAPP + number for number in numbers)],
+        status=Message.Status.WAITING,
+    )
+    for message in written:
+        if message.block():
+            announcements.text_moved(message)
     opened = Call.unscoped.filter(
         owner=owner,
         to_number__in=numbers,
@@ -196,7 +206,7 @@ def _block(owner: Workspace, numbers: list[str]) -> None:
             rows.update(**blocked, lease_token=None, lease_until=None)
 
 
-def remove(row: DoNotContact, *, by: User, reason: str = "") -> bool:
+def remove(row: DoNotContact, *, by: User | None, reason: str = "") -> bool:
     """Take a number off the list; False if somebody else just did."""
     changes = {"removed_by": by, "removal_reason": reason[:REASON_CHARACTERS]}
     at = timezone.now()

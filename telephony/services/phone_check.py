@@ -110,7 +110,7 @@ def _number_findings(phone: Phone, held: twilio.CarrierNumber | None) -> list[Fi
                 _("Register a number that can take calls."),
             )
         )
-    checks = (_voice, _fallback, _status)
+    checks = (_voice, _fallback, _status, _texts)
     return [*findings, *(check(phone, held) for check in checks)]
 
 
@@ -151,6 +151,26 @@ def _status(phone: Phone, held: twilio.CarrierNumber) -> Finding:
         False,
         _("The end of calls is reported elsewhere: %(where)s") % {"where": where},
         _("Choose “Point it here again”; until then calls may look unfinished."),
+    )
+
+
+def _texts(phone: Phone, held: twilio.CarrierNumber) -> Finding:
+    if not held.takes_texts:
+        return Finding(None, _("The carrier offers no texts on this number."))
+    if held.sms_handled_by:
+        return Finding(
+            False,
+            _("A TwiML app (%(sid)s) takes this number's texts.")
+            % {"sid": held.sms_handled_by},
+            _("Choose “Point it here again”: the number is taken off it."),
+        )
+    if (held.sms_url, held.sms_method) == (carrier.sms_url(phone), "POST"):
+        return Finding(True, _("Incoming texts are sent here."))
+    return Finding(
+        False,
+        _("Incoming texts are sent elsewhere: %(where)s")
+        % {"where": _where(phone, held.sms_url, held.sms_method)},
+        _("Choose “Point it here again”."),
     )
 
 

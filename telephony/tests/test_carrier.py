@@ -341,12 +341,13 @@ def test_check_phone_where_all_is_well(phone, public_address):
     findings = check_phone(phone)
 
     assert [finding.ok for finding in findings] == [True] * len(findings)
-    assert [finding.title for finding in findings][:6] == [
+    assert [finding.title for finding in findings][:7] == [
         "The carrier accepts the account's credentials.",
         "The number is on the carrier account.",
         "Incoming calls are sent here.",
         "If an answer gets lost, the call is taken up again.",
         "The end of calls is reported here.",
+        "Incoming texts are sent here.",
         f"The carrier is told to come to {public_address}.",
     ]
 

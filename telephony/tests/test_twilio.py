@@ -89,7 +89,7 @@ def test_find_number_does_not_take_a_part_for_the_whole(login, account):
     assert twilio.find_number(account, login.numbers[0][:-1]) is None
 
 
-def test_point_number_leaves_messages_alone(carrier, login, account):
+def test_point_number_sends_calls_and_texts_here(carrier, login, account):
     number = login.numbers[0]
     carrier.update_number(login, number, SmsUrl="https://elsewhere.example/sms")
     sid = twilio.find_number(account, number).sid
@@ -100,6 +100,7 @@ def test_point_number_leaves_messages_alone(carrier, login, account):
         voice_url="https://we.example/voice",
         fallback_url="https://we.example/fallback",
         status_callback="https://we.example/status",
+        sms_url="https://we.example/text",
     )
 
     shown = carrier.number(login, number)
@@ -107,14 +108,15 @@ def test_point_number_leaves_messages_alone(carrier, login, account):
         name: shown[name]
         for name in (
             *("voice_url", "voice_method", "voice_fallback_url"),
-            *("status_callback", "sms_url"),
+            *("status_callback", "sms_url", "sms_fallback_url"),
         )
     } == {
         "voice_url": "https://we.example/voice",
         "voice_method": "POST",
         "voice_fallback_url": "https://we.example/fallback",
         "status_callback": "https://we.example/status",
-        "sms_url": "https://elsewhere.example/sms",
+        "sms_url": "https://we.example/text",
+        "sms_fallback_url": "https://we.example/text",
     }
 
 
@@ -126,13 +128,14 @@ def test_clear_number_empties_only_our_addresses(carrier, login, account):
         VoiceUrl="https://we.example/voice/our-token",
         VoiceFallbackUrl="https://we.example/fallback/our-token",
         StatusCallback="https://elsewhere.example/status",
+        SmsUrl="https://we.example/texts/our-token",
     )
     sid = twilio.find_number(account, number).sid
 
     twilio.clear_number(account, sid, token="our-token")
 
     shown = carrier.number(login, number)
-    assert not (shown["voice_url"] or shown["voice_fallback_url"])
+    assert not (shown["voice_url"] or shown["voice_fallback_url"] or shown["sms_url"])
     assert shown["status_callback"] == "https://elsewhere.example/status"
 
 
@@ -148,6 +151,7 @@ def test_point_number_that_left_the_account_is_not_found(account):
             voice_url="https://a.b",
             fallback_url="",
             status_callback="",
+            sms_url="",
         )
 
 
@@ -279,6 +283,7 @@ def test_number_is_taken_off_its_trunk_when_pointed_here(account, settings):
             voice_url="https://a.b/v",
             fallback_url="https://a.b/f",
             status_callback="https://a.b/s",
+            sms_url="https://a.b/t",
         )
 
         server.shutdown()
@@ -288,6 +293,10 @@ def test_number_is_taken_off_its_trunk_when_pointed_here(account, settings):
         "VoiceFallbackUrl": "https://a.b/f",
         "VoiceFallbackMethod": "POST",
         "StatusCallback": "https://a.b/s",
+        "SmsUrl": "https://a.b/t",
+        "SmsMethod": "POST",
+        "SmsFallbackUrl": "https://a.b/t",
+        "SmsFallbackMethod": "POST",
         "StatusCallbackMethod": "POST",
         "TrunkSid": "",
     }

@@ -14,8 +14,12 @@ from tests.people import PASSWORD
 SCHEMA = settings.BASE_DIR / "docs" / "openapi.yaml"
 # It would format what it made, with a ruff that it looks for on the PATH.
 NO_HOOKS = "post_hooks: []\n"
-# The generator has no name of its own for a sound: it is a file.
-SOUNDS = "content_type_overrides: {audio/wav: application/octet-stream}\n"
+# The generator has no name of its own for a sound or a picture: it is a file.
+SOUNDS = (
+    "content_type_overrides:\n"
+    "  audio/wav: application/octet-stream\n"
+    "  image/*: application/octet-stream\n"
+)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def contents(operation):
         yield "request", content
     for status, answer in operation["responses"].items():
         for media_type, content in answer.get("content", {}).items():
-            if not media_type.startswith("audio/"):
+            if not media_type.startswith(("audio/", "image/")):
                 yield status, content
 
 

@@ -34,7 +34,9 @@ from telephony.models import (
     CallCost,
     Campaign,
     CarrierAccount,
+    Conversation,
     DoNotContact,
+    Message,
     Phone,
     Recording,
     RecurringCall,
@@ -257,6 +259,23 @@ def _special(model) -> dict:
             "cost": None,
         },
         CallCost: {"amount": 1},
+        # A person's: no background job answers it.
+        Conversation: {
+            "address": f"+999{secrets.randbelow(10**10):010}",
+            "mode": Conversation.Mode.HUMAN,
+            "status": Conversation.Status.OPEN,
+            "last_message": None,
+        },
+        # Come in: no background job sends it.
+        Message: {
+            "sid": f"SM{hexadecimal}",
+            "direction": Message.Direction.INCOMING,
+            "status": Message.Status.RECEIVED,
+            "sent_by": Message.SentBy.OTHER_PARTY,
+            "error_code": None,
+            "cost": None,
+            "answers": None,
+        },
         Turn: {"speaker": Turn.Speaker.CALLER, "tool": None},
         # Disabled: nothing is sent, whoever asks for a test.
         Endpoint: {"is_enabled": False, "url": f"https://{hexadecimal}.{DOMAIN}/"},

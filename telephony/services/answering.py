@@ -1,0 +1,196 @@
+"""The agents' answers to texts: one a turn, whoever dies or repeats himself.
+
+What is due are the conversations themselves. The answer is written in the transaction
+that ends the turn, with which text it answers, and only while nobody has written or
+taken over since it was begun; it is sent from there like any other text, once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.timezone import now
+from django.utils.translation import ngettext
+
+from agents import llm, services, texting
+from agents.chat import Message as ChatMessage
+from agents.models import MessageAgent
+from telephony.models import Conversation, Message
+from telephony.services import conversations, sending
+from voiceops import claims
+from voiceops.pump import Pump
+from voiceops.threads import in_thread
+
+Need, SentBy, Status = Conversation.Need, Message.SentBy, Message.Status
+
+DEADLINE_S = 45
+LEASE_S = 120  # more than one answer of a model takes
+RETRY_AFTER_S = (5, 30)  # when the model could not be asked
+AT_ONCE = 32
+AT_ONCE_OF_AN_OWNER = 8
+# The other side may be a machine too: then a person looks at it.
+MOST_ANSWERS = 25
+IN = timedelta(hours=1)
+SAME_TEXTS = 4
+# Who writes more than once while it is closed is told so once.
+AWAY_HOLDS = timedelta(hours=8)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What is to be answered, and by whom."""
+
+    agent: MessageAgent
+    asked: Message  # the latest text: the answer is to all up to it
+    messages: tuple[ChatMessage, ...] = ()
+    provider: llm.Provider | None = None
+    answer: texting.Answer | None = None  # where the model need not be asked
+
+
+def _claim(room: int) -> list[Conversation]:
+    return claims.claim(
+        Conversation.unscoped.all(),
+        at=now(),
+        room=room,
+        lease_s=LEASE_S,
+        group="owner_id",
+        most_of_a_group=AT_ONCE_OF_AN_OWNER,
+    )
+
+
+async def _answer(row: Conversation) -> None:
+    turn = await in_thread(_prepare, row, now())
+    if turn is None:
+        return
+    answer = turn.answer
+    try:
+        if answer is None:
+            answer = await texting.ask(
+                turn.agent, turn.provider, turn.messages, deadline_s=DEADLINE_S
+            )
+    except llm.ModelFailed:
+        await in_thread(_note_failure, row, now())
+    else:
+        await in_thread(_conclude, row, turn, answer, now())
+
+
+pump = Pump(claim=_claim, work=_answer, at_once=AT_ONCE, run=llm.run)
+
+
+def _prepare(row: Conversation, at: datetime) -> _Turn | None:
+    """The turn that is due; None if there is none (any more), or a person's."""
+    latest = Message.unscoped.filter(conversation=row).order_by("-pk")
+    asked = latest.filter(direction=Message.Direction.INCOMING).first()
+    is_answered = Message.unscoped.filter(answers=asked, answers__isnull=False)
+    if not row.is_with_agent or asked is None or is_answered.exists():
+        claims.finish(row, next_try_at=None)
+        return None
+    agent = conversations.agent_of(row)
+    if agent is None:
+        return _leave_to_person(row, Need.NO_AGENT)
+    if _looks_like_machine(row, at):
+        return _leave_to_person(row, Need.LOOP)
+    if row.attempts > len(RETRY_AFTER_S):
+        return _leave_to_person(row, Need.CUT_OFF)
+    # Counted before it is made: what breaks its worker is not asked for ever.
+    row.attempts += 1
+    mine = Conversation.unscoped.filter(pk=row.pk, claimed_until=row.claimed_until)
+    if not mine.update(attempts=row.attempts):
+        return None
+    number = row.number
+    answer = texting.answer_without_model(agent, asked.body, number=number, at=at)
+    if answer is not None:
+        return _Turn(agent, asked, answer=answer)
+    shown = reversed(latest[: 2 * agent.history_limit])
+    messages = texting.messages_of(agent, _as_texts(shown), number=number, at=at)
+    provider = services.provider_of(agent.owner, agent.model)
+    return _Turn(agent, asked, messages, provider)
+
+
+def _as_texts(messages: Iterable[Message]) -> list[texting.Text]:
+    """What both sides have read of each other."""
+    return [
+        texting.Text("texter" if message.is_incoming else "agent", _readable(message))
+        for message in messages
+        if message.sent_by != SentBy.SYSTEM and message.status not in Message.NOT_SENT
+    ]
+
+
+def _readable(message: Message) -> str:
+    """The words, and that there is something which a model does not see."""
+    count = len(message.media)
+    if not count:
+        return message.body
+    told = ngettext(
+        "(%(count)d picture or file, which you cannot see)",
+        "(%(count)d pictures or files, which you cannot see)",
+        count,
+    ) % {"count": count}
+    return f"{message.body}\n{told}".strip()
+
+
+def _looks_like_machine(row: Conversation, at: datetime) -> bool:
+    """Whether it goes in circles: too many answers, or the same text each time."""
+    since = max(filter(None, (at - IN, row.released_at)))
+    lately = Message.unscoped.filter(conversation=row, created_at__gt=since)
+    answers = lately.filter(sent_by=SentBy.AGENT, part=0).count()
+    texts = lately.filter(direction=Message.Direction.INCOMING).order_by("-pk")
+    last = list(texts.values_list("body", flat=True)[:SAME_TEXTS])
+    is_same = len(last) == SAME_TEXTS and len(set(last)) == 1 and bool(last[0])
+    return answers >= MOST_ANSWERS or (is_same and answers >= SAME_TEXTS - 1)
+
+
+def _leave_to_person(row: Conversation, need: str) -> None:
+    claims.finish(
+        row,
+        next_try_at=None,
+        mode=Conversation.Mode.HUMAN,
+        need=need,
+        updated_at=now(),
+    )
+
+
+def _note_failure(row: Conversation, at: datetime) -> None:
+    """Try again soon, or leave it to a person."""
+    if row.attempts > len(RETRY_AFTER_S):
+        _leave_to_person(row, Need.MODEL_FAILED)
+        return
+    wait = timedelta(seconds=RETRY_AFTER_S[row.attempts - 1])
+    claims.finish(row, next_try_at=at + wait, updated_at=at)
+
+
+def _conclude(
+    row: Conversation, turn: _Turn, answer: texting.Answer, at: datetime
+) -> None:
+    """Write the answer, unless somebody has written or taken over meanwhile."""
+    with transaction.atomic():
+        conversation = conversations.lock(row)
+        if conversation.claimed_until != row.claimed_until:
+            return
+        if answer.hands_over:
+            conversations.give_to_person(conversation, Need.ASKED_FOR)
+        conversation.next_try_at = conversation.claimed_until = None
+        conversation.attempts = 0
+        conversation.save()
+        bodies = sending.pieces(answer.body)
+        if bodies and not (answer.is_away and _was_told_away(conversation, at)):
+            sending.write(
+                conversation,
+                bodies,
+                sent_by=SentBy.AGENT,
+                agent=turn.agent,
+                answers=turn.asked,
+                is_away=answer.is_away,
+                at=at,
+            )
+
+
+def _was_told_away(conversation: Conversation, at: datetime) -> bool:
+    ours = Message.unscoped.filter(
+        conversation=conversation,
+        direction=Message.Direction.OUTGOING,
+        created_at__gt=at - AWAY_HOLDS,
+    )
+    last = ours.order_by("-pk").first()
+    return last is not None and last.is_away

@@ -1,0 +1,138 @@
+"""Who has a conversation by text, the agent or a person, and whether it is over."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts import audit
+from accounts.audit import Action
+from agents import texting
+from agents.models import MessageAgent
+from telephony import announcements, tasks
+from telephony.models import Conversation, DoNotContact, Message, Phone
+from telephony.services import do_not_contact
+
+Mode, Need, Status = Conversation.Mode, Conversation.Need, Conversation.Status
+
+
+class NoAgent(Exception):
+    """No agent is active on the number, so it cannot have the conversation."""
+
+    def __str__(self):
+        return _("No message agent is active on this number: activate one first.")
+
+
+def locked(phone: Phone, address: str) -> Conversation:
+    """The conversation of a number with a party, made on first use. Within a
+    transaction: whoever else writes in it waits."""
+    made, _is_new = Conversation.unscoped.get_or_create(
+        phone_id=phone.pk, address=address, defaults={"owner_id": phone.owner_id}
+    )
+    return lock(made)
+
+
+def lock(conversation: Conversation) -> Conversation:
+    """The row as it is now, nobody else's until the transaction ends."""
+    rows = Conversation.unscoped.select_for_update(of=("self",))
+    related = rows.select_related("owner", "phone__carrier_account")
+    return related.get(pk=conversation.pk)
+
+
+def agent_of(conversation: Conversation) -> MessageAgent | None:
+    """Who answers the texts to the conversation's number now."""
+    active = MessageAgent.unscoped.filter(
+        phone=conversation.phone_id, is_active=True, deleted_at=None
+    )
+    related = active.select_related("owner", "phone", "prompt", "prompt_version")
+    return related.first()
+
+
+def listed(conversation: Conversation) -> DoNotContact | None:
+    """Why the other party must not be texted; None if it may."""
+    return do_not_contact.find(conversation.owner_id, conversation.number)
+
+
+def put_off_answer(conversation: Conversation, at: datetime) -> None:
+    """The agent answers once nothing more came for a while; a person, if there is no
+    agent. The row is locked, and saved by whoever calls.
+    """
+    agent = agent_of(conversation)
+    if agent is None:
+        give_to_person(conversation, Need.NO_AGENT)
+        return
+    if listed(conversation) is not None:
+        return
+    conversation.next_try_at = at + timedelta(seconds=agent.reply_delay_s)
+    conversation.attempts = 0
+    conversation.claimed_until = None  # what is being answered now is old
+    tasks.ring(tasks.answer_texts, in_s=agent.reply_delay_s)
+
+
+def give_to_person(conversation: Conversation, need: str) -> None:
+    """The agent is silent from now on. The row is locked, and saved by the caller."""
+    conversation.mode, conversation.need = Mode.HUMAN, need
+    conversation.next_try_at = conversation.claimed_until = None
+
+
+def take_over(conversation: Conversation) -> Conversation:
+    """A person answers from now on; what the agent has not said, it does not say."""
+    with transaction.atomic():
+        row = lock(conversation)
+        if row.is_with_agent:
+            with audit.changing(row, Action.TAKEN_OVER):
+                give_to_person(row, Need.TAKEN_OVER)
+                row.status = Status.OPEN
+                row.save()
+            for message in row.messages(manager="unscoped").filter(
+                sent_by=Message.SentBy.AGENT, status=Message.Status.WAITING
+            ):
+                if message.give_up(status=Message.Status.CANCELED):
+                    announcements.text_moved(message)
+    return row
+
+
+def release(conversation: Conversation, *, at: datetime) -> Conversation:
+    """The agent has it again, and answers what was not answered. Raises NoAgent."""
+    with transaction.atomic():
+        row = lock(conversation)
+        agent = agent_of(row)
+        if agent is None:
+            raise NoAgent
+        if not row.is_with_agent:
+            with audit.changing(row, Action.RELEASED):
+                _hand_back(row, at)
+                last = row.last_message
+                # Who has asked for a person has had one.
+                if (
+                    last is not None
+                    and last.is_incoming
+                    and not texting.asks_for_person(agent, last.body)
+                ):
+                    put_off_answer(row, at)
+                row.save()
+    return row
+
+
+def close(conversation: Conversation, *, at: datetime) -> Conversation:
+    """The matter is settled: the next text opens it again, with the agent."""
+    with transaction.atomic():
+        row = lock(conversation)
+        if row.status != Status.CLOSED:
+            with audit.changing(row, Action.CLOSED):
+                _hand_back(row, at)
+                row.status, row.unread_count = Status.CLOSED, 0
+                row.next_try_at = row.claimed_until = None
+                row.save()
+    return row
+
+
+def _hand_back(row: Conversation, at: datetime) -> None:
+    row.mode, row.need, row.released_at = Mode.AGENT, "", at
+
+
+def mark_read(conversation: Conversation) -> None:
+    """Somebody has seen all of it."""
+    unread = Conversation.unscoped.filter(pk=conversation.pk, unread_count__gt=0)
+    if unread.update(unread_count=0):
+        conversation.unread_count = 0

@@ -1,0 +1,225 @@
+"""Sending texts: each at most once.
+
+A text is written before the carrier is asked; its id is in the address that the
+carrier reports to. It goes from `waiting` to `asking` in one step that only one worker
+can make, and back only after a clear no. An answer that got lost is never a reason to
+ask again: the text is looked for (`lost_texts`), and what cannot be found stays
+`unknown`.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from agents.segments import MAX_TEXT_CHARACTERS, size_of
+from telephony import announcements, opt_outs, tasks, twilio
+from telephony.addresses import webhook_url
+from telephony.models import Conversation, Message, Phone
+from telephony.patience import patient
+from telephony.services import conversations
+
+SentBy, Status = Message.SentBy, Message.Status
+
+# What the carrier could not be asked for by then is not sent any more.
+SEND_WITHIN = patient(600)
+# A task that got lost is made up for by the clock.
+WAIT_FOR_TASK = patient(5)
+LOOK_AFTER = patient(600)
+DOUBLE_CLICK = timedelta(seconds=10)
+BATCH = 200
+
+logger = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The other party is on the do-not-contact list."""
+
+    def __init__(self, number: str):
+        super().__init__(number)
+        self.number = number
+
+    def __str__(self):
+        return _("%(number)s is on the do-not-contact list: it gets no texts.") % {
+            "number": self.number
+        }
+
+
+def send(
+    phone: Phone,
+    address: str,
+    *,
+    body: str,
+    media_urls: Sequence[str] = (),
+    by: User | None,
+    at: datetime,
+    **more,
+) -> Message:
+    """Have a text sent to an address. Raises Stopped.
+
+    Who asks twice in a moment gets the first one again.
+    """
+    with transaction.atomic():
+        conversation = conversations.locked(phone, address)
+        if conversations.listed(conversation) is not None:
+            raise Stopped(conversation.number)
+        wish = {"conversation": conversation, "body": body, "user": by, **more}
+        just_now = Message.unscoped.filter(**wish, created_at__gt=at - DOUBLE_CLICK)
+        if by is not None and (sent := just_now.order_by("-pk").first()):
+            return sent
+        given = {"sent_by": SentBy.USER, "user": by, **more}
+        return write(conversation, [body], media_urls=media_urls, at=at, **given)[0]
+
+
+def write(
+    conversation: Conversation,
+    bodies: Sequence[str],
+    *,
+    media_urls: Sequence[str] = (),
+    at: datetime,
+    **fields,
+) -> list[Message]:
+    """Write down what is to be sent, in this order. The conversation is locked."""
+    messages = [
+        Message(
+            owner_id=conversation.owner_id,
+            conversation=conversation,
+            carrier_account_id=conversation.phone.carrier_account_id,
+            direction=Message.Direction.OUTGOING,
+            from_number=conversation.our_address,
+            to_number=conversation.address,
+            body=body,
+            media=[{"url": url} for url in media_urls],
+            status=Status.WAITING,
+            segments=size_of(body).segments,
+            part=part,
+            **fields,
+        )
+        for part, body in enumerate(bodies)
+    ]
+    for message in messages:
+        message.save(force_insert=True)
+    rows = Conversation.unscoped.filter(pk=conversation.pk)
+    rows.update(last_message=messages[-1], last_message_at=at, updated_at=at)
+    tasks.ring(tasks.send_texts, conversation.pk)
+    return messages
+
+
+def pieces(text: str) -> list[str]:
+    """`text` in pieces that the carrier takes, cut between words where it can be."""
+    found = []
+    while len(text) > MAX_TEXT_CHARACTERS:
+        head = text[: MAX_TEXT_CHARACTERS + 1]
+        cut = max(head.rfind(" "), head.rfind("\n"))
+        cut = cut if cut > 0 else MAX_TEXT_CHARACTERS
+        found.append(text[:cut].rstrip())
+        text = text[cut:].lstrip()
+    return [*found, text] if text else found
+
+
+# -- Asking the carrier ----------------------------------------------------------------
+
+
+def send_waiting(conversation_id) -> None:
+    """Send a conversation's texts in their order. Safe to repeat and to race: one
+    worker asks, the others leave.
+    """
+    while (message := _next(conversation_id)) is not None:
+        if _may_not_be_sent(message):
+            continue
+        if not message.begin_asking(now()) or not _ask(message):
+            return
+
+
+def _next(conversation_id) -> Message | None:
+    """The first that waits; None while another one is being sent."""
+    pending = Message.unscoped.filter(
+        conversation=conversation_id, status__in=[Status.WAITING, Status.ASKING]
+    ).select_related("conversation__phone", "conversation__owner", "carrier_account")
+    first = pending.order_by("pk").first()
+    return first if first is not None and first.status == Status.WAITING else None
+
+
+def _may_not_be_sent(message: Message) -> bool:
+    """Whether it was settled instead: stopped since it was written, or too late."""
+    with transaction.atomic():
+        # That no text reaches them any more they are still told.
+        is_told = message.sent_by == SentBy.SYSTEM
+        if not is_told and conversations.listed(message.conversation) is not None:
+            return message.block() and _announced(message)
+        if message.created_at < now() - SEND_WITHIN:
+            why = message.error_detail or _("It could not be sent in time.")
+            failed = {"status": Status.FAILED, "error_detail": why[:200]}
+            return message.give_up(**failed) and _announced(message)
+    return False
+
+
+def _announced(message: Message) -> bool:
+    announcements.text_moved(message)
+    return True
+
+
+def _ask(message: Message) -> bool:
+    """Ask once; False after an answer that allows to ask for the same text again."""
+    try:
+        taken = twilio.create_message(
+            message.carrier_account,
+            to_address=message.to_number,
+            from_address=message.from_number,
+            body=message.body,
+            media_urls=[one["url"] for one in message.media],
+            status_url=webhook_url("text_status", message.pk),
+        )
+    except (twilio.Throttled, twilio.Unreachable) as error:  # nothing was sent
+        message.take_back(str(error))
+        return False
+    except twilio.AnswerLost:  # perhaps it was sent
+        logger.warning("message %s: the carrier's answer was lost", message.pk)
+        message.lose(now())
+    except twilio.CarrierError as error:  # a clear no
+        refuse(message, error)
+    else:
+        follow(message, taken, at=now())
+    return True
+
+
+def refuse(message: Message, error: twilio.CarrierError) -> None:
+    """The carrier clearly did not send it."""
+    from telephony.services import texts  # which imports this module
+
+    code = error.code if isinstance(error, twilio.Rejected) else None
+    detail = getattr(error, "message", "") or str(error)
+    with transaction.atomic():
+        if message.advance(
+            Status.FAILED, error_code=code, error_detail=detail[:200], look_at=None
+        ):
+            announcements.text_moved(message)
+            if code == opt_outs.STOPPED_AT_CARRIER:
+                texts.stop(message.conversation)
+
+
+def follow(message: Message, told: twilio.CarrierMessage, *, at: datetime) -> None:
+    """Take over how the carrier says that it stands."""
+    from telephony.services import texts  # as above
+
+    if not message.adopt(told.sid):
+        logger.warning("message %s: is another one at the carrier", message.pk)
+        return
+    if told.status in Message.RANK:
+        texts.record_status(
+            message, status=told.status, error_code=told.error_code, at=at
+        )
+
+
+def send_waiting_everywhere(at: datetime) -> None:
+    """Send the texts whose task got lost, or that the carrier could not take yet."""
+    waiting = Message.unscoped.filter(
+        status=Status.WAITING, created_at__lt=at - WAIT_FOR_TASK
+    )
+    conversation_ids = waiting.order_by("pk").values_list("conversation", flat=True)
+    for conversation_id in dict.fromkeys(conversation_ids[:BATCH]):
+        tasks.send_texts.delay(str(conversation_id))
