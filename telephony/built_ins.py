@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from agents.tools import BuiltIn
 from telephony.models import Call
-from telephony.services import facts, wishes
+from telephony.services import call_texts, facts, wishes
 from voiceops.threads import in_thread
 
 ONLY_A_TEST = "Taken down, in this test call only. Confirm it to them."
@@ -23,11 +23,13 @@ def of_call(call: Call) -> dict[str, BuiltIn]:
             "note_fact": partial(_note_fact, call),
             "do_not_call": _only_a_test,
             "book_follow_up": _only_a_test,
+            "send_text": _only_a_test,
         }
     return {
         "note_fact": partial(_note_fact, call),
         "do_not_call": partial(_do_not_call, call),
         "book_follow_up": partial(_book_follow_up, call),
+        "send_text": partial(_send_text, call),
     }
 
 
@@ -46,3 +48,7 @@ async def _do_not_call(call: Call, given: dict) -> str:
 async def _book_follow_up(call: Call, given: dict) -> str:
     book = partial(wishes.book_follow_up, call, at=now(), **given)
     return await in_thread(book)
+
+
+async def _send_text(call: Call, given: dict) -> str:
+    return await in_thread(partial(call_texts.send, call, given["text"], at=now()))

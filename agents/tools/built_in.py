@@ -11,6 +11,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+MAX_TEXT = 480  # characters of a text that is sent during a call
+
 
 @dataclass(frozen=True)
 class Description:
@@ -102,6 +104,17 @@ DESCRIPTIONS = {
                     64,
                 ),
             ),
+        ),
+        Description(
+            name="send_text",
+            title=_("Send a text"),
+            help=_(
+                "The agent texts the other party of the call, from the call's number."
+            ),
+            told="Send the other party a text, to the number of this call. Use it when "
+            "they want something in writing, such as an address or a link, or agree to "
+            "get it. It carries your words as they are: no greeting is added.",
+            parameters=_object(text=_text("What the text says.", MAX_TEXT)),
         ),
     )
 }

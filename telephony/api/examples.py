@@ -357,6 +357,7 @@ MESSAGE = {
     "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d30",
     "sid": "SM5ef8732a3c49700934481addd5ce1659",
     "conversation_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d31",
+    "call_id": None,
     "direction": "outgoing",
     "from_number": "+12025550123",
     "to_number": "+16285550123",

@@ -129,6 +129,11 @@ class MediumSerializer(serializers.Serializer):
 @shown_as(answer=examples.MESSAGE)
 class MessageSerializer(serializers.ModelSerializer):
     conversation_id = serializers.UUIDField(read_only=True)
+    call_id = serializers.UUIDField(
+        read_only=True,
+        allow_null=True,
+        help_text="The call in which a voice agent has sent it; null for others.",
+    )
     media = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField(help_text="In plain words.")
     by = serializers.SerializerMethodField(help_text="Which person has sent it.")
@@ -139,6 +144,7 @@ class MessageSerializer(serializers.ModelSerializer):
             "id",
             "sid",
             "conversation_id",
+            "call_id",
             "direction",
             "from_number",
             "to_number",

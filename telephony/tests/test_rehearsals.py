@@ -12,6 +12,7 @@ from agents.models import Tool
 from telephony.models import (
     Call,
     DoNotContact,
+    Message,
     Rehearsal,
     ScheduledCall,
     TestScript,
@@ -128,6 +129,7 @@ def test_tool_that_is_answered_for_is_not_used(alice, no_simulator, stub_llm):
     asked += [{"name": "do_not_call", "arguments": {"reason": "no more"}}]
     booking = {"time": "2030-01-01T10:00", "zone": "Europe/Berlin"}
     asked += [{"name": "book_follow_up", "arguments": booking}]
+    asked += [{"name": "send_text", "arguments": {"text": "1 Harbour Street"}}]
     stub_llm.configure(mode="script", replies=(asked, "It arrives on Monday."))
     tool = Tool.unscoped.create(
         owner=alice.workspace,
@@ -137,7 +139,8 @@ def test_tool_that_is_answered_for_is_not_used(alice, no_simulator, stub_llm):
         parameters={"type": "object", "properties": {"number": {"type": "string"}}},
     )
     agent = talking_agent(
-        alice.workspace, tools=[str(tool.pk), "do_not_call", "book_follow_up"]
+        alice.workspace,
+        tools=[str(tool.pk), "do_not_call", "book_follow_up", "send_text"],
     )
     script = make_script(
         agent,
@@ -151,12 +154,12 @@ def test_tool_that_is_answered_for_is_not_used(alice, no_simulator, stub_llm):
     used = Turn.unscoped.filter(call=row.call, speaker="tool")
     assert [turn.text for turn in used] == [
         "on Monday",
-        "Taken down, in this test call only. Confirm it to them.",
-        "Taken down, in this test call only. Confirm it to them.",
+        *["Taken down, in this test call only. Confirm it to them."] * 3,
     ]
     assert row.status == "passed"
     assert not DoNotContact.unscoped.exists()
     assert not ScheduledCall.unscoped.exists()
+    assert not Message.unscoped.exists()
 
 
 @pytest.mark.django_db
