@@ -120,13 +120,13 @@ def _open(token: str, signature: str) -> Opening | None:
     if not calls.TOKEN.fullmatch(token):
         return None
     is_signed = partial(is_signed_handshake, relay_url(token), signature)
-    call = calls.open_session(token, is_signed)
-    if call is None:
+    opened = calls.open_session(token, is_signed)
+    if opened is None:
         return None
+    call, provider = opened
     toolbox = session.toolbox_of(call)
     settings = session.settings_of(call, at=now(), toolbox=toolbox)
     turns = calls.stored_turns(call) if call.times_resumed else []
-    provider = session.provider_of(call.agent)
     return Opening(call, settings, toolbox, provider, turns)
 
 

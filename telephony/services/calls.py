@@ -14,7 +14,7 @@ from django.db.models.functions import Greatest
 from django.utils.timezone import now
 
 from accounts.models import Workspace
-from agents import dialogue
+from agents import dialogue, llm
 from agents.models import VoiceAgent
 from telephony import announcements, live, session
 from telephony.models import Call, CallEvent, CallQuerySet, Phone, TestLine, Turn
@@ -175,19 +175,25 @@ def _of_agent(agent: VoiceAgent, at: datetime) -> dict:
         # The carrier answers with our first words and reports nothing before the end.
         answered = {"status": Status.IN_PROGRESS, "answered_at": at}
         return kept_of_agent(agent) | answered
-    return kept_of_agent(agent) | {"status": Status.RINGING}
+    # Who speaks is looked up for the session: here the carrier waits.
+    return _said_by(agent) | {"status": Status.RINGING}
 
 
 def kept_of_agent(agent: VoiceAgent) -> dict:
     """What a call keeps of the agent as it is now, whatever becomes of it."""
-    provider = session.provider_of(agent)
+    return _said_by(agent) | _thought_by(session.provider_of(agent))
+
+
+def _said_by(agent: VoiceAgent) -> dict:
     return {
         "agent": agent,
         "transport": agent.transport,
         "prompt_version": agent.version_in_use,
-        "model_label": provider.label[:200],
-        "is_demo": provider.is_demo,
     }
+
+
+def _thought_by(provider: llm.Provider) -> dict:
+    return {"model_label": provider.label[:200], "is_demo": provider.is_demo}
 
 
 def _same_call(line: Line, sid: str) -> Call:
@@ -198,8 +204,11 @@ def _same_call(line: Line, sid: str) -> Call:
     return call
 
 
-def open_session(token: str, is_signed: Callable[[str], bool]) -> Call | None:
-    """The call whose live session has this address; None if it is not to be opened.
+def open_session(
+    token: str, is_signed: Callable[[str], bool]
+) -> tuple[Call, llm.Provider] | None:
+    """The call whose live session has this address, and the model that will speak;
+    None if it is not to be opened.
 
     `is_signed` is asked with the auth token of the call's account. The address is
     good for one connection, which is taken here.
@@ -214,7 +223,9 @@ def open_session(token: str, is_signed: Callable[[str], bool]) -> Call | None:
         status__in=Call.OPEN,
         end_reason="",
     )
-    return call if waiting.update(relay_connected_at=now()) else None
+    provider = session.provider_of(call.agent)
+    taken = waiting.update(relay_connected_at=now(), **_thought_by(provider))
+    return (call, provider) if taken else None
 
 
 def record_answer(call: Call, at: datetime) -> None:

@@ -25,12 +25,11 @@ def call(number):
     return call
 
 
-def test_receive_call_freezes_agent_prompt_and_model(number, settings):
-    settings.LLM_BASE_URL = "https://models.example/v1"
+def test_receive_call_freezes_agent_and_prompt(number):
     prompt = Prompt.unscoped.create(
         owner=number.phone.owner, name="Reception", text="Be kind.", version=7
     )
-    number.agent.prompt, number.agent.model = prompt, "tiny-1"
+    number.agent.prompt = prompt
     number.agent.save()
     _, call = number.ring()
 
@@ -40,9 +39,20 @@ def test_receive_call_freezes_agent_prompt_and_model(number, settings):
     number.agent.save()
 
     call.refresh_from_db()
-    assert (call.prompt_version, call.transport, call.model_label, call.is_demo) == (
-        *(7, "stream", "tiny-1 at models.example", False),
-    )
+    assert (call.prompt_version, call.transport) == (7, "stream")
+
+
+def test_a_session_keeps_the_model_that_speaks_in_it(number, settings):
+    settings.LLM_BASE_URL = "https://models.example/v1"
+    number.agent.model = "tiny-1"
+    number.agent.save()
+    _, call = number.ring()
+
+    _, provider = calls.open_session(call.relay_token, lambda secret: True)
+
+    call.refresh_from_db()
+    assert (call.model_label, call.is_demo) == ("tiny-1 at models.example", False)
+    assert provider.label == call.model_label
 
 
 @pytest.mark.parametrize(
