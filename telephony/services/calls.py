@@ -41,8 +41,8 @@ GUESSED = (Reason.CALLER_HUNG_UP, Reason.CARRIER_ENDED, *OF_OUTGOING.values())
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,40}")  # what can be one of our address tokens
 
 
-# What a call's opening asks of its agent. Each column more costs the carrier's wait; one
-# that is missing here is read when it is asked for, by a statement of its own.
+# What a call's opening asks of its agent, for the carrier waits. What is missing here
+# is read when it is asked for, by a statement of its own.
 OPENING = (
     *("name", "transport", "model", "variables", "instructions"),
     *("greeting", "greeting_mode", "greeting_interruptible", "interruptible"),
