@@ -19,7 +19,7 @@ class Action(TextChoices):
     )
     PLACE_CALLS = (
         "place_calls",
-        _("Place, schedule and end calls; keep the do-not-contact list"),
+        _("Place, schedule and end calls; keep contacts and the do-not-contact list"),
     )
     SEND_TEXTS = (
         "send_texts",

@@ -16,6 +16,7 @@ from telephony.models import (
     CampaignEvent,
     CampaignFile,
     CarrierAccount,
+    Contact,
     Conversation,
     DialledDay,
     DoNotContact,
@@ -189,6 +190,18 @@ class DoNotContactAdmin(OwnedAdmin):
     list_display = ["number", "source", "owner", "created_at", "deleted_at"]
     list_filter = ["owner", "source", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["number", "reason", "owner__name"]
+
+
+@admin.register(Contact)
+class ContactAdmin(OwnedAdmin):
+    list_display = ["number", "name", "call_consent", "text_consent", "owner"]
+    list_filter = [
+        "owner",
+        "call_consent",
+        "text_consent",
+        ("deleted_at", admin.EmptyFieldListFilter),
+    ]
+    search_fields = ["number", "name", "owner__name"]
 
 
 @admin.register(CallCost)

@@ -8,6 +8,7 @@ from accounts.permissions import Action
 from telephony.models import (
     Campaign,
     CarrierAccount,
+    Contact,
     DoNotContact,
     Phone,
     RecurringCall,
@@ -50,6 +51,14 @@ register(
     Kind(
         Campaign,
         means=_("It comes back canceled, or as it had ended: nobody is called again."),
+        right=Action.PLACE_CALLS,
+    )
+)
+register(
+    Kind(
+        Contact,
+        means=_("What was known of the person is back; calls and texts were kept."),
+        named="number",
         right=Action.PLACE_CALLS,
     )
 )

@@ -10,6 +10,7 @@ from telephony.views import (
     do_not_contact,
     interventions,
     outgoing,
+    people,
     phones,
     recordings,
     recurring,
@@ -226,6 +227,14 @@ CAMPAIGNS = [
     ),
 ]
 
+PEOPLE = [
+    path("people", people.person_list, name="person_list"),
+    path("people/new", people.person_create, name="person_create"),
+    path("people/<str:number>", people.person_detail, name="person_detail"),
+    path("people/<str:number>/change", people.person_change, name="person_change"),
+    path("people/<str:number>/delete", people.person_delete, name="person_delete"),
+]
+
 DIALLING = [
     path(
         "do-not-contact", do_not_contact.do_not_contact_list, name="do_not_contact_list"
@@ -257,5 +266,6 @@ urlpatterns = [
     *SCHEDULED_CALLS,
     *RECURRING_CALLS,
     *CAMPAIGNS,
+    *PEOPLE,
     *DIALLING,
 ]

@@ -23,6 +23,7 @@ from hooks.models import Endpoint
 from telephony.models import (
     Campaign,
     CarrierAccount,
+    Contact,
     Conversation,
     RecurringCall,
     ScheduledCall,
@@ -30,6 +31,7 @@ from telephony.models import (
 )
 from telephony.services import (
     campaigns,
+    contacts,
     conversations,
     do_not_contact,
     recurring,
@@ -268,6 +270,7 @@ TOOL_PAGE = TOOL | {
     **dict.fromkeys(("parameter-TOTAL_FORMS", "parameter-INITIAL_FORMS"), "0"),
     **dict.fromkeys(("header-TOTAL_FORMS", "header-INITIAL_FORMS"), "0"),
 }
+CONTACT = {"name": "Ada", "call_consent": "given", "text_consent": "unknown"}
 TEST_SCRIPT = {
     "name": "Other",
     "caller": "patient",
@@ -375,6 +378,13 @@ ENTRIES = {
     "PATCH api/webhooks/<>": (WEBHOOK, None, "changed webhook"),
     "DELETE api/webhooks/<>": ({}, None, "deleted webhook"),
     "POST api/webhooks/<>/rotate-secret": ({}, None, "changed webhook"),
+    "POST people/new": (
+        CONTACT | {"number": "+12025550199"},
+        None,
+        "created contact",
+    ),
+    "POST people/<>/change": (CONTACT, None, "changed contact"),
+    "POST people/<>/delete": ({}, None, "deleted contact"),
     "POST do-not-contact/new": (
         {"number": "+12025550199", "reason": "Asked"},
         None,
@@ -613,6 +623,7 @@ def world(alice, carrier):
     membership = Membership.objects.get(user=bob.user)
     log_in = AccessToken.unscoped.get(kind="login")
     unwanted = do_not_contact.add(owner=owner, number="+12025550198")
+    known = contacts.save(Contact(owner=owner, number="+12025550197"), at=now())
     hook = Endpoint.unscoped.create(owner=owner, url="https://hooks.example.com/")
     tool = agents.save_tool(Tool(owner=owner, **TOOL | {"name": "find_order"}))
     caller = VoiceAgent(name="Caller", direction="outgoing", **given)
@@ -666,6 +677,8 @@ def world(alice, carrier):
         "settings/invitations": invitation.pk,
         "invitations": invitation.pk,
         "auth/sessions": log_in.pk,
+        "people": known.number,
+        "contacts": known.pk,
         "do-not-contact": unwanted.pk,
         "scheduled-calls": later.pk,
         "recurring-calls": again.pk,

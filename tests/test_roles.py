@@ -55,6 +55,8 @@ FORMS_TO_MAKE = {
     "campaigns/<>/change",
     "campaigns/<>/columns",
     "campaigns/<>/redial",
+    "people/new",
+    "people/<>/change",
     "do-not-contact/new",
     "do-not-contact/<>/delete",
 }

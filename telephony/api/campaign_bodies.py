@@ -13,7 +13,7 @@ from accounts.api_base import OwnedSerializer, StrictSerializer
 from agents.api.base import WindowDays, WindowTime
 from agents.models import VoiceAgent
 from telephony.api import examples
-from telephony.contacts import HEADINGS, suggested
+from telephony.callees import HEADINGS, suggested
 from telephony.models import Campaign, CampaignEvent, RefusedRow
 from telephony.services import campaigns
 from telephony.tables import Unreadable, decode, table_of

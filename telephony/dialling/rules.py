@@ -19,6 +19,9 @@ from agents.limits import DAY_NAMES, DAYS
 from telephony.dialling import numbers
 from telephony.dialling.windows import Window, is_open, next_opening
 
+# The rules by which somebody does not want to be called, by anybody of the workspace.
+UNWANTED = frozenset({"do_not_contact", "consent"})
+
 
 class Verdict(StrEnum):
     PASSED = "passed"
@@ -40,7 +43,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Suppression:
-    """The number is on the do-not-contact list."""
+    """The number is on the do-not-contact list, or its owner has refused calls."""
 
     since: datetime
     reason: str = ""
@@ -63,14 +66,16 @@ class Facts:
     at: datetime
     caller: Caller | None  # None: the agent was deleted
     countries: frozenset[str]  # the allowed ones
-    suppression: Suppression | None
+    suppression: Suppression | None  # by the do-not-contact list
     today: Count
     this_month: Count
     lines_in_use: int
     lines: int  # that calls out may use
     window: Window
     window_of: str  # whose it is, in words
-    zone: ZoneInfo | None = None  # given for the call, where the number's is not right
+    refusal: Suppression | None = None  # by the contact
+    # Given for the call or the contact, where the number's is not right.
+    zone: ZoneInfo | None = None
     own_zone: ZoneInfo = ZoneInfo("UTC")  # the workspace's: for times of its counts
 
 
@@ -192,6 +197,7 @@ def _of_number(facts: Facts, parsed: PhoneNumber | None) -> Iterator[Finding]:
         yield Finding("number", Verdict.PASSED, _("It is a valid telephone number."))
         yield from _of_valid_number(facts, parsed)
     yield _suppression(facts)
+    yield _refusal(facts)
     own = facts.caller.number if facts.caller else ""
     yield _verdict(
         "loop",
@@ -223,13 +229,29 @@ def _suppression(facts: Facts) -> Finding:
     if found is None:
         good = _("It is not on the do-not-contact list.")
         return Finding("do_not_contact", Verdict.PASSED, good)
-    since = date_format(found.since.astimezone(facts.own_zone), "DATE_FORMAT")
+    told = {"since": _day(found, facts), "reason": found.reason}
     if found.reason:
-        told = {"since": since, "reason": found.reason}
         bad = _("It is on the do-not-contact list since %(since)s: %(reason)s") % told
     else:
-        bad = _("It is on the do-not-contact list since %(since)s.") % {"since": since}
+        bad = _("It is on the do-not-contact list since %(since)s.") % told
     return Finding("do_not_contact", Verdict.FAILED, bad)
+
+
+def _refusal(facts: Facts) -> Finding:
+    found = facts.refusal
+    if found is None:
+        good = _("The contact has not refused calls.")
+        return Finding("consent", Verdict.PASSED, good)
+    told = {"since": _day(found, facts), "reason": found.reason}
+    if found.reason:
+        bad = _("The contact refuses calls since %(since)s: %(reason)s") % told
+    else:
+        bad = _("The contact refuses calls since %(since)s.") % told
+    return Finding("consent", Verdict.FAILED, bad)
+
+
+def _day(found: Suppression, facts: Facts) -> str:
+    return date_format(found.since.astimezone(facts.own_zone), "DATE_FORMAT")
 
 
 # -- The agent -------------------------------------------------------------------------

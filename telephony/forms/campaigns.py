@@ -7,7 +7,7 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from accounts.forms import OwnedForm
 from agents.forms.fields import VARIABLE, days_field, time_of_day
-from telephony.contacts import HEADINGS, with_the_others
+from telephony.callees import HEADINGS, with_the_others
 from telephony.dialling import numbers
 from telephony.forms.scheduled import MOST_ATTEMPTS, RetriesForm
 from telephony.models import Campaign, ScheduledCall

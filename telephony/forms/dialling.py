@@ -89,6 +89,12 @@ class RemovalForm(forms.Form):
     )
 
 
+def digits_in(words):
+    """The digits of what is written like a number; "" for words."""
+    is_number = re.fullmatch(r"[-+()/.\s0-9]+", words)
+    return re.sub(r"[^0-9]", "", words) if is_number else ""
+
+
 class DoNotContactFilterForm(forms.Form):
     q = forms.CharField(max_length=100, required=False)
     before = forms.UUIDField(required=False)
@@ -98,8 +104,7 @@ class DoNotContactFilterForm(forms.Form):
         words = self.cleaned_data["q"].strip()
         if not words:
             return rows
-        digits = re.sub(r"[^0-9]", "", words)
-        if digits and re.fullmatch(r"[-+()/.\s0-9]+", words):
+        if digits := digits_in(words):
             return rows.filter(number__contains=digits)
         return rows.filter(reason__icontains=words)
 

@@ -16,6 +16,7 @@ from telephony.models.campaigns import (
     CampaignFile,
     RefusedRow,
 )
+from telephony.models.contacts import Contact
 from telephony.models.costs import CallCost
 from telephony.models.interventions import Intervention
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
@@ -38,6 +39,7 @@ __all__ = [
     "CampaignEvent",
     "CampaignFile",
     "CarrierAccount",
+    "Contact",
     "Conversation",
     "DialledDay",
     "DoNotContact",

@@ -176,6 +176,12 @@ class CallQuerySet(OwnedQuerySet):
             for call, sid in sids.items():
                 call.adopt(sid)
 
+    def of_other_party(self, number: str):
+        """Calls with this number at the other end, found by an index."""
+        came_in = Q(direction=Call.Direction.INCOMING, from_number=number)
+        went_out = Q(direction=Call.Direction.OUTGOING, to_number=number)
+        return self.filter(came_in | went_out)
+
     def with_number(self, digits: str):
         """Calls from or to a number that has these digits in a row."""
         either = Q(from_number__contains=digits) | Q(to_number__contains=digits)
@@ -352,6 +358,17 @@ class Call(OwnedModel):
                 fields=["owner", "-id"],
                 condition=Q(ended_at=None),
                 name="calls_of_an_owner_not_ended",
+            ),
+            # By the other party; every call is in one of the two.
+            models.Index(
+                fields=["owner", "from_number", "-id"],
+                condition=Q(direction="incoming"),
+                name="calls_from_a_number",
+            ),
+            models.Index(
+                fields=["owner", "to_number", "-id"],
+                condition=Q(direction="outgoing"),
+                name="calls_to_a_number",
             ),
             models.Index(
                 fields=["owner"], condition=Q(is_test=True), name="test_calls"

@@ -21,6 +21,10 @@ class ScheduledCallQuerySet(OwnedQuerySet):
     def due(self, at: datetime):
         return self.filter(status=ScheduledCall.Status.PENDING, next_attempt_at__lte=at)
 
+    def to_come(self):
+        """Those that are not over yet."""
+        return self.filter(status__in=ScheduledCall.TO_COME)
+
     def in_flight(self):
         return self.filter(status__in=ScheduledCall.IN_FLIGHT)
 
@@ -73,6 +77,7 @@ class ScheduledCall(CallTerms, Hours, OwnedModel):
         UNKNOWN = "unknown", _("Unknown")
 
     IN_FLIGHT = (Status.DIALING, Status.IN_PROGRESS)
+    TO_COME = (Status.PENDING, *IN_FLIGHT)
 
     agent = models.ForeignKey(
         "agents.VoiceAgent", models.PROTECT, related_name="scheduled_calls"
@@ -161,6 +166,11 @@ class ScheduledCall(CallTerms, Hours, OwnedModel):
                 name="scheduled_calls_in_flight",
             ),
             models.Index(fields=["lease_token"], name="scheduled_calls_by_lease"),
+            models.Index(
+                fields=["owner", "to_number"],
+                condition=Q(status__in=["pending", "dialing", "in-progress"]),
+                name="scheduled_calls_to_a_number",
+            ),
             models.Index(
                 fields=["campaign", "status", "due_at"],
                 condition=Q(campaign__isnull=False),

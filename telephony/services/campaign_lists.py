@@ -14,12 +14,11 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from telephony import tasks
-from telephony.contacts import Contact, Judge, Refusal, Row
+from telephony.callees import Callee, Judge, Refusal, Row
 from telephony.models import (
     Campaign,
     CampaignEvent,
     CampaignFile,
-    DoNotContact,
     RefusedRow,
     ScheduledCall,
 )
@@ -127,19 +126,15 @@ def _judge_for(campaign: Campaign) -> Judge:
 
 def _judged(
     campaign: Campaign, judge: Judge, rows: list[Row]
-) -> list[Contact | Refusal]:
+) -> list[Callee | Refusal]:
     numbers = {row.line: _e164(row.number, campaign.default_country) for row in rows}
-    listed = {
-        row.number: row
-        for row in DoNotContact.objects.for_owner(campaign.owner).filter(
-            number__in={number for number in numbers.values() if number}
-        )
-    }
-    found: list[Contact | Refusal] = []
+    known = dialling.Known(
+        campaign.owner, {number for number in numbers.values() if number}
+    )
+    found: list[Callee | Refusal] = []
     for row in rows:
         number = numbers[row.line]
-        suppression = dialling.suppression_by(listed.get(number or ""))
-        found.append(judge.judge(row, number, suppression))
+        found.append(judge.judge(row, number, known.facts_of(number or "")))
     return found
 
 
@@ -150,9 +145,9 @@ def _e164(number: str, country: str) -> str | None:
         return None
 
 
-def _take(campaign: Campaign, judged: list[Contact | Refusal]) -> bool:
+def _take(campaign: Campaign, judged: list[Callee | Refusal]) -> bool:
     """Write a batch, unless somebody else was first or the campaign was changed."""
-    contacts = [one for one in judged if isinstance(one, Contact)]
+    contacts = [one for one in judged if isinstance(one, Callee)]
     refusals = [one for one in judged if isinstance(one, Refusal)]
     with transaction.atomic():
         stored = Campaign.locked(campaign.pk)
@@ -171,7 +166,7 @@ def _take(campaign: Campaign, judged: list[Contact | Refusal]) -> bool:
             for refusal in refusals
         )
         stored.read_through = max(
-            one.row.line if isinstance(one, Contact) else one.line for one in judged
+            one.row.line if isinstance(one, Callee) else one.line for one in judged
         )
         stored.rows_read += len(judged)
         stored.rows_refused += len(refusals)
@@ -190,7 +185,7 @@ def _is_as_it_was(stored: Campaign, campaign: Campaign) -> bool:
     return stored.status == Status.CHECKING and of(stored) == of(campaign)
 
 
-def _rows_of(campaign: Campaign, contacts: list[Contact]) -> list[ScheduledCall]:
+def _rows_of(campaign: Campaign, contacts: list[Callee]) -> list[ScheduledCall]:
     return [
         ScheduledCall(
             owner_id=campaign.owner_id,

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from telephony.dialling.rules import Facts, Verdict, opening
 from telephony.models import Call, Campaign, CampaignEvent, ScheduledCall
-from telephony.services import campaign_lists, campaigns, dialling
+from telephony.services import campaign_lists, campaigns, contacts, dialling
 from telephony.services.due_calls import MOST_AT_ONCE, TICK_S
 
 Status, Contact, Reason = Campaign.Status, ScheduledCall.Status, Call.EndReason
@@ -165,13 +165,15 @@ def _lend(campaign: Campaign, room: int, at: datetime) -> int:
     rows = waiting.filter(due_at__lte=at).order_by("due_at", "pk")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True)
+    looked_at = list(rows[:LOOKED_AT])
     facts = _facts_of(campaign, at)
+    zones = _zones_of(campaign, looked_at)
     lent: list = []
     later: dict[tuple[datetime, str], list] = defaultdict(list)
-    for row in rows[:LOOKED_AT]:
+    for row in looked_at:
         if len(lent) == room:
             break
-        zone = ZoneInfo(row.timezone) if row.timezone else None
+        zone = zones.get(row.to_number)
         found = opening(replace(facts, number=row.to_number, zone=zone))
         if found.verdict == Verdict.DEFERRED and found.later is not None:
             later[found.later, found.text[:200]].append(row.pk)
@@ -182,6 +184,17 @@ def _lend(campaign: Campaign, room: int, at: datetime) -> int:
     for (opens_at, why), ids in later.items():
         _change(ids, due_at=opens_at, detail=why)
     return len(lent)
+
+
+def _zones_of(
+    campaign: Campaign, rows: list[ScheduledCall]
+) -> dict[str, ZoneInfo | None]:
+    """Where those are whose number alone does not say it: by the list, else by what
+    is known of them."""
+    unnamed = {row.to_number for row in rows if not row.timezone}
+    known = contacts.find_all(campaign.owner, unnamed)
+    named = {row.to_number: ZoneInfo(row.timezone) for row in rows if row.timezone}
+    return {number: dialling.zone_of(row) for number, row in known.items()} | named
 
 
 def _facts_of(campaign: Campaign, at: datetime) -> Facts:

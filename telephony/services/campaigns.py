@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.audit import Action
 from accounts.models import User
-from telephony.contacts import HEADINGS, suggested, with_the_others
+from telephony.callees import HEADINGS, suggested, with_the_others
 from telephony.models import Call, Campaign, CampaignEvent, CampaignFile, ScheduledCall
 from telephony.services import campaign_lists, dialling, scheduled
 from telephony.tables import Table, Unreadable

@@ -11,7 +11,7 @@ from agents import texting
 from agents.models import MessageAgent
 from telephony import announcements, tasks
 from telephony.models import Conversation, DoNotContact, Message, Phone
-from telephony.services import do_not_contact
+from telephony.services import contacts, do_not_contact
 
 Mode, Need, Status = Conversation.Mode, Conversation.Need, Conversation.Status
 
@@ -49,8 +49,20 @@ def agent_of(conversation: Conversation) -> MessageAgent | None:
 
 
 def listed(conversation: Conversation) -> DoNotContact | None:
-    """Why the other party must not be texted; None if it may."""
+    """The other party's place on the do-not-contact list, if it has one."""
     return do_not_contact.find(conversation.owner_id, conversation.number)
+
+
+def why_no_texts(conversation: Conversation) -> str:
+    """Why the other party must not be texted, in words; "" if it may."""
+    number, owner = conversation.number, conversation.owner_id
+    if listed(conversation) is not None:
+        words = _("%(number)s is on the do-not-contact list: it gets no texts.")
+        return words % {"number": number}
+    contact = contacts.find(owner, number)
+    if contact is not None and contact.refuses_texts:
+        return _("%(number)s refuses texts: it gets none.") % {"number": number}
+    return ""
 
 
 def put_off_answer(conversation: Conversation, at: datetime) -> None:
@@ -61,7 +73,7 @@ def put_off_answer(conversation: Conversation, at: datetime) -> None:
     if agent is None:
         give_to_person(conversation, Need.NO_AGENT)
         return
-    if listed(conversation) is not None:
+    if why_no_texts(conversation):
         return
     conversation.next_try_at = at + timedelta(seconds=agent.reply_delay_s)
     conversation.attempts = 0

@@ -1,8 +1,9 @@
 """The facts by which it is decided whether a number may be called."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -28,12 +29,13 @@ from telephony.models import (
     Call,
     CallingRules,
     CarrierAccount,
+    Contact,
     DialledDay,
     DoNotContact,
     Phone,
     ScheduledCall,
 )
-from telephony.services import do_not_contact
+from telephony.services import contacts, do_not_contact
 
 KEPT_FOR_INCOMING = 1  # lines
 
@@ -92,15 +94,12 @@ def decide_call(
 
 def decide_number_for(owner: Workspace, number: str, at: datetime) -> Decision:
     """Whether the workspace may call `number` at all, whoever does it and whenever."""
-    listed = do_not_contact.find(owner, number)
-    facts = replace(
-        facts_of_number(owner, at), number=number, suppression=suppression_by(listed)
-    )
-    return decide_number(facts)
+    known = Known(owner, [number]).facts_of(number)
+    return decide_number(replace(facts_of_number(owner, at), number=number, **known))
 
 
 def facts_of_number(owner: Workspace, at: datetime) -> Facts:
-    """What `decide_number` asks for, but for the number and its suppression."""
+    """What `decide_number` asks for, but for the number and what is `Known` of it."""
     rules = rules_of(owner)
     any_count = Count(placed=0, most=1, until=at)
     return Facts(
@@ -119,8 +118,37 @@ def facts_of_number(owner: Workspace, at: datetime) -> Facts:
     )
 
 
-def suppression_by(listed: DoNotContact | None) -> Suppression | None:
+class Known:
+    """What a workspace knows of some numbers, read at once."""
+
+    def __init__(self, owner: Workspace, numbers: Collection[str]):
+        self._listed = do_not_contact.find_all(owner, numbers)
+        self._contacts = contacts.find_all(owner, numbers)
+
+    def facts_of(self, number: str) -> dict[str, Any]:
+        """Those of `Facts` that tell of the number itself."""
+        contact = self._contacts.get(number)
+        return {
+            "suppression": _suppression_by(self._listed.get(number)),
+            "refusal": _refusal_by(contact),
+            "zone": zone_of(contact),
+        }
+
+
+def _suppression_by(listed: DoNotContact | None) -> Suppression | None:
     return Suppression(listed.created_at, listed.reason) if listed else None
+
+
+def _refusal_by(contact: Contact | None) -> Suppression | None:
+    if contact is None or not contact.refuses_calls:
+        return None
+    since = contact.call_consent_at or contact.updated_at
+    return Suppression(since, contact.call_consent_note)
+
+
+def zone_of(contact: Contact | None) -> ZoneInfo | None:
+    """Where the contact is; None: wherever the number tells."""
+    return ZoneInfo(contact.timezone) if contact and contact.timezone else None
 
 
 def facts_of(
@@ -138,11 +166,11 @@ class Ground:
     and brought up to date by `count` with every call that is opened meanwhile.
     """
 
-    def __init__(self, owner: Workspace, numbers: Iterable[str], at: datetime):
+    def __init__(self, owner: Workspace, numbers: Collection[str], at: datetime):
         self.at = at
         self._rules = rules_of(owner)
         self._countries = countries_of(owner, self._rules)
-        self._listed = do_not_contact.find_all(owner, numbers)
+        self._known = Known(owner, numbers)
         self._today, self._this_month = counts(owner, self._rules, at)
         self._own_zone = ZoneInfo(owner.timezone)
         self._lines_in_use: dict = {}
@@ -156,14 +184,15 @@ class Ground:
     ) -> Facts:
         phone = agent.phone if agent.phone_id else None
         account = phone.carrier_account if phone else None
-        listed = self._listed.get(number)
+        known = self._known.facts_of(number)
+        if wishes.timezone:
+            known["zone"] = ZoneInfo(wishes.timezone)
         window, window_of = _window(self._rules, agent, wishes)
         return Facts(
             number=number,
             at=self.at,
             caller=caller_of(agent),
             countries=self._countries,
-            suppression=suppression_by(listed),
             today=self._today,
             this_month=self._this_month,
             # It holds one of them already.
@@ -171,8 +200,8 @@ class Ground:
             lines=lines_of(account) if account else 1,
             window=window,
             window_of=window_of,
-            zone=ZoneInfo(wishes.timezone) if wishes.timezone else None,
             own_zone=self._own_zone,
+            **known,
         )
 
     def count(self, call: Call) -> None:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
 from accounts import audit
 from accounts.audit import Action
 from accounts.models import User, Workspace
 from telephony import announcements
-from telephony.contacts import plain, suggested
+from telephony.callees import plain, suggested
 from telephony.models import Call, DoNotContact, Message, ScheduledCall
 from telephony.models.texts import WHATSAPP
 from telephony.services.carrier import InvalidNumber, e164
@@ -21,6 +22,7 @@ from telephony.tables import Table, Unreadable, table_of
 MOST_LINES = 10_000
 BLOCKED_AT_ONCE = 500
 REASON_CHARACTERS = 200
+LISTED = _lazy("The number was put on the do-not-contact list.")
 
 
 class OnTheList(Exception):
@@ -80,7 +82,7 @@ def add(
     try:
         with audit.changing(row):
             row.save(force_insert=True)
-            _block(owner, [row.number])
+            block(owner, [row.number], str(LISTED))
     except IntegrityError:
         known = find(owner, row.number)
         if known is None:  # it was no doublet
@@ -156,7 +158,7 @@ def _save(owner: Workspace, rows: dict[str, DoNotContact], report: Report) -> No
         DoNotContact.unscoped.bulk_create(new, batch_size=500, ignore_conflicts=True)
         for start in range(0, len(new), BLOCKED_AT_ONCE):
             some = new[start : start + BLOCKED_AT_ONCE]
-            _block(owner, [row.number for row in some])
+            block(owner, [row.number for row in some], str(LISTED))
         if new:  # a list is one deed; each number says itself who added it
             told = {"do_not_contact": [None, _added(len(new))]}
             audit.record(Action.CHANGED, owner, changes=told)
@@ -169,11 +171,17 @@ def _added(count: int) -> str:
     ) % {"count": count}
 
 
-def _block(owner: Workspace, numbers: list[str]) -> None:
+def block(owner: Workspace, numbers: list[str], words: str) -> None:
     """What is scheduled or about to be dialled or sent to these numbers is not."""
+    block_calls(owner, numbers, words)
+    block_texts(owner, numbers)
+
+
+def block_calls(owner: Workspace, numbers: list[str], words: str) -> None:
+    """What is scheduled or about to be dialled to these numbers is not."""
     from telephony.services import calls  # it imports this module, by several others
 
-    words, at = _("The number was put on the do-not-contact list."), timezone.now()
+    at = timezone.now()
     blocked = {
         "status": ScheduledCall.Status.BLOCKED,
         "detail": words,
@@ -184,14 +192,6 @@ def _block(owner: Workspace, numbers: list[str]) -> None:
         owner=owner, to_number__in=numbers, status=ScheduledCall.Status.PENDING
     )
     pending.update(**blocked)
-    written = Message.unscoped.filter(
-        owner=owner,
-        to_number__in=[*numbers, *(WHATSAPP + number for number in numbers)],
-        status=Message.Status.WAITING,
-    )
-    for message in written:
-        if message.block():
-            announcements.text_moved(message)
     opened = Call.unscoped.filter(
         owner=owner,
         to_number__in=numbers,
@@ -204,6 +204,18 @@ def _block(owner: Workspace, numbers: list[str]) -> None:
         ):
             rows = ScheduledCall.unscoped.filter(pk=call.scheduled_call_id)
             rows.update(**blocked, lease_token=None, lease_until=None)
+
+
+def block_texts(owner: Workspace, numbers: list[str]) -> None:
+    """What waits to be sent to these numbers is not."""
+    written = Message.unscoped.filter(
+        owner=owner,
+        to_number__in=[*numbers, *(WHATSAPP + number for number in numbers)],
+        status=Message.Status.WAITING,
+    )
+    for message in written:
+        if message.block():
+            announcements.text_moved(message)
 
 
 def remove(row: DoNotContact, *, by: User | None, reason: str = "") -> bool:

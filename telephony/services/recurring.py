@@ -17,7 +17,7 @@ from accounts import audit
 from accounts.audit import Action
 from accounts.models import User
 from telephony.dialling.recurrence import Frequency, Occurrence
-from telephony.dialling.rules import decide_number
+from telephony.dialling.rules import UNWANTED, decide_number
 from telephony.models import Call, RecurringCall, ScheduledCall
 from telephony.models.terms import CallTerms, terms_of
 from telephony.services import dialling, scheduled
@@ -231,8 +231,8 @@ def _plan(call: ScheduledCall, at: datetime) -> None:
     try:
         scheduled.plan(call, at)
     except scheduled.NumberRefused as refusal:
-        is_listed = refusal.rule == "do_not_contact"
-        _skip(call, Status.BLOCKED if is_listed else Status.FAILED, str(refusal))
+        is_unwanted = refusal.rule in UNWANTED
+        _skip(call, Status.BLOCKED if is_unwanted else Status.FAILED, str(refusal))
     except Refused as refusal:
         _skip(call, Status.FAILED, str(refusal))
 

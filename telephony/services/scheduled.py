@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.models import User
 from agents.models import VoiceAgent
-from telephony.dialling.rules import decide_number
+from telephony.dialling.rules import UNWANTED, decide_number
 from telephony.dialling.rules import opening as opening_of
 from telephony.models import Call, Campaign, ScheduledCall
 from telephony.periods import LAST_YEAR
@@ -213,7 +213,7 @@ def _finish(row: ScheduledCall, call: Call, before: tuple[str, ...]) -> None:
 def _status_after(call: Call) -> str:
     if call.end_reason == Reason.REFUSED:
         decided_by = (call.decision or {}).get("decided_by")
-        return Status.BLOCKED if decided_by == "do_not_contact" else Status.FAILED
+        return Status.BLOCKED if decided_by in UNWANTED else Status.FAILED
     return call.status
 
 

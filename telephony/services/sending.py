@@ -37,16 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """The other party is on the do-not-contact list."""
-
-    def __init__(self, number: str):
-        super().__init__(number)
-        self.number = number
-
-    def __str__(self):
-        return _("%(number)s is on the do-not-contact list: it gets no texts.") % {
-            "number": self.number
-        }
+    """The other party wants no texts: `str()` says how that is known."""
 
 
 def send(
@@ -65,8 +56,8 @@ def send(
     """
     with transaction.atomic():
         conversation = conversations.locked(phone, address)
-        if conversations.listed(conversation) is not None:
-            raise Stopped(conversation.number)
+        if why := conversations.why_no_texts(conversation):
+            raise Stopped(why)
         wish = {"conversation": conversation, "body": body, "user": by, **more}
         just_now = Message.unscoped.filter(**wish, created_at__gt=at - DOUBLE_CLICK)
         if by is not None and (sent := just_now.order_by("-pk").first()):
@@ -149,7 +140,7 @@ def _may_not_be_sent(message: Message) -> bool:
     with transaction.atomic():
         # That no text reaches them any more they are still told.
         is_told = message.sent_by == SentBy.SYSTEM
-        if not is_told and conversations.listed(message.conversation) is not None:
+        if not is_told and conversations.why_no_texts(message.conversation):
             return message.block() and _announced(message)
         if message.created_at < now() - SEND_WITHIN:
             why = message.error_detail or _("It could not be sent in time.")

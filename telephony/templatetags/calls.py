@@ -1,6 +1,7 @@
 import json
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -8,6 +9,7 @@ from django.utils.translation import gettext as _
 from telephony import transcripts
 from telephony.end_reasons import WHAT_TO_DO
 from telephony.samples import SID_PREFIX
+from telephony.services import timelines
 
 register = template.Library()
 
@@ -79,6 +81,19 @@ def in_words(seconds):
 def can_call_back(call):
     """Whether the other party told a number that can be dialled."""
     return not call.is_test and transcripts.other_party(call).startswith("+")
+
+
+@register.filter
+def person_url(number):
+    """The page of whoever has this number; "" where it was withheld or is a name."""
+    is_number = timelines.is_number(number)
+    return reverse("telephony:person_detail", args=[number]) if is_number else ""
+
+
+@register.filter
+def of(key, values):
+    """The value under this key; None without it."""
+    return values.get(key)
 
 
 @register.filter

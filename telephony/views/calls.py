@@ -17,8 +17,8 @@ from telephony.forms.calls import CallFilterForm
 from telephony.forms.interventions import TakePartForm
 from telephony.forms.outgoing import SettleForm
 from telephony.models import Call, CallEvent, CallFact, Turn
-from telephony.services import after_call, history, recordings, taking_part
-from telephony.transcripts import timeline, typical_ms
+from telephony.services import after_call, contacts, history, recordings, taking_part
+from telephony.transcripts import other_party, timeline, typical_ms
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.ids import made_at
 
@@ -102,6 +102,7 @@ def call_detail(request, pk):
         "call": call,
         "turns": turns,
         "facts": facts,
+        "contact": contacts.find(request.workspace, other_party(call)),
         "timeline": timeline(call, events),
         "typical_reply_ms": typical_ms(
             turn.reply_ms for turn in turns if turn.reply_ms is not None

@@ -60,7 +60,9 @@ def _query(**parameters):
 def do_not_contact_create(request):
     """One number, or many: the two forms of the page say which by their button."""
     is_many = "many" in request.POST
-    one = DoNotContactForm(None if is_many else request.POST or None)
+    one = DoNotContactForm(
+        None if is_many else request.POST or None, initial=request.GET.dict()
+    )
     many = DoNotContactManyForm(request.POST, request.FILES) if is_many else None
     context = {"one": one, "many": many or DoNotContactManyForm()}
     if one.is_valid() and _add(request, one):

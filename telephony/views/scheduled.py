@@ -18,7 +18,7 @@ from telephony.forms.scheduled import (
 )
 from telephony.models import Call, ScheduledCall
 from telephony.periods import Month, Week
-from telephony.services import calendar, scheduled
+from telephony.services import calendar, contacts, scheduled
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.paging import newest_first
 
@@ -179,7 +179,11 @@ def _form(request, form, *, row):
 def scheduled_call_detail(request, pk):
     row = _row(request, pk)
     attempts = Call.objects.for_owner(request.workspace).filter(scheduled_call=row)
-    context = {"row": row, "attempts": attempts.order_by("attempt")}
+    context = {
+        "row": row,
+        "attempts": attempts.order_by("attempt"),
+        "contact": contacts.find(request.workspace, row.to_number),
+    }
     template = full_or_partial(request, "telephony/scheduled_call_detail.html", "row")
     return render(request, template, context)
 

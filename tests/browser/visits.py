@@ -37,6 +37,10 @@ def row(name: str) -> Callable[[World], object]:
     return lambda world: world.rows[name].pk
 
 
+def number_of(name: str) -> Callable[[World], object]:
+    return lambda world: world.rows[name].number
+
+
 def call(name: str) -> Callable[[World], object]:
     return lambda world: world.calls[name].pk
 
@@ -112,6 +116,8 @@ LISTS = {
     "recurring-call-new": at("telephony:recurring_call_create"),
     "campaigns": at("telephony:campaign_list"),
     "campaign-new": at("telephony:campaign_create"),
+    "people": at("telephony:person_list"),
+    "person-new": at("telephony:person_create"),
     "do-not-contact": at("telephony:do_not_contact_list"),
     "calling-rules": at("telephony:calling_rules"),
     "language-model": at("agents:language_model"),
@@ -217,6 +223,15 @@ WITH_DATA = visits_of(
         ),
         "campaign-refused": at("telephony:campaign_refused", row("campaign ready")),
         "campaign-redial": at("telephony:campaign_redial", row("campaign over")),
+        "people-none-match": at("telephony:person_list", query="?q=zebra"),
+        "person": at("telephony:person_detail", number_of("contact")),
+        "person-texts": at(
+            "telephony:person_detail", number_of("contact"), query="?show=texts"
+        ),
+        "person-refusing": at("telephony:person_detail", number_of("nameless contact")),
+        "person-unknown": at("telephony:person_detail", "+16285550199"),
+        "person-change": at("telephony:person_change", number_of("contact")),
+        "person-listed": at("telephony:person_detail", number_of("donotcontact")),
         "do-not-contact-new": at("telephony:do_not_contact_create"),
         "do-not-contact-remove": at(
             "telephony:do_not_contact_delete", row("donotcontact")
@@ -327,6 +342,8 @@ WITH_RIGHTS = [
             "workspace": at("accounts:workspace_change"),
             "calling-rules": at("telephony:calling_rules"),
             "language-model": at("agents:language_model"),
+            "people": at("telephony:person_list"),
+            "person": at("telephony:person_detail", "+16285550199"),
             "do-not-contact": at("telephony:do_not_contact_list"),
             "audit-log": at("accounts:audit_log"),
         },
@@ -424,6 +441,7 @@ NOT_VISITED = {
     "telephony:recurring_call_pause": POSTED,
     "telephony:recurring_call_resume": POSTED,
     "telephony:recurring_call_delete": POSTED,
+    "telephony:person_delete": POSTED,
     "telephony:call_settle": POSTED,
     "telephony:phone_point": POSTED,
     "telephony:phone_delete": POSTED,

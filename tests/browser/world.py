@@ -28,6 +28,9 @@ from telephony.models import (
     CallEvent,
     CallingRules,
     Campaign,
+    Contact,
+    Conversation,
+    Message,
     RecurringCall,
     Rehearsal,
     ScheduledCall,
@@ -104,7 +107,51 @@ def make_world() -> World:
     _add_log(world)
     _add_webhooks(world)
     _add_campaigns(world)
+    _add_people(world)
     return world
+
+
+def _add_people(world: World) -> None:
+    """Somebody with calls and texts, and somebody who has refused."""
+    owner, phone = world.alice.workspace, world.rows["phone"]
+    number = world.calls["finished"].from_number
+    world.rows["contact"] = Contact.unscoped.create(
+        owner=owner,
+        number=number,
+        name="Ada Lovelace, of the department of analytical engines",
+        email="ada.lovelace@analytical-engines.example.com",
+        notes="Prefers mornings.\n\nAsk about the engine that she has ordered.",
+        variables={"plan": "Gold", "customer_number": "4711-0815-2342"},
+        timezone="Asia/Kathmandu",
+        call_consent="given",
+        call_consent_at=timezone.now(),
+        call_consent_note="Ticked the box on our form of 3 March",
+        text_consent="refused",
+        text_consent_at=timezone.now(),
+    )
+    world.rows["nameless contact"] = Contact.unscoped.create(
+        owner=owner, number="+4930901820", call_consent="refused"
+    )
+    for address in (number, f"whatsapp:{number}"):
+        conversation = Conversation.unscoped.create(
+            owner=owner, phone=phone, address=address
+        )
+        for n, body in enumerate(("Is it ready?", "It is, come by.", "Thanks!")):
+            is_ours = n == 1
+            Message.unscoped.create(
+                owner=owner,
+                conversation=conversation,
+                carrier_account=phone.carrier_account,
+                direction="outgoing" if is_ours else "incoming",
+                sid=f"SM{n}{address}"[:34],
+                from_number=phone.number if is_ours else address,
+                to_number=address if is_ours else phone.number,
+                body=body,
+                media=[] if n else [{"sid": "ME1", "content_type": "image/png"}],
+                status="delivered" if is_ours else "received",
+                sent_by="agent" if is_ours else "other_party",
+                agent=world.rows["texting agent"] if is_ours else None,
+            )
 
 
 def _add_log(world: World) -> None:

@@ -34,6 +34,7 @@ from telephony.models import (
     CallCost,
     Campaign,
     CarrierAccount,
+    Contact,
     Conversation,
     DoNotContact,
     Message,
@@ -225,6 +226,12 @@ def _special(model) -> dict:
             "scheduled_for": now + NEVER_SILENT,
             "due_at": now + NEVER_SILENT,
             "next_attempt_at": now + NEVER_SILENT,
+        },
+        Contact: {
+            "number": f"+999{secrets.randbelow(10**10):010}",
+            "timezone": "",
+            "call_consent": Contact.Consent.UNKNOWN,
+            "text_consent": Contact.Consent.UNKNOWN,
         },
         DoNotContact: {"number": f"+999{secrets.randbelow(10**10):010}"},
         # Open and sent: no background job mails it.

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils.translation import gettext as _
 
 from agents.limits import MAX_NAME_CHARACTERS, MAX_VALUE_CHARACTERS, MAX_VARIABLES
 from telephony.dialling import numbers
-from telephony.dialling.rules import Facts, Suppression, decide_number, zones_for
+from telephony.dialling.rules import UNWANTED, Facts, decide_number, zones_for
 from telephony.periods import LAST_YEAR
 
 # What the columns are called, as `plain` writes it.
@@ -99,7 +100,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Contact:
+class Callee:
     """Somebody who can be called."""
 
     row: Row
@@ -128,9 +129,10 @@ class Judge:
     lines: dict[str, int] = field(default_factory=dict)
 
     def judge(
-        self, row: Row, number: str | None, listed: Suppression | None
-    ) -> Contact | Refusal:
-        """`number` is the row's in E.164, None where that is none."""
+        self, row: Row, number: str | None, known: Mapping[str, Any]
+    ) -> Callee | Refusal:
+        """`number` is the row's in E.164, None where that is none; `known` are facts
+        about it."""
         if number is None:
             words = _("This is no telephone number.") if row.number else ""
             return self._refusal(
@@ -140,16 +142,16 @@ class Judge:
             told = {"line": self.lines[number]}
             words = _("The same number as in line %(line)d.") % told
             return self._refusal(row, "duplicate", words, row.number)
-        facts = replace(self.facts, number=number, suppression=listed)
+        facts = replace(self.facts, number=number, **known)
         decision = decide_number(facts)
         if not decision.is_allowed:
-            kind = "do_not_contact" if decision.rule == "do_not_contact" else "number"
+            kind = "do_not_contact" if decision.rule in UNWANTED else "number"
             return self._refusal(row, kind, decision.reason, row.number)
         found = self._due_at(row, facts) or self._bad_value(row)
         if isinstance(found, Refusal):
             return found
         self.lines[number] = row.line
-        return Contact(row, number, found or self.at)
+        return Callee(row, number, found or self.at)
 
     def _due_at(self, row: Row, facts: Facts) -> datetime | Refusal | None:
         """When it is meant at the earliest; None: whenever its turn comes."""
@@ -158,7 +160,9 @@ class Judge:
             words = _("There is no time zone of this name.")
             return self._refusal(row, "time", words, row.timezone)
         parsed = numbers.parse(facts.number)
-        if parsed is None or not zones_for(replace(facts, zone=zone), parsed):
+        if parsed is None or not zones_for(
+            replace(facts, zone=zone or facts.zone), parsed
+        ):
             words = _("Nobody can tell which time it is there: name the time zone.")
             return self._refusal(row, "time", words, row.number)
         if not row.scheduled_for:
