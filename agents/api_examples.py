@@ -122,6 +122,7 @@ MESSAGE_AGENT = {
     "max_tokens": 300,
     "history_limit": 30,
     "reply_delay_s": 5,
+    "tools": ["note_fact", "hand_over"],
     "is_deleted": False,
 } | TIMES
 ACTIVATED_MESSAGE_AGENT = MESSAGE_AGENT | {

@@ -1,25 +1,42 @@
 """How a message agent answers texts: what its model is shown, when a person takes over.
 
-It knows no carrier: who calls it says what was written and sends what is answered.
+It knows no carrier: who calls it says what was written and sends what is answered. The
+model may use tools before it answers; who calls it says how.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from itertools import count
+from time import monotonic
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 
 from agents import llm, services
-from agents.chat import Message
+from agents.chat import Message, ToolCall
 from agents.dialogue import contains_phrase
+from agents.dialogue.history import messages_of
+from agents.dialogue.script import ToolUse, Turn
 from agents.hours import is_open
 from agents.models import MessageAgent
 from agents.prompts import TEXTING_PREAMBLE, placeholders, render, with_preamble
+from agents.tools import Outcome, Toolbox
+from agents.tools.built_in import DO_NOT_CALL, HAND_OVER
 
 Sender = Literal["texter", "agent"]
-ROLES = {"texter": "user", "agent": "assistant"}
+SENDERS = {"texter": "caller", "agent": "agent"}
+
+MAX_USES = 8  # of tools, for one answer
+MODEL_WITHIN_S = 45
+TOOL_WITHIN_S = 25  # more than a tool's own limit
+CONCLUDE_WITHIN_S = 12  # is kept for the answer once tools were used
+TOOK_TOO_LONG = "It took too long and was given up. Perhaps it was done."
+# What the built-in tool answers.
+HANDED_OVER = "A person will go on. Tell them so: it is the last text of yours."
 
 
 @dataclass(frozen=True)
@@ -31,38 +48,95 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Use:
+    """One use of a tool; `text` is what the model is shown of it."""
+
+    name: str
+    arguments: str
+    status: str
+    text: str
+    elapsed_ms: int = 0
+
+
+Entry = Text | Use
+UseTool = Callable[[ToolCall, float], Awaitable[Use]]
+"""Use a tool within so many seconds."""
+
+
+@dataclass(frozen=True)
+class Thread:
+    """What the model is shown: instructions, then what was written and done in turn."""
+
+    instructions: str
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What was written is never part of the instructions."""
+        return messages_of(self.instructions, map(_turn, self.entries, count(1)))
+
+    def after(self, *entries: Entry) -> "Thread":
+        return replace(self, entries=(*self.entries, *entries))
+
+
+def _turn(entry: Entry, number: int) -> Turn:
+    if isinstance(entry, Text):
+        return Turn(number, SENDERS[entry.sender], entry.body, 0)
+    use = ToolUse(entry.name, entry.arguments, entry.status, entry.elapsed_ms)
+    return Turn(number, "tool", entry.text, 0, tool=use)
+
+
+@dataclass(frozen=True)
 class Answer:
     """What to do about the latest texts: send `body`, if there is any.
 
-    `hands_over`: a person is asked for, and the agent is silent from then on.
+    `hands_over`: a person is asked for, and the agent is silent from then on. `uses`
+    are the tools that were used for it.
     """
 
     body: str
     is_away: bool = False
     hands_over: bool = False
+    uses: tuple[Use, ...] = ()
 
 
 def answer(
     agent: MessageAgent,
-    texts: Sequence[Text],
+    entries: Sequence[Entry],
     *,
     number: str,
     at: datetime,
     deadline_s: float,
     pretend_open: bool = False,
+    toolbox: Toolbox,
 ) -> Answer:
-    """What `agent` answers at the moment `at` to the texts of `number`, oldest first.
+    """What `agent` answers at the moment `at` to the latest text of `number`.
 
     Asks the model, so never within a transaction. Raises `llm.ModelFailed`.
     """
+    asked = [entry.body for entry in entries if isinstance(entry, Text)][-1]
     known = answer_without_model(
-        agent, texts[-1].body, number=number, at=at, pretend_open=pretend_open
+        agent, asked, number=number, at=at, pretend_open=pretend_open
     )
     if known is not None:
         return known
-    messages = messages_of(agent, texts, number=number, at=at)
+    thread = thread_of(agent, entries, number=number, at=at)
     provider = services.provider_of(agent.owner, agent.model)
-    return llm.run(ask(agent, provider, messages, deadline_s=deadline_s))
+    use = partial(run_tool, toolbox)
+    asked = ask(agent, provider, thread, toolbox.schemas, use, deadline_s=deadline_s)
+    return llm.run(asked)
+
+
+async def run_tool(toolbox: Toolbox, call: ToolCall, within_s: float) -> Use:
+    """Use a tool once. Raises nothing, and ends in time."""
+    began = monotonic()
+    try:
+        async with asyncio.timeout(within_s):
+            done = await toolbox.run(call.name, call.arguments)
+    except TimeoutError:
+        elapsed_ms = int((monotonic() - began) * 1000)
+        done = Outcome("timed_out", TOOK_TOO_LONG, elapsed_ms)
+    return Use(call.name, call.arguments, done.status, done.text, done.elapsed_ms)
 
 
 def answer_without_model(
@@ -84,19 +158,58 @@ def answer_without_model(
 async def ask(
     agent: MessageAgent,
     provider: llm.Provider,
-    messages: tuple[Message, ...],
+    thread: Thread,
+    tools: tuple[dict[str, Any], ...],
+    use: UseTool,
     *,
     deadline_s: float,
+    begun: Sequence[Use] = (),
 ) -> Answer:
-    """What the model answers. Raises `llm.ModelFailed`."""
-    request = llm.Request(
-        messages=messages,
-        model=agent.model or None,
-        temperature=agent.temperature,
-        max_tokens=agent.max_tokens,
-    )
-    body = (await llm.collect(provider, request, deadline_s)).strip()
-    return Answer(body, hands_over=asks_for_person(agent, body))
+    """What the model answers, once it has used what it wanted. Raises `ModelFailed`.
+
+    `begun` was used for this answer before, by somebody who did not come to its end; it
+    stands in the thread.
+    """
+    until = monotonic() + deadline_s
+    uses = list(begun)
+    while not _is_stopped(uses):
+        left_s = until - monotonic()
+        may_use = len(uses) < MAX_USES and left_s > 2 * CONCLUDE_WITHIN_S
+        request = llm.Request(
+            messages=thread.messages,
+            model=agent.model or None,
+            temperature=agent.temperature,
+            max_tokens=agent.max_tokens,
+            tools=tools,
+            may_use_tools=may_use,
+        )
+        within_s = min(left_s, MODEL_WITHIN_S)
+        pieces = await llm.collect_pieces(provider, request, within_s)
+        calls = [piece for piece in pieces if isinstance(piece, ToolCall)]
+        if not (calls and may_use):
+            body = "".join(p for p in pieces if isinstance(p, str)).strip()
+            if calls and not body:
+                raise llm.ModelFailed("empty")
+            hands_over = asks_for_person(agent, body) or _has_used(uses, HAND_OVER)
+            return Answer(body, hands_over=hands_over, uses=tuple(uses))
+        # What it writes beside is no text to anybody: it has not heard the answers yet.
+        for call in calls[: MAX_USES - len(uses)]:
+            left_s = until - monotonic() - CONCLUDE_WITHIN_S
+            if left_s <= 0:
+                break
+            used = await use(call, min(left_s, TOOL_WITHIN_S))
+            uses.append(used)
+            thread = thread.after(used)
+    return Answer("", uses=tuple(uses))
+
+
+def _is_stopped(uses: Sequence[Use]) -> bool:
+    """Whether they asked for no more texts: no answer is one too."""
+    return _has_used(uses, DO_NOT_CALL)
+
+
+def _has_used(uses: Sequence[Use], name: str) -> bool:
+    return any(use.name == name and use.status == "ok" for use in uses)
 
 
 def asks_for_person(agent: MessageAgent, body: str) -> bool:
@@ -104,24 +217,19 @@ def asks_for_person(agent: MessageAgent, body: str) -> bool:
     return contains_phrase(body, agent.handoff_phrases)
 
 
-def messages_of(
-    agent: MessageAgent, texts: Iterable[Text], *, number: str, at: datetime
-) -> tuple[Message, ...]:
-    """What the model is shown: the instructions, then the latest texts of both sides.
-
-    What was written is never part of the instructions. Texts of one side in a row are
-    one message, for some models refuse two user messages.
-    """
+def thread_of(
+    agent: MessageAgent, entries: Sequence[Entry], *, number: str, at: datetime
+) -> Thread:
+    """What the agent's model is shown: its latest texts, and the tools used since."""
     instructions = _filled(agent, agent.prompt_text, number=number, at=at)
     told = with_preamble(instructions, TEXTING_PREAMBLE)
-    messages = [{"role": "system", "content": told}]
-    for text in list(texts)[-agent.history_limit :]:
-        role = ROLES[text.sender]
-        if messages[-1]["role"] == role:
-            messages[-1]["content"] += f"\n{text.body}"
-        else:
-            messages.append({"role": role, "content": text.body})
-    return tuple(messages)
+    return Thread(told, _latest(entries, agent.history_limit))
+
+
+def _latest(entries: Sequence[Entry], most_texts: int) -> tuple[Entry, ...]:
+    places = [n for n, entry in enumerate(entries) if isinstance(entry, Text)]
+    first = places[-most_texts:][:1]
+    return tuple(entries[first[0] :] if first else entries)
 
 
 def _filled(agent: MessageAgent, text: str, *, number: str, at: datetime) -> str:

@@ -18,6 +18,7 @@ from telephony.models import (
     CarrierAccount,
     Contact,
     Conversation,
+    ConversationFact,
     DialledDay,
     DoNotContact,
     Intervention,
@@ -30,6 +31,7 @@ from telephony.models import (
     ScheduledCall,
     TestLine,
     TestScript,
+    TextToolUse,
     Turn,
 )
 
@@ -274,6 +276,22 @@ class ConversationAdmin(OwnedAdmin):
     list_select_related = ["owner", "phone"]
     list_filter = ["owner", "mode", "need", "status"]
     search_fields = ["address", "phone__number", "owner__name"]
+
+
+@admin.register(TextToolUse)
+class TextToolUseAdmin(OwnedAdmin):
+    list_display = ["name", "status", "elapsed_ms", "conversation", "owner"]
+    list_select_related = ["owner", "conversation"]
+    list_filter = ["owner", "status"]
+    search_fields = ["name", "conversation__address", "owner__name"]
+
+
+@admin.register(ConversationFact)
+class ConversationFactAdmin(OwnedAdmin):
+    list_display = ["name", "conversation", "owner"]
+    list_select_related = ["owner", "conversation"]
+    list_filter = ["owner"]
+    search_fields = ["name", "conversation__address", "owner__name"]
 
 
 @admin.register(Message)

@@ -123,6 +123,10 @@ canonical = [
         messages.ConversationView.as_view(),
     ),
     path(
+        "messages/conversations/<uuid:conversation_id>/tool-uses",
+        messages.TextToolUseListView.as_view(),
+    ),
+    path(
         "messages/conversations/<uuid:conversation_id>/takeover",
         messages.TakeOverView.as_view(),
     ),

@@ -1,5 +1,7 @@
 """What the API of voice agents and that of message agents share."""
 
+from copy import copy
+
 from django.db import transaction
 from django.http import Http404
 from rest_framework import serializers
@@ -8,7 +10,7 @@ from rest_framework.response import Response
 from accounts.api_base import OwnedSerializer, OwnedView
 from agents import services
 from agents.api.base import Variables, services_as_conflicts
-from agents.limits import MAX_PHRASE_CHARACTERS, MAX_PHRASES
+from agents.limits import MAX_PHRASE_CHARACTERS, MAX_PHRASES, MAX_TOOLS
 from agents.models import Agent, PromptVersion
 
 
@@ -40,6 +42,12 @@ class AgentSerializer(OwnedSerializer):
     variables = Variables(
         required=False, help_text="Values for the placeholders in the agent's texts."
     )
+    tools = serializers.ListField(
+        child=serializers.CharField(max_length=64),
+        required=False,
+        max_length=MAX_TOOLS,
+        help_text="Names of built-in tools and ids of the workspace's own.",
+    )
 
     def build_field(self, name, info, model_class, nested_depth):
         """`phone_id` and `prompt_id` are ids of rows of the workspace."""
@@ -56,7 +64,20 @@ class AgentSerializer(OwnedSerializer):
         attrs |= self._pinned(attrs)
         super().validate(attrs | {"is_active": False})
         self._refuse_without_text(attrs)
+        if "tools" in attrs:
+            attrs["tools"] = list(dict.fromkeys(attrs["tools"]))
+            self._check_tools(attrs)
         return attrs
+
+    def _check_tools(self, attrs) -> None:
+        becoming = copy(self.instance) if self.instance else self.Meta.model()
+        becoming.owner = self._owner()
+        for name, value in attrs.items():
+            setattr(becoming, name, value)
+        try:
+            services.check_choice(becoming)
+        except services.UnknownTool as refusal:
+            raise serializers.ValidationError({"tools": [str(refusal)]}) from None
 
     def _refuse_without_text(self, given) -> None:
         stored = self.instance or self.Meta.model()

@@ -69,6 +69,7 @@ class MessageAgentSerializer(AgentSerializer):
             "handoff_phrases",
             "business_hours",
             "away_message",
+            "tools",
             "is_deleted",
             "created_at",
             "updated_at",

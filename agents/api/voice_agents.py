@@ -1,18 +1,15 @@
 """The API of voice agents: the services that the pages call too."""
 
-from copy import copy
-
 from django.db import transaction
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 
 from accounts.api_base import ListCreateView, OwnedView, RowView, idempotent
 from agents import api_examples as examples
-from agents import handing_over, services
+from agents import handing_over
 from agents.api.agents import AgentSerializer, activate, deactivate, delete, phrases
 from agents.api.base import WindowDays, WindowTime
 from agents.extraction import check_schema
-from agents.limits import MAX_TOOLS
 from agents.models import VoiceAgent
 from voiceops.api_schema import shown_as
 
@@ -33,13 +30,6 @@ class VoiceAgentSerializer(AgentSerializer):
     window_start = WindowTime("When its calls may begin")
     window_end = WindowTime("Until when its calls may begin")
     window_days = WindowDays()
-    tools = serializers.ListField(
-        child=serializers.CharField(max_length=64),
-        required=False,
-        max_length=MAX_TOOLS,
-        help_text="Names of built-in tools (`end_call`, `note_fact`) and ids of the "
-        "workspace's own.",
-    )
 
     class Meta:
         model = VoiceAgent
@@ -97,23 +87,6 @@ class VoiceAgentSerializer(AgentSerializer):
             "created_at",
             "updated_at",
         ]
-
-    def validate(self, attrs):
-        attrs = super().validate(attrs)
-        if "tools" in attrs:
-            attrs["tools"] = list(dict.fromkeys(attrs["tools"]))
-            self._check_tools(attrs)
-        return attrs
-
-    def _check_tools(self, attrs) -> None:
-        becoming = copy(self.instance) if self.instance else VoiceAgent()
-        becoming.owner = self._owner()
-        for name, value in attrs.items():
-            setattr(becoming, name, value)
-        try:
-            services.check_choice(becoming)
-        except services.UnknownTool as refusal:
-            raise serializers.ValidationError({"tools": [str(refusal)]}) from None
 
     def validate_transfer_number(self, number):
         return handing_over.checked(self._owner(), number)

@@ -7,9 +7,10 @@ from django.utils.translation import gettext_lazy as _
 from agents.forms.agents import AgentForm
 from agents.forms.fields import LinesField
 from agents.forms.hours import HoursForm
+from agents.forms.tool_choice import ToolChoiceForm
 from agents.models import MessageAgent
 from agents.segments import MAX_TEXT_CHARACTERS
-from agents.texting import ROLES, Text
+from agents.texting import SENDERS, Text, Use
 
 # A conversation to try things out is carried by its page: only its end is kept.
 MAX_TEXTS = 100
@@ -40,7 +41,7 @@ class NewMessageAgentForm(BasicMessageAgentForm):
         )
 
 
-class MessageAgentForm(BasicMessageAgentForm):
+class MessageAgentForm(BasicMessageAgentForm, ToolChoiceForm):
     handoff_phrases = LinesField(
         label=_("Phrases that ask for a person"),
         required=False,
@@ -87,27 +88,39 @@ class MessageAgentForm(BasicMessageAgentForm):
 
 
 class TextsField(forms.Field):
-    """Texts as JSON, in a hidden input: `[["texter", "Hello"], ["agent", "Hi"]]`."""
+    """Texts as JSON, in a hidden input: `[["texter", "Hello"], ["agent", "Hi"]]`, and
+    between them the tools that were used: `["tool", name, arguments, status, text]`.
+    """
 
     widget = forms.HiddenInput
 
     def prepare_value(self, value):
         if isinstance(value, str):
             return value
-        return json.dumps([[text.sender, text.body] for text in value or []])
+        return json.dumps([_as_list(entry) for entry in value or []])
 
     def clean(self, value):
         try:
-            return [_text(*pair) for pair in json.loads(value or "[]")]
+            return [_entry(*parts) for parts in json.loads(value or "[]")]
         except (ValueError, TypeError, RecursionError) as error:
             raise ValidationError(_("This conversation cannot be read.")) from error
 
 
-def _text(sender, body):
-    if sender not in ROLES or not isinstance(body, str):
+def _as_list(entry):
+    if isinstance(entry, Text):
+        return [entry.sender, entry.body]
+    return ["tool", entry.name, entry.arguments, entry.status, entry.text]
+
+
+def _entry(sender, *parts):
+    if not all(isinstance(part, str) for part in parts):
         raise ValueError("not a text")
-    body.encode()  # half a surrogate pair could not be shown
-    return Text(sender, body)
+    "".join(parts).encode()  # half a surrogate pair could not be shown
+    if sender == "tool":
+        return Use(*parts)
+    if sender not in SENDERS:
+        raise ValueError("nobody's text")
+    return Text(sender, *parts)
 
 
 class ConversationForm(forms.Form):
@@ -132,12 +145,12 @@ class ConversationForm(forms.Form):
         return latest([*self.cleaned_data["texts"], written])
 
 
-def latest(texts):
+def latest(entries):
     """The end of the conversation that a page can carry."""
     kept, characters = [], 0
-    for text in reversed(texts[-MAX_TEXTS:]):
-        characters += len(text.body)
+    for entry in reversed(entries[-MAX_TEXTS:]):
+        characters += sum(map(len, _as_list(entry)))
         if kept and characters > MAX_CONVERSATION_CHARACTERS:
             break
-        kept.append(text)
+        kept.append(entry)
     return kept[::-1]

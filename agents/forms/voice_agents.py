@@ -5,9 +5,9 @@ from agents import handing_over
 from agents.forms.agents import AgentForm
 from agents.forms.extraction import ExtractionForm
 from agents.forms.fields import LinesField, days_field, time_of_day
+from agents.forms.tool_choice import ToolChoiceForm
 from agents.limits import check_language
-from agents.models import Tool, VoiceAgent
-from agents.tools import built_in
+from agents.models import VoiceAgent
 
 
 class BasicVoiceAgentForm(AgentForm):
@@ -34,7 +34,7 @@ class NewVoiceAgentForm(BasicVoiceAgentForm):
         super().__init__(data, instance=agent, initial={"start": starter.key}, **kwargs)
 
 
-class VoiceAgentForm(BasicVoiceAgentForm):
+class VoiceAgentForm(BasicVoiceAgentForm, ToolChoiceForm):
     LANGUAGES = [  # suggestions, no limit
         *["da-DK", "de-DE", "en-AU", "en-GB", "en-IN", "en-US", "es-ES", "es-MX"],
         *["fi-FI", "fr-CA", "fr-FR", "hi-IN", "it-IT", "ja-JP", "ko-KR", "nb-NO"],
@@ -47,9 +47,6 @@ class VoiceAgentForm(BasicVoiceAgentForm):
         validators=[check_language],
         widget=forms.TextInput(attrs={"list": "languages"}),
         help_text=_("What is spoken and understood: a BCP 47 tag such as en-US."),
-    )
-    tools = forms.MultipleChoiceField(
-        label=_("Tools"), required=False, widget=forms.CheckboxSelectMultiple
     )
     end_call_phrases = LinesField(
         label=_("End-call phrases"),
@@ -130,17 +127,6 @@ class VoiceAgentForm(BasicVoiceAgentForm):
         self.extraction = ExtractionForm(
             self.data if is_asked else None, self.instance.extraction_schema
         )
-        self.built_in = built_in.offered_to(self.instance)
-        self.own_tools = list(Tool.objects.for_owner(self.owner).order_by("name"))
-        names = [one.name for one in self.built_in]
-        names += [str(tool.pk) for tool in self.own_tools]
-        self.fields["tools"].choices = [(name, name) for name in names]
-        self.initial["tools"] = self.instance.tools
-
-    @property
-    def chosen_tools(self):
-        """Names and ids as they are ticked now."""
-        return self["tools"].value() or []
 
     def clean_transfer_number(self):
         return handing_over.checked(self.owner, self.cleaned_data["transfer_number"])
@@ -158,5 +144,4 @@ class VoiceAgentForm(BasicVoiceAgentForm):
                 self.instance.extraction_schema = self.extraction.schema
             else:
                 self.add_error(None, _("Look at what to pull out of each call."))
-        self.instance.tools = cleaned.get("tools", [])
         return cleaned

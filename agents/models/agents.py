@@ -15,6 +15,7 @@ class Agent(SoftDeleteModel):
     """What every agent has: a number, a text to follow, and a model that reads it."""
 
     audited_as: tuple[str, Promise]
+    TALKS_BY: str  # which built-in tools it can have: `agents.tools.built_in`
 
     name = models.CharField(_("name"), max_length=100)
     phone = models.ForeignKey(
@@ -65,6 +66,12 @@ class Agent(SoftDeleteModel):
         _("longest reply, in tokens"),
         default=300,
         validators=[MinValueValidator(16), MaxValueValidator(4000)],
+    )
+    tools = models.JSONField(
+        _("tools"),
+        default=list,
+        blank=True,
+        help_text=_("Names of built-in tools, ids of the workspace's own."),
     )
 
     class Meta(SoftDeleteModel.Meta):

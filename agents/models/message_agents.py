@@ -8,12 +8,14 @@ from django.utils.translation import gettext_lazy as _
 from agents import words
 from agents.limits import check_business_hours, check_phrases
 from agents.models.agents import Agent
+from agents.tools.built_in import TEXTS
 
 
 class MessageAgent(Agent):
     """Who answers the texts to a number, when, and when a person takes over."""
 
     audited_as = "message_agent", _("message agent")
+    TALKS_BY = TEXTS
 
     history_limit = models.PositiveIntegerField(
         _("texts that the model is shown"),

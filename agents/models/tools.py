@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.tenancy import SoftDeleteModel, SoftDeleteQuerySet, closed_manager
-from agents.models.voice_agents import VoiceAgent
+from agents.models.agents import Agent
 from agents.tools.built_in import DESCRIPTIONS
 from agents.tools.guard import MAX_URL_CHARACTERS
 from agents.tools.http import Endpoint, check_endpoint, check_headers
@@ -29,14 +29,14 @@ def is_id(name: str) -> bool:
 
 
 class ToolQuerySet(SoftDeleteQuerySet):
-    def of_agent(self, agent: VoiceAgent):
+    def of_agent(self, agent: Agent):
         """Those that the agent has, by name; what is gone or foreign it has not."""
         ids = [name for name in agent.tools if is_id(name)]
         return self.for_owner(agent.owner_id).filter(pk__in=ids).order_by("name")
 
 
 class Tool(SoftDeleteModel):
-    """An HTTP request that agents can make during a call."""
+    """An HTTP request that agents can make while they talk or text."""
 
     audited_as = "tool", _("tool")
 
@@ -91,7 +91,10 @@ class Tool(SoftDeleteModel):
         _("what to say meanwhile"),
         max_length=200,
         blank=True,
-        help_text=_("Said to the caller while the tool works; empty for nothing."),
+        help_text=_(
+            "Said to the caller while the tool works; empty for nothing. By text it is "
+            "not sent."
+        ),
     )
     last_used_at = models.DateTimeField(null=True, editable=False)
     last_status = models.CharField(

@@ -9,6 +9,7 @@ from agents.extraction import check_schema
 from agents.limits import check_days, check_language, check_phrases
 from agents.models.agents import Agent
 from agents.prompts import FILLED_IN_BY_CALLS, placeholders
+from agents.tools.built_in import CALLS
 
 
 class VoiceAgentQuerySet(SoftDeleteQuerySet):
@@ -29,6 +30,7 @@ class VoiceAgent(Agent):
     """Who answers (or places) calls on a number, and how it talks."""
 
     audited_as = "voice_agent", _("voice agent")
+    TALKS_BY = CALLS
 
     class Direction(models.TextChoices):
         INCOMING = "incoming", _("Answers calls")
@@ -240,12 +242,6 @@ class VoiceAgent(Agent):
     summary_enabled = models.BooleanField(_("summarize every call"), default=True)
     extraction_schema = models.JSONField(
         _("extraction schema"), default=dict, blank=True, validators=[check_schema]
-    )
-    tools = models.JSONField(
-        _("tools"),
-        default=list,
-        blank=True,
-        help_text=_("Names of built-in tools, ids of the workspace's own."),
     )
 
     voicemail_detection = models.BooleanField(

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.audit import Action
-from agents.models import Agent, VoiceAgent
+from agents.models import Agent
 from agents.services.refusals import (
     Gone,
     InstructionsMissing,
@@ -37,8 +37,7 @@ def save_agent(agent: AnyAgent) -> AnyAgent:
     with transaction.atomic():
         # Before the agent itself, in the order of `activate`: no deadlock.
         _lock_related(agent, "prompt")
-        if isinstance(agent, VoiceAgent):
-            keep_tools(agent)
+        keep_tools(agent)
         _lock_related(agent, "phone")
         if not agent._state.adding:
             agent.is_active = locked(type(agent), agent.pk).is_active

@@ -92,12 +92,12 @@ class PhoneBusy(Refused):
 
 
 class ToolInUse(Refused):
-    """Voice agents have the tool; they are `agents`."""
+    """Agents have the tool; they are `agents`."""
 
     def __init__(self, agents: Iterable[Agent]) -> None:
         self.agents = list(agents)
         super().__init__(
-            _("These voice agents have it: %(names)s") % {"names": _names(self.agents)}
+            _("These agents have it: %(names)s") % {"names": _names(self.agents)}
         )
 
 

@@ -12,7 +12,7 @@ from yarl import URL
 from accounts import audit
 from accounts.audit import Action
 from accounts.models import Workspace
-from agents.models import Tool, VoiceAgent
+from agents.models import Agent, MessageAgent, Tool, VoiceAgent
 from agents.models.tools import is_id
 from agents.services.refusals import (
     SecretsLeftBehind,
@@ -24,6 +24,7 @@ from agents.services.rows import locked, save_named
 from agents.tools import Outcome, built_in, guard, http
 from voiceops import limits
 
+KINDS: tuple[type[Agent], ...] = (VoiceAgent, MessageAgent)
 TESTS_A_MINUTE = 10  # each can hold a web thread for as long as the tool waits
 
 
@@ -59,22 +60,32 @@ def delete_tool(tool: Tool) -> None:
         stored.put_away()
 
 
-def agents_with(tool: Tool) -> list[VoiceAgent]:
-    """The voice agents that have the tool: the active ones first, by name."""
-    agents = VoiceAgent.objects.for_owner(tool.owner_id).select_related("phone")
-    ordered = agents.order_by("-is_active", "name")
-    return [agent for agent in ordered if str(tool.pk) in agent.tools]
+def agents_with(tool: Tool) -> list[Agent]:
+    """The agents that have the tool: the active ones first, by name."""
+    agents = [
+        agent
+        for kind in KINDS
+        for agent in kind.objects.for_owner(tool.owner_id).select_related("phone")
+        if str(tool.pk) in agent.tools
+    ]
+    return sorted(agents, key=lambda agent: (not agent.is_active, agent.name))
 
 
 def count_agents(tools: Iterable[Tool], owner: Workspace) -> None:
-    """Set `agents` of each tool: how many voice agents have it."""
-    given = VoiceAgent.objects.for_owner(owner).values_list("tools", flat=True)
+    """Set `agents` of each tool: how many agents have it."""
+    given = [
+        tools_of_agent
+        for kind in KINDS
+        for tools_of_agent in kind.objects.for_owner(owner).values_list(
+            "tools", flat=True
+        )
+    ]
     names = [name for tools_of_agent in given for name in tools_of_agent]
     for tool in tools:
         tool.agents = names.count(str(tool.pk))
 
 
-def check_choice(agent: VoiceAgent) -> None:
+def check_choice(agent: Agent) -> None:
     """Raise UnknownTool for one that the agent cannot be given."""
     offered = {one.name for one in built_in.offered_to(agent)}
     found = {str(tool.pk) for tool in Tool.objects.of_agent(agent)}
@@ -83,7 +94,7 @@ def check_choice(agent: VoiceAgent) -> None:
             raise UnknownTool(name)
 
 
-def keep_tools(agent: VoiceAgent) -> None:
+def keep_tools(agent: Agent) -> None:
     """Hold the agent's own tools until the transaction ends; it loses deleted ones."""
     ids = [name for name in agent.tools if is_id(name)]
     tools = Tool.objects.for_owner(agent.owner_id).select_for_update(no_key=True)

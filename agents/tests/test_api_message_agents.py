@@ -3,7 +3,7 @@
 import pytest
 
 from accounts.models import Membership
-from agents.models import MessageAgent
+from agents.models import MessageAgent, Tool
 from agents.tests.rows import make_phone
 from telephony.models import CarrierAccount
 
@@ -60,6 +60,7 @@ def test_a_message_agent_has_all_fields_of_the_contract(alice):
         "handoff_phrases": [],
         "business_hours": {},
         "away_message": "",
+        "tools": [],
     }
 
 
@@ -213,6 +214,30 @@ def test_a_viewer_may_look(alice):
     for verb in ("PUT", "PATCH", "DELETE"):
         assert alice.api(verb, path, {"name": "x"}).status_code == 403
     assert alice.api("POST", f"{path}/activate").status_code == 403
+
+
+@pytest.mark.parametrize("name", ["end_call", "send_text", "transfer_call", "x"])
+def test_tools_of_calls_are_none_of_its(alice, name):
+    agent = {"name": "Desk", "instructions": "Hi.", "tools": ["note_fact", name]}
+
+    answer = alice.api("POST", "/api/message-agents", agent)
+
+    assert answer.json()["errors"] == {"tools": [f"Unknown tool: {name}"]}
+
+
+def test_tool_that_it_has_is_not_deleted(alice):
+    tool = Tool.unscoped.create(
+        owner=alice.workspace,
+        name="find_order",
+        description="Finds it.",
+        url="https://orders.example/",
+    )
+    agent = make(alice, tools=[str(tool.pk), "hand_over"])
+
+    answer = alice.api("DELETE", f"/api/tools/{tool.pk}")
+
+    assert agent["tools"] == [str(tool.pk), "hand_over"]
+    assert (answer.status_code, "Desk" in answer.json()["detail"]) == (409, True)
 
 
 def test_removing_a_number_deactivates_its_message_agent(alice, carrier):

@@ -9,12 +9,15 @@ import time_machine
 from accounts.models import Membership
 from agents import services
 from agents.forms.message_agents import MAX_TEXTS, MessageAgentForm
-from agents.models import MessageAgent, PromptVersion
+from agents.models import MessageAgent, PromptVersion, Tool
 from agents.prompts import TEXTING_PREAMBLE
 from agents.tests.rows import make_agent, make_message_agent, make_phone, make_prompt
 from agents.tests.test_pages import HTMX, follow, text_of
 from agents.views import message_agents
 from tests.people import make_tenant
+from tests.stub_service import stub_service
+
+__all__ = ["stub_service"]
 
 OFFICE = {
     "timezone": "Europe/Berlin",
@@ -483,7 +486,7 @@ def test_asking_for_a_person_is_shown_and_not_answered(alice, model):
     words = text_of(by_texter)
     assert "It would hand over to a person The text has one of the phrases" in words
     assert carried(by_texter) == [["texter", "I want a PERSON!"]]
-    assert "The agent wrote one of its phrases that ask for a person" in by_agent
+    assert "The agent has asked for a person: it would be silent" in by_agent
 
 
 @pytest.mark.parametrize(
@@ -620,3 +623,52 @@ def test_pages_of_another_tenants_agent_do_not_exist(alice, mallory):
     for page in (path, f"{path}/test"):
         assert mallory.client.get(page).status_code == 404
         assert mallory.client.post(page, {"body": "Hi"}).status_code == 404
+
+
+# -- Tools -----------------------------------------------------------------------------
+
+
+def make_tool(owner, url="https://orders.example/"):
+    return Tool.unscoped.create(
+        owner=owner, name="find_order", description="Finds an order.", url=url
+    )
+
+
+def test_tools_are_chosen_on_the_agents_page(alice):
+    agent = make_message_agent(alice.workspace)
+    tool = make_tool(alice.workspace)
+    page = alice.client.get(agent.get_absolute_url())
+
+    chosen = ["hand_over", str(tool.pk)]
+    follow(alice.client, agent.get_absolute_url(), form_data(agent, tools=chosen))
+
+    assert "Finds an order." in text_of(page)
+    assert "Send a text" not in text_of(page)  # it is for calls
+    agent.refresh_from_db()
+    assert agent.tools == chosen
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tools_are_used_and_shown_in_a_trial(alice, model, stub_service):
+    stub_service.answer = {"arrives": "on Monday"}
+    tool = make_tool(alice.workspace, f"{stub_service.url}/orders")
+    agent = make_message_agent(alice.workspace, tools=[str(tool.pk), "do_not_call"])
+    wishes = [
+        {"name": "find_order", "arguments": {}},
+        {"name": "do_not_call", "arguments": {"reason": "no more"}},
+    ]
+    model.configure(
+        mode="script", replies=([wishes[0]], "On Monday.", [wishes[1]], "Ok.")
+    )
+
+    first = write(alice.client, agent, "When?")
+    second = write(alice.client, agent, "Leave me alone", carried(first))
+
+    assert "find_order({}) Done" in text_of(first)
+    found = ["tool", "find_order", "{}", "ok", '{"arrives": "on Monday"}']
+    assert carried(first) == [["texter", "When?"], found, ["agent", "On Monday."]]
+    assert [one["role"] for one in model.requests[2]["messages"]] == [
+        *("system", "user", "assistant", "tool", "assistant", "user")
+    ]
+    assert carried(second)[-1][:2] == ["tool", "do_not_call"]
+    assert len(model.requests) == 3  # who wants no texts is not answered

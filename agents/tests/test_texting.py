@@ -7,7 +7,8 @@ import pytest
 from agents import llm
 from agents.models import MessageAgent
 from agents.prompts import TEXTING_PREAMBLE
-from agents.texting import Answer, Text, answer, messages_of
+from agents.texting import Answer, Text, answer, thread_of
+from agents.tools import Toolbox
 
 MONDAY = datetime(2026, 11, 23, 10, tzinfo=UTC)
 SUNDAY = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -29,7 +30,13 @@ def agent_of(alice, **fields):
 
 def asked(agent, *bodies, at=MONDAY, **options):
     texts = [Text("texter", body) for body in bodies]
-    return answer(agent, texts, number=NUMBER, at=at, deadline_s=10, **options)
+    return answer(
+        agent,
+        texts,
+        number=NUMBER,
+        at=at,
+        **{"deadline_s": 40, "toolbox": Toolbox([]), **options},
+    )
 
 
 def test_model_is_told_instructions_with_their_gaps_filled_in(alice):
@@ -39,7 +46,7 @@ def test_model_is_told_instructions_with_their_gaps_filled_in(alice):
         variables={"who": "{{ today }}"},
     )
 
-    messages = messages_of(agent, [], number=NUMBER, at=MONDAY)
+    messages = thread_of(agent, [], number=NUMBER, at=MONDAY).messages
 
     told = "{{ today }} Desk +15005550006 Monday, 23 November 2026"
     assert messages == ({"role": "system", "content": f"{TEXTING_PREAMBLE}\n\n{told}"},)
@@ -51,9 +58,8 @@ def test_model_is_shown_the_latest_texts_and_those_of_one_side_as_one(alice):
         *(Text("texter", "3"), Text("texter", "4"), Text("agent", "5")),
     ]
 
-    _, *shown = messages_of(
-        agent_of(alice, history_limit=4), texts, number=NUMBER, at=MONDAY
-    )
+    agent = agent_of(alice, history_limit=4)
+    _, *shown = thread_of(agent, texts, number=NUMBER, at=MONDAY).messages
 
     assert shown == [
         {"role": "assistant", "content": "2"},

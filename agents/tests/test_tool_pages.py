@@ -222,9 +222,7 @@ def test_tool_in_use_is_not_deleted(alice):
 
     words = follow(alice.client, f"{tool.get_absolute_url()}/delete")
 
-    assert (
-        "“find_order” was not deleted. These voice agents have it: Reception" in words
-    )
+    assert "“find_order” was not deleted. These agents have it: Reception" in words
     agent.tools = []
     agent.save()
     assert "“find_order” is deleted." in follow(

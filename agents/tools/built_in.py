@@ -2,7 +2,7 @@
 
 What they do lies elsewhere: the dialogue itself ends and transfers calls, the others
 are functions of telephony (`telephony/built_ins.py`). One is listed here only when it
-can be done.
+can be done. Some are for agents that call, some for those that text, some for both.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+CALLS, TEXTS = "calls", "texts"  # how an agent talks: `Agent.TALKS_BY`
+DO_NOT_CALL, HAND_OVER = "do_not_call", "hand_over"
 MAX_TEXT = 480  # characters of a text that is sent during a call
 
 
@@ -26,6 +28,7 @@ class Description:
     help: str | Promise
     told: str
     parameters: dict[str, Any]
+    ways: tuple[str, ...] = (CALLS, TEXTS)
     is_of_dialogue: bool = False
     needs: str = ""
     meanwhile: str = ""
@@ -54,6 +57,7 @@ DESCRIPTIONS = {
             told="Hang up. Use it only when the conversation is over and you have "
             "said goodbye.",
             parameters=_object(reason=_text("Why the call ends, in a few words.", 200)),
+            ways=(CALLS,),
             is_of_dialogue=True,
         ),
         Description(
@@ -65,6 +69,7 @@ DESCRIPTIONS = {
             parameters=_object(
                 reason=_text("Why a person is needed, in a few words.", 200)
             ),
+            ways=(CALLS,),
             is_of_dialogue=True,
             needs="transfer_number",
             meanwhile="transfer_message",
@@ -73,19 +78,20 @@ DESCRIPTIONS = {
             name="note_fact",
             title=_("Note a fact"),
             help=_("The agent writes down what it learns, such as a name or a date."),
-            told="Write down one thing that you learnt from the caller, such as their "
-            "name, a date or a number. Noting the same name again replaces its value.",
+            told="Write down one thing that you learnt from the other party, such as "
+            "their name, a date or a number. Noting the same name again replaces its "
+            "value.",
             parameters=_object(
                 name=_text("What it is, in snake_case: party_size.", 60),
-                value=_text("What the caller said.", 500),
+                value=_text("What they said.", 500),
             ),
         ),
         Description(
-            name="do_not_call",
-            title=_("Do not call again"),
+            name=DO_NOT_CALL,
+            title=_("Do not contact again"),
             help=_("Who asks for it is put on the do-not-contact list at once."),
             told="Put the other party on the do-not-contact list. Use it as soon as "
-            "they ask not to be called any more, and confirm it to them.",
+            "they ask not to be called or texted any more, and confirm it to them.",
             parameters=_object(reason=_text("What they said, in a few words.", 200)),
         ),
         Description(
@@ -115,6 +121,18 @@ DESCRIPTIONS = {
             "they want something in writing, such as an address or a link, or agree to "
             "get it. It carries your words as they are: no greeting is added.",
             parameters=_object(text=_text("What the text says.", MAX_TEXT)),
+            ways=(CALLS,),
+        ),
+        Description(
+            name=HAND_OVER,
+            title=_("Hand over to a person"),
+            help=_("A person of the team goes on with the conversation."),
+            told="Have a person go on with this conversation. Use it when they want a "
+            "person or when you cannot help.",
+            parameters=_object(
+                reason=_text("Why a person is needed, in a few words.", 200)
+            ),
+            ways=(TEXTS,),
         ),
     )
 }
@@ -122,13 +140,17 @@ DESCRIPTIONS = {
 
 def offered_to(agent: Any) -> list[Description]:
     """Those that the agent can be given."""
-    return [one for one in DESCRIPTIONS.values() if not one.needs]
+    return [one for one in _of(agent) if not one.needs]
 
 
 def given_to(agent: Any) -> list[Description]:
     """Those that the agent was given, and those that come with a field of it."""
     return [
         one
-        for one in DESCRIPTIONS.values()
+        for one in _of(agent)
         if (getattr(agent, one.needs) if one.needs else one.name in agent.tools)
     ]
+
+
+def _of(agent: Any) -> list[Description]:
+    return [one for one in DESCRIPTIONS.values() if agent.TALKS_BY in one.ways]

@@ -29,6 +29,8 @@ OWN_HEADERS = {
     *("proxy-authorization", "proxy-connection"),
 }
 
+# By RFC 9110, 9.2.2.
+REPEATABLE_METHODS = {"GET", "PUT", "DELETE"}
 # Without a meaning for a body: arguments go into the query.
 QUERY_METHODS = {"GET", "DELETE"}
 

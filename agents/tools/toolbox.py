@@ -15,7 +15,7 @@ from agents.tools.schema import BadArguments, read_arguments
 from voiceops.threads import in_thread
 
 if TYPE_CHECKING:
-    from agents.models import Tool, VoiceAgent
+    from agents.models import Agent, Tool
 
 BUILT_IN_TIMEOUT_S = 5
 
@@ -33,6 +33,7 @@ class _Tool:
     parameters: dict[str, Any]
     run: Callable[[str], Awaitable[Outcome]]
     meanwhile: str = ""
+    is_repeatable: bool = True  # twice does no more than once
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -45,7 +46,8 @@ class _Tool:
 
 
 class Toolbox:
-    """An agent's tools for one call: read once, in a database thread, when it opens."""
+    """An agent's tools for one call or one answer by text: read once, in a database
+    thread, when it begins."""
 
     def __init__(self, tools: list[_Tool]) -> None:
         self._tools = {tool.name: tool for tool in tools}
@@ -54,7 +56,7 @@ class Toolbox:
     @classmethod
     def of(
         cls,
-        agent: "VoiceAgent",
+        agent: "Agent",
         built_ins: Mapping[str, BuiltIn],
         withheld: Set[str] = frozenset(),
         answers: Mapping[str, str] | None = None,
@@ -77,6 +79,11 @@ class Toolbox:
         """What to say while the tool works; empty for nothing."""
         tool = self._tools.get(name)
         return tool.meanwhile if tool else ""
+
+    def is_repeatable(self, name: str) -> bool:
+        """Whether it can be used again where nobody knows if it has been used."""
+        tool = self._tools.get(name)
+        return tool is None or tool.is_repeatable
 
     async def run(self, name: str, arguments: str) -> Outcome:
         """Use a tool with the model's JSON text. Never raises; bounded in time."""
@@ -104,7 +111,14 @@ def _http(tool: "Tool") -> _Tool:
         _note_use(tool, outcome)
         return outcome
 
-    return _Tool(tool.name, tool.description, tool.parameters, run, tool.meanwhile)
+    return _Tool(
+        tool.name,
+        tool.description,
+        tool.parameters,
+        run,
+        tool.meanwhile,
+        is_repeatable=tool.method in http.REPEATABLE_METHODS,
+    )
 
 
 def _answering(tool: _Tool, answers: Mapping[str, str]) -> _Tool:
@@ -140,7 +154,7 @@ async def _noted(tool: "Tool", status: str) -> None:
 
 
 def _built_in(
-    description: built_in.Description, function: BuiltIn, agent: "VoiceAgent"
+    description: built_in.Description, function: BuiltIn, agent: "Agent"
 ) -> _Tool:
     async def run(arguments: str) -> Outcome:
         started = time.monotonic()

@@ -26,6 +26,7 @@ from agents.models import MessageAgent
 from agents.prompts import TEXTING_PREAMBLE
 from agents.segments import MAX_TEXT_CHARACTERS, size_of
 from agents.starters import starter_of
+from agents.tools import Toolbox
 from agents.views.agents import (
     activate,
     deactivate,
@@ -40,15 +41,30 @@ from voiceops.htmx import full_or_partial
 
 # Twilio's magic number (Test Credentials page): nobody has it.
 TEXTER_NUMBER = "+15005550006"
-ANSWER_WITHIN_S = 25
+ANSWER_WITHIN_S = 40
 ANSWERS_A_MINUTE = 20  # of a workspace: each asks the model
+
+
+async def _only_tried(given):
+    return "Taken down, in this test only. Confirm it to them."
+
+
+async def _handed_over(given):
+    return texting.HANDED_OVER
+
+
+# Nothing is kept: what these do is only said to be done.
+ONLY_TRIED = {
+    **dict.fromkeys(("note_fact", "do_not_call", "book_follow_up"), _only_tried),
+    "hand_over": _handed_over,
+}
 
 
 @dataclass(frozen=True)
 class Line:
-    """A text as the page of a test shows it."""
+    """A text or a tool as the page of a test shows it."""
 
-    text: texting.Text
+    text: texting.Entry
 
     LIMIT = MAX_TEXT_CHARACTERS
 
@@ -57,8 +73,12 @@ class Line:
         return self.text.body
 
     @property
+    def is_tool(self):
+        return isinstance(self.text, texting.Use)
+
+    @property
     def is_answer(self):
-        return self.text.sender == "agent"
+        return not self.is_tool and self.text.sender == "agent"
 
     @property
     def is_too_long(self):
@@ -171,12 +191,13 @@ def _write(request, agent):
             at=timezone.now(),
             deadline_s=ANSWER_WITHIN_S,
             pretend_open=pretend_open,
+            toolbox=Toolbox.of(agent, ONLY_TRIED),
         )
     except llm.ModelFailed as failure:
         form.add_error(None, _("No answer. %(why)s") % {"why": failure})
         return _conversation(request, agent, form, texts=texts[:-1])
-    if answer.body:
-        texts = latest([*texts, texting.Text("agent", answer.body)])
+    answers = [texting.Text("agent", answer.body)] if answer.body else []
+    texts = latest([*texts, *answer.uses, *answers])
     initial = {"texts": texts, "pretend_open": pretend_open}
     form = ConversationForm(initial=initial)
     return _conversation(request, agent, form, texts=texts, answer=answer)

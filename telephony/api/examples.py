@@ -384,3 +384,17 @@ CONVERSATION = {
     "last_message": MESSAGE,
     "last_message_at": MESSAGE["created_at"],
 } | TIMES
+CONVERSATION_DETAIL = CONVERSATION | {
+    "facts": [
+        {"name": "party_size", "value": "4", "noted_at": MESSAGE["created_at"]},
+    ]
+}
+TEXT_TOOL_USE = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d40",
+    "message_id": MESSAGE["id"],
+    "name": "note_fact",
+    "arguments": '{"name": "party_size", "value": "4"}',
+    "status": "ok",
+    "text": "Noted: party_size.",
+    "elapsed_ms": 6,
+} | TIMES

@@ -22,7 +22,13 @@ from telephony import text_errors, twilio
 from telephony.addresses import public_url
 from telephony.api import examples
 from telephony.media import media_of
-from telephony.models import Conversation, Message, Phone
+from telephony.models import (
+    Conversation,
+    ConversationFact,
+    Message,
+    Phone,
+    TextToolUse,
+)
 from telephony.models.texts import WHATSAPP
 from telephony.services import conversations, sending
 from telephony.services.carrier import InvalidNumber, e164
@@ -215,6 +221,55 @@ class ConversationSerializer(serializers.ModelSerializer):
         }
 
 
+class ConversationFactSerializer(serializers.ModelSerializer):
+    noted_at = serializers.DateTimeField(source="updated_at")
+
+    class Meta:
+        model = ConversationFact
+        fields = ["name", "value", "noted_at"]
+
+
+@shown_as(answer=examples.CONVERSATION_DETAIL)
+class ConversationDetailSerializer(ConversationSerializer):
+    facts = serializers.SerializerMethodField(help_text="What the agent wrote down.")
+
+    class Meta(ConversationSerializer.Meta):
+        fields = [*ConversationSerializer.Meta.fields, "facts"]
+
+    def get_facts(self, conversation) -> ConversationFactSerializer(many=True):
+        facts = conversation.facts.for_owner(conversation.owner_id)
+        return ConversationFactSerializer(facts, many=True).data
+
+
+@shown_as(answer=examples.TEXT_TOOL_USE)
+class TextToolUseSerializer(serializers.ModelSerializer):
+    message_id = serializers.UUIDField(
+        source="asked_id", read_only=True, help_text="The text that was to be answered."
+    )
+
+    class Meta:
+        model = TextToolUse
+        fields = [
+            "id",
+            "message_id",
+            "name",
+            "arguments",
+            "status",
+            "text",
+            "elapsed_ms",
+            "created_at",
+            "updated_at",
+        ]
+        extra_kwargs = {
+            "arguments": {"help_text": "JSON, as the model wrote it."},
+            "status": {
+                "help_text": "`unknown`: it was begun and cut off, so nobody knows "
+                "whether it was done."
+            },
+            "text": {"help_text": "What the model was shown of it."},
+        }
+
+
 @shown_as(request=examples.NEW_MESSAGE)
 class NewMessageSerializer(OwnedSerializer):
     phone_id = serializers.PrimaryKeyRelatedField(
@@ -400,7 +455,29 @@ class ConversationListView(ConversationBase, generics.ListAPIView):
 
 
 class ConversationView(ConversationBase, generics.RetrieveAPIView):
+    serializer_class = ConversationDetailSerializer
+
     @extend_schema(operation_id="conversation_get", summary="Read a conversation")
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+
+class TextToolUseListView(OwnedView, generics.ListAPIView):
+    model = TextToolUse
+    serializer_class = TextToolUseSerializer
+
+    def get_queryset(self):
+        theirs = _conversations(self.request)
+        conversation = generics.get_object_or_404(
+            theirs, pk=self.kwargs["conversation_id"]
+        )
+        return super().get_queryset().filter(conversation=conversation)
+
+    @extend_schema(
+        operation_id="conversation_tool_uses",
+        summary="List the tools that the agent has used in a conversation",
+        description="Those of a message agent, the latest first.",
+    )
     def get(self, request, *args, **kwargs):
         return super().get(request, *args, **kwargs)
 

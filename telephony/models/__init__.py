@@ -24,6 +24,7 @@ from telephony.models.recordings import Recording
 from telephony.models.recurring import RecurringCall
 from telephony.models.rehearsals import Rehearsal, TestScript
 from telephony.models.scheduled import ScheduledCall
+from telephony.models.text_tools import ConversationFact, TextToolUse
 from telephony.models.texts import Conversation, Message
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "CarrierAccount",
     "Contact",
     "Conversation",
+    "ConversationFact",
     "DialledDay",
     "DoNotContact",
     "Intervention",
@@ -53,5 +55,6 @@ __all__ = [
     "Rehearsal",
     "TestLine",
     "TestScript",
+    "TextToolUse",
     "Turn",
 ]

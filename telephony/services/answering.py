@@ -2,30 +2,33 @@
 
 What is due are the conversations themselves. The answer is written in the transaction
 that ends the turn, with which text it answers, and only while nobody has written or
-taken over since it was begun; it is sent from there like any other text, once.
+taken over since it was begun; it is sent from there like any other text, once. Tools
+that it needs are used before (`text_tools`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import ngettext
 
 from agents import llm, services, texting
-from agents.chat import Message as ChatMessage
 from agents.models import MessageAgent
-from telephony.models import Conversation, Message
-from telephony.services import conversations, sending
+from agents.tools import Toolbox
+from telephony import words
+from telephony.models import Conversation, Message, TextToolUse
+from telephony.services import conversations, sending, text_tools
 from voiceops import claims
 from voiceops.pump import Pump
 from voiceops.threads import in_thread
 
 Need, SentBy, Status = Conversation.Need, Message.SentBy, Message.Status
 
-DEADLINE_S = 45
-LEASE_S = 120  # more than one answer of a model takes
+DEADLINE_S = 90  # for an answer and the tools that it needs
+LEASE_S = 120  # more than that
 RETRY_AFTER_S = (5, 30)  # when the model could not be asked
 AT_ONCE = 32
 AT_ONCE_OF_AN_OWNER = 8
@@ -43,9 +46,11 @@ class _Turn:
 
     agent: MessageAgent
     asked: Message  # the latest text: the answer is to all up to it
-    messages: tuple[ChatMessage, ...] = ()
-    provider: llm.Provider | None = None
     answer: texting.Answer | None = None  # where the model need not be asked
+    thread: texting.Thread = texting.Thread("")
+    provider: llm.Provider | None = None
+    toolbox: Toolbox = Toolbox([])
+    begun: tuple[texting.Use, ...] = ()  # of an earlier try at this answer
 
 
 def _claim(room: int) -> list[Conversation]:
@@ -63,16 +68,27 @@ async def _answer(row: Conversation) -> None:
     turn = await in_thread(_prepare, row, now())
     if turn is None:
         return
-    answer = turn.answer
     try:
-        if answer is None:
-            answer = await texting.ask(
-                turn.agent, turn.provider, turn.messages, deadline_s=DEADLINE_S
-            )
+        answer = turn.answer or await _ask(row, turn)
     except llm.ModelFailed:
         await in_thread(_note_failure, row, now())
+    except text_tools.TurnLost:
+        return
     else:
         await in_thread(_conclude, row, turn, answer, now())
+
+
+async def _ask(row: Conversation, turn: _Turn) -> texting.Answer:
+    using = text_tools.Turn(row, turn.asked, turn.toolbox)
+    return await texting.ask(
+        turn.agent,
+        turn.provider,
+        turn.thread,
+        turn.toolbox.schemas,
+        partial(text_tools.use, using),
+        deadline_s=DEADLINE_S,
+        begun=turn.begun,
+    )
 
 
 pump = Pump(claim=_claim, work=_answer, at_once=AT_ONCE, run=llm.run)
@@ -102,19 +118,44 @@ def _prepare(row: Conversation, at: datetime) -> _Turn | None:
     answer = texting.answer_without_model(agent, asked.body, number=number, at=at)
     if answer is not None:
         return _Turn(agent, asked, answer=answer)
-    shown = reversed(latest[: 2 * agent.history_limit])
-    messages = texting.messages_of(agent, _as_texts(shown), number=number, at=at)
+    text_tools.settle_lost(row)
+    toolbox = text_tools.toolbox_of(agent, row)
+    messages = list(latest[: 2 * agent.history_limit])
+    # Some providers take no history of tools where there are none.
+    uses = text_tools.since(row, messages[-1]) if toolbox.schemas else []
+    begun = [text_tools.shown(one) for one in uses if one.asked_id == asked.pk]
+    entries = _entries(messages, uses, asked)
+    thread = texting.thread_of(agent, entries, number=number, at=at)
     provider = services.provider_of(agent.owner, agent.model)
-    return _Turn(agent, asked, messages, provider)
+    return _Turn(
+        agent,
+        asked,
+        thread=thread,
+        provider=provider,
+        toolbox=toolbox,
+        begun=tuple(begun),
+    )
 
 
-def _as_texts(messages: Iterable[Message]) -> list[texting.Text]:
-    """What both sides have read of each other."""
-    return [
-        texting.Text("texter" if message.is_incoming else "agent", _readable(message))
+def _entries(
+    messages: Iterable[Message], uses: Iterable[TextToolUse], asked: Message
+) -> list[texting.Entry]:
+    """What both sides have read of each other, and what the agent did, in order."""
+    texts = {
+        message.pk: texting.Text(
+            "texter" if message.is_incoming else "agent", _readable(message)
+        )
         for message in messages
         if message.sent_by != SentBy.SYSTEM and message.status not in Message.NOT_SENT
-    ]
+    }
+    tools = {
+        one.pk: text_tools.shown(
+            one, None if one.asked_id == asked.pk else text_tools.MAX_OLD_CHARACTERS
+        )
+        for one in uses
+    }
+    # Ids are moments.
+    return [entry for _pk, entry in sorted((texts | tools).items())]
 
 
 def _readable(message: Message) -> str:
@@ -134,7 +175,7 @@ def _looks_like_machine(row: Conversation, at: datetime) -> bool:
     """Whether it goes in circles: too many answers, or the same text each time."""
     since = max(filter(None, (at - IN, row.released_at)))
     lately = Message.unscoped.filter(conversation=row, created_at__gt=since)
-    answers = lately.filter(sent_by=SentBy.AGENT, part=0).count()
+    answers = lately.filter(sent_by=SentBy.AGENT, part=0, call=None).count()
     texts = lately.filter(direction=Message.Direction.INCOMING).order_by("-pk")
     last = list(texts.values_list("body", flat=True)[:SAME_TEXTS])
     is_same = len(last) == SAME_TEXTS and len(set(last)) == 1 and bool(last[0])
@@ -173,7 +214,9 @@ def _conclude(
         conversation.next_try_at = conversation.claimed_until = None
         conversation.attempts = 0
         conversation.save()
-        bodies = sending.pieces(answer.body)
+        bodies = sending.pieces(words.speakable(answer.body))
+        if conversations.why_no_texts(conversation):  # since they asked for none
+            return
         if bodies and not (answer.is_away and _was_told_away(conversation, at)):
             sending.write(
                 conversation,

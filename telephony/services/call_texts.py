@@ -3,11 +3,13 @@
 What is answered is read by the model, so it says what became of the text.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
 
 from telephony.dialling import numbers
+from telephony.dialling.rules import decide_number
 from telephony.models import Call, Message
 from telephony.services import conversations, dialling, sending
 from telephony.services.wishes import NO_NUMBER, ONLY_A_TEST
@@ -35,12 +37,15 @@ def send(call: Call, text: str, *, at: datetime) -> str:
         return NOTHING
     if phone is None or phone.is_deleted:
         return NOT_FROM_HERE
-    decision = dialling.decide_number_for(call.owner, number, at)
+    facts = replace(dialling.facts_of_number(call.owner, at), number=number)
+    decision = decide_number(facts)
     if not decision.is_allowed:
         return f"Not sent: {decision.reason} Say that it cannot be texted."
     with transaction.atomic():
         # Two texts at once wait for each other here.
         conversation = conversations.locked(phone, number)
+        if why := conversations.why_no_texts(conversation):
+            return f"Not sent: {why} Say so."
         sent = Message.unscoped.filter(call=call)
         if sent.filter(body=body).exists():
             return SENT_ALREADY

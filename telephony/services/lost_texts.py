@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from telephony import twilio
 from telephony.models import Message
 from telephony.patience import patient
-from telephony.services import sending
+from telephony.services import sending, text_tools
 
 Status = Message.Status
 
@@ -35,6 +35,7 @@ def look(at: datetime) -> int:
         status=Status.ASKING, asked_at__lt=at - ASKING_TAKES
     )
     stuck.update(status=Status.UNKNOWN, look_at=at)
+    text_tools.settle_forgotten(at)
     due = Message.unscoped.filter(look_at__lte=at).select_related(
         "carrier_account", "conversation__owner", "conversation__phone"
     )

@@ -1,19 +1,22 @@
-"""What the other party of a call asks for: not to be called again, or later.
+"""What the other party of a call or of texts asks for: no more calls, or one later.
 
 What is answered is read by the model, so it says what became of the wish and what to
 tell the other party.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts.models import validate_time_zone
+from accounts.models import Workspace, validate_time_zone
 from agents.models import VoiceAgent
 from telephony.dialling import numbers
-from telephony.models import Call, DoNotContact, ScheduledCall
+from telephony.models import Call, Conversation, DoNotContact, ScheduledCall
 from telephony.services import do_not_contact, scheduled
 from telephony.services.carrier import InvalidNumber
 from telephony.transcripts import other_party
@@ -25,14 +28,41 @@ ONLY_A_TEST = "This is a test: nothing is stored. Say what you would say in a ca
 TIME_SHAPE = "%Y-%m-%dT%H:%M"
 
 
-def stop_contacting(call: Call, reason: str) -> str:
+@dataclass(frozen=True)
+class Party:
+    """Who wishes something, and of whom."""
+
+    owner: Workspace
+    number: str
+    phone_id: UUID | None = None  # the number of ours
+    agent_id: UUID | None = None  # the voice agent they talk with
+    variables: Mapping[str, str] = field(default_factory=dict)
+    is_test: bool = False
+
+
+def party_of_call(call: Call) -> Party:
+    return Party(
+        call.owner,
+        other_party(call),
+        call.phone_id,
+        call.agent_id,
+        call.variables,
+        is_test=call.is_test,
+    )
+
+
+def party_of_conversation(conversation: Conversation) -> Party:
+    return Party(conversation.owner, conversation.number, conversation.phone_id)
+
+
+def stop_contacting(party: Party, reason: str) -> str:
     """Put the other party on the do-not-contact list. Safe to repeat."""
-    if call.is_test:
+    if party.is_test:
         return ONLY_A_TEST
     try:
         do_not_contact.add(
-            owner=call.owner,
-            number=other_party(call),
+            owner=party.owner,
+            number=party.number,
             source=DoNotContact.Source.CALLER,
             reason=reason,
         )
@@ -43,18 +73,18 @@ def stop_contacting(call: Call, reason: str) -> str:
     return "The number is on the do-not-contact list. Confirm that nobody will call."
 
 
-def book_follow_up(call: Call, *, time: str, zone: str, at: datetime) -> str:
+def book_follow_up(party: Party, *, time: str, zone: str, at: datetime) -> str:
     """Schedule a call to the other party at a time on their clock.
 
     Repeating is safe: one call back waits for a number, and another time moves it.
     """
-    if call.is_test:
+    if party.is_test:
         return ONLY_A_TEST
-    number = other_party(call)
+    number = party.number
     parsed = numbers.parse(number)
     if parsed is None:
         return NO_NUMBER
-    agent = _who_calls(call)
+    agent = _who_calls(party)
     if agent is None:
         return "No agent here places calls: say that somebody will get back to them."
     try:
@@ -68,7 +98,7 @@ def book_follow_up(call: Call, *, time: str, zone: str, at: datetime) -> str:
     wish = {
         "scheduled_for": moments.pop(),
         "timezone": zone if _is_zone(zone) else "",
-        "variables": call.variables if agent == call.agent else {},
+        "variables": dict(party.variables) if agent.pk == party.agent_id else {},
     }
     try:
         row = _book(agent, number, wish, at)
@@ -96,12 +126,12 @@ def _book(agent: VoiceAgent, number: str, wish: dict, at: datetime) -> Scheduled
         return scheduled.schedule(row, by=None, at=at)
 
 
-def _who_calls(call: Call) -> VoiceAgent | None:
-    """The call's own agent if it places calls, else the one of its number that does."""
-    placing = VoiceAgent.unscoped.placing().filter(owner=call.owner_id)
+def _who_calls(party: Party) -> VoiceAgent | None:
+    """Their own agent if it places calls, else the one of that number that does."""
+    placing = VoiceAgent.unscoped.placing().filter(owner=party.owner)
     related = placing.select_related("owner", "phone__carrier_account", "prompt")
-    own = related.filter(pk=call.agent_id).first()
-    return own or related.filter(phone=call.phone_id, phone__isnull=False).first()
+    own = related.filter(pk=party.agent_id).first()
+    return own or related.filter(phone=party.phone_id, phone__isnull=False).first()
 
 
 def _is_zone(name: str) -> bool:

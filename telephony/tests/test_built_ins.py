@@ -7,7 +7,7 @@ import pytest
 from agents.models import Tool, VoiceAgent
 from agents.tools import built_in
 from telephony import built_ins
-from telephony.models import CallFact, Turn
+from telephony.models import CallFact, Conversation, Turn
 from telephony.services import facts
 from telephony.tests.calls import make_call
 from telephony.tests.conftest import make_number, relay_session, transcript
@@ -34,11 +34,16 @@ def noted(call):
 
 def test_every_built_in_can_be_done(number):
     _, call = number.ring()
+    talk = Conversation(owner=number.phone.owner, phone=number.phone)
     described = built_in.DESCRIPTIONS.values()
 
-    here = {one.name for one in described if not one.is_of_dialogue}
+    for_calls, for_texts = (
+        {one.name for one in described if way in one.ways and not one.is_of_dialogue}
+        for way in (built_in.CALLS, built_in.TEXTS)
+    )
 
-    assert set(built_ins.of_call(call)) == here
+    assert set(built_ins.of_call(call)) == for_calls
+    assert set(built_ins.of_conversation(talk)) == for_texts
 
 
 def test_fact_is_noted_in_the_call(live, number, stub_llm):

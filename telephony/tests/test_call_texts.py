@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from agents.tools import Toolbox
 from agents.tools.built_in import MAX_TEXT
 from telephony import built_ins
-from telephony.models import Call, Message, Turn
+from telephony.models import Call, Contact, Message, Turn
 from telephony.services import call_texts, do_not_contact, sending
 from telephony.tests.calls import make_call
 from telephony.tests.conftest import Number, make_number, relay_session
@@ -133,6 +133,19 @@ def test_who_is_not_to_be_contacted_is_not_texted(call):
 
     assert "do-not-contact list" in send(call)
     assert texts_of(call) == []
+
+
+def test_who_refuses_texts_gets_none_and_who_refuses_calls_does(call):
+    person = Contact.unscoped.create(
+        owner=call.owner, number=CALLEE, call_consent="refused"
+    )
+
+    by_text = send(call)
+    person.text_consent = "refused"
+    person.save()
+
+    assert by_text == call_texts.ON_ITS_WAY
+    assert "refuses texts" in send(call, "More")
 
 
 @pytest.mark.parametrize(

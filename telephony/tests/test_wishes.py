@@ -37,8 +37,8 @@ def call(db):
 
 
 def test_caller_is_put_on_the_list_and_told_so(call):
-    told = wishes.stop_contacting(call, "said so in the call")
-    again = wishes.stop_contacting(call, "said so again")
+    told = wishes.stop_contacting(wishes.party_of_call(call), "said so in the call")
+    again = wishes.stop_contacting(wishes.party_of_call(call), "said so again")
 
     (row,) = DoNotContact.unscoped.filter(owner=call.owner)
     assert (row.number, row.source) == (CALLEE, "caller")
@@ -50,12 +50,14 @@ def test_caller_is_put_on_the_list_and_told_so(call):
 def test_withheld_number_cannot_be_listed_or_booked(call):
     call.from_number = ""
 
-    assert wishes.stop_contacting(call, "x") == wishes.NO_NUMBER
+    assert wishes.stop_contacting(wishes.party_of_call(call), "x") == wishes.NO_NUMBER
     assert book(call) == wishes.NO_NUMBER
 
 
 def book(call, time="2030-01-09T15:30", zone=""):
-    return wishes.book_follow_up(call, time=time, zone=zone, at=now())
+    return wishes.book_follow_up(
+        wishes.party_of_call(call), time=time, zone=zone, at=now()
+    )
 
 
 def test_call_back_is_booked_on_the_callers_clock(call):
@@ -118,7 +120,7 @@ def test_test_call_changes_nothing(call):
     """Its caller's number is one that nobody has."""
     call.is_test, call.from_number = True, "+15005550006"
 
-    told = [wishes.stop_contacting(call, "said so"), book(call)]
+    told = [wishes.stop_contacting(wishes.party_of_call(call), "said so"), book(call)]
 
     assert told == [wishes.ONLY_A_TEST] * 2
     assert not DoNotContact.unscoped.exists()
