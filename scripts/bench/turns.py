@@ -1,15 +1,18 @@
 """The overhead of a turn: last word heard to first token out, beside a bare loop.
 
 Both sides stream from the same stub of a model. The bare side is a WebSocket loop over
-the model's SDK that stores nothing and checks nothing.
+the model's SDK that stores nothing and checks nothing. A third side is pipecat's text
+pipeline, where `BENCH_PIPECAT` names a Python that has `requirements-bench.txt`.
 """
 
 import asyncio
 import json
+import os
 import re
 import secrets
 import statistics
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -40,6 +43,10 @@ BUDGET_P50_MS, BUDGET_P95_MS = 10, 20
 BUDGET_CPU_MS = 40
 
 
+# A server, and how a call is opened on it.
+Sides = dict[str, tuple[Server, Callable[[], Awaitable]]]
+
+
 @dataclass
 class Measured:
     """One side: milliseconds to the first token, CPU a turn, memory a call."""
@@ -68,19 +75,27 @@ def run() -> bool:
             env=env,
         )
         running += [ours, bare, stub]
-        ours.wait_until_up("/livez")
-        bare.wait_until_up("/livez")
         stub.wait_until_up("/control/requests")
-        sides = {
+        sides: Sides = {
             "ours": (ours, lambda: _our_call(url, path)),
             "bare SDK loop": (bare, lambda: _bare_call(bare.url)),
         }
-        is_within = _report(*(asyncio.run(_measure(*side)) for side in sides.values()))
+        if python := os.environ.get("BENCH_PIPECAT"):
+            pipecat = _pipecat(python, env)
+            running.append(pipecat)
+            sides["pipecat"] = (pipecat, lambda: _bare_call(pipecat.url))
+        else:
+            print("pipecat is left out: BENCH_PIPECAT is not set (docs/benchmarks.md)")
+        for server, _ in sides.values():
+            server.wait_until_up("/livez")
+        is_within = _report(
+            {name: asyncio.run(_measure(*side)) for name, side in sides.items()}
+        )
         _report_levels(sides)
         return is_within
 
 
-def _report_levels(sides: dict) -> None:
+def _report_levels(sides: Sides) -> None:
     """How either side stands more calls than one process is meant to hold."""
     print(
         f"  Calls at the same time, {TURNS_A_LEVEL} turns each, pauses of up to"
@@ -103,18 +118,26 @@ def _report_levels(sides: dict) -> None:
             )
 
 
-def _uvicorn(application: str, port: int, env: dict[str, str]) -> Server:
+def _uvicorn(application: str, port: int, env: dict[str, str], **more) -> Server:
     return Server(
         *("uvicorn", application, "--port", str(port), "--no-access-log"),
         *("--log-level", "warning", "--ws-per-message-deflate", "false"),
         url=f"http://127.0.0.1:{port}",
         env=env,
+        **more,
     )
 
 
-def _report(ours: Measured, bare: Measured) -> bool:
+def _pipecat(python: str, env: dict[str, str]) -> Server:
+    quiet = {"LOGURU_LEVEL": "WARNING"}
+    application = "scripts.bench.pipecat_side:application"
+    return _uvicorn(application, free_port(), env | quiet, python=python)
+
+
+def _report(sides: dict[str, Measured]) -> bool:
+    ours, bare = sides["ours"], sides["bare SDK loop"]
     print(f"Turn overhead, {CALLS} calls in one process, {TURNS} turns each, ms")
-    for name, side in (("ours", ours), ("bare SDK loop", bare)):
+    for name, side in sides.items():
         print(
             f"  {name:14} p50 {side.p(50):5.1f}  p95 {side.p(95):5.1f}"
             f"  CPU a turn {side.cpu_ms:5.1f}  memory a call {side.memory_mib:.2f} MiB"

@@ -32,10 +32,12 @@ def free_port() -> int:
 class Server:
     """A server in a process of its own; `cpu_s()` is what it and its children used."""
 
-    def __init__(self, *command: str, url: str, env: dict[str, str]):
+    def __init__(
+        self, *command: str, url: str, env: dict[str, str], python: str = sys.executable
+    ):
         self.url = url
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [python, "-m", *command],
             cwd=ROOT,
             env=os.environ | env,
             stdout=subprocess.DEVNULL,
