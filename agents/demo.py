@@ -15,6 +15,7 @@ from math import log
 from typing import Any, Protocol
 
 from agents.chat import Message, ToolCall
+from agents.known import without_records
 from agents.prompts import PREAMBLE, TEXTING_PREAMBLE
 
 LABEL = "Demo responder"
@@ -118,7 +119,7 @@ class DemoResponder:
 def respond(messages: Sequence[Message]) -> str:
     """The reply to a conversation in the chat format, to its last message."""
     instructions = _contents(messages, "system")
-    said = _contents(messages, "user")
+    said = [without_records(words) for words in _contents(messages, "user")]
     replies = _contents(messages, "assistant")
     if messages and messages[-1]["role"] == "tool":
         return _report(messages)

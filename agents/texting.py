@@ -22,6 +22,7 @@ from agents.dialogue import contains_phrase
 from agents.dialogue.history import messages_of
 from agents.dialogue.script import ToolUse, Turn
 from agents.hours import is_open
+from agents.known import NOTHING, Known
 from agents.models import MessageAgent
 from agents.prompts import TEXTING_PREAMBLE, placeholders, render, with_preamble
 from agents.tools import Outcome, Toolbox
@@ -69,11 +70,13 @@ class Thread:
 
     instructions: str
     entries: tuple[Entry, ...] = ()
+    known: str = ""
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """What was written is never part of the instructions."""
-        return messages_of(self.instructions, map(_turn, self.entries, count(1)))
+        """What was written, or is known, is never part of the instructions."""
+        turns = map(_turn, self.entries, count(1))
+        return messages_of(self.instructions, turns, known=self.known)
 
     def after(self, *entries: Entry) -> "Thread":
         return replace(self, entries=(*self.entries, *entries))
@@ -146,11 +149,12 @@ def answer_without_model(
     number: str,
     at: datetime,
     pretend_open: bool = False,
+    known: Known = NOTHING,
 ) -> Answer | None:
     """What hours and phrases for a person say to a text; None: ask the model."""
     asked_for_person = asks_for_person(agent, body)
     if not (pretend_open or is_open(agent.business_hours, at)):
-        away = _filled(agent, agent.away_message, number=number, at=at)
+        away = _filled(agent, agent.away_message, number=number, at=at, known=known)
         return Answer(away, is_away=True, hands_over=asked_for_person)
     return Answer("", hands_over=True) if asked_for_person else None
 
@@ -218,12 +222,17 @@ def asks_for_person(agent: MessageAgent, body: str) -> bool:
 
 
 def thread_of(
-    agent: MessageAgent, entries: Sequence[Entry], *, number: str, at: datetime
+    agent: MessageAgent,
+    entries: Sequence[Entry],
+    *,
+    number: str,
+    at: datetime,
+    known: Known = NOTHING,
 ) -> Thread:
     """What the agent's model is shown: its latest texts, and the tools used since."""
-    instructions = _filled(agent, agent.prompt_text, number=number, at=at)
+    instructions = _filled(agent, agent.prompt_text, number=number, at=at, known=known)
     told = with_preamble(instructions, TEXTING_PREAMBLE)
-    return Thread(told, _latest(entries, agent.history_limit))
+    return Thread(told, _latest(entries, agent.history_limit), known.as_message)
 
 
 def _latest(entries: Sequence[Entry], most_texts: int) -> tuple[Entry, ...]:
@@ -232,10 +241,19 @@ def _latest(entries: Sequence[Entry], most_texts: int) -> tuple[Entry, ...]:
     return tuple(entries[first[0] :] if first else entries)
 
 
-def _filled(agent: MessageAgent, text: str, *, number: str, at: datetime) -> str:
+def _filled(
+    agent: MessageAgent,
+    text: str,
+    *,
+    number: str,
+    at: datetime,
+    known: Known = NOTHING,
+) -> str:
     """`text` with its placeholders; one that nobody filled in is left out."""
     today = at.astimezone(ZoneInfo(agent.owner.timezone))
-    facts = agent.variables | {
+    facts = {
+        **agent.variables,
+        **known.variables,
         "agent_name": agent.name,
         "caller_number": number,
         "today": date_format(today, "l, j F Y"),

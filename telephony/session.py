@@ -12,12 +12,13 @@ from django.utils.formats import date_format
 from django.utils.translation import override
 
 from agents import dialogue, llm, services
+from agents.known import Known
 from agents.models import PromptVersion, VoiceAgent
 from agents.prompts import placeholders, render, with_preamble
 from agents.tools import Toolbox
 from telephony import built_ins, words
 from telephony.models import Call, CallEvent, Intervention
-from telephony.services import recordings, rehearsals
+from telephony.services import acquaintances, recordings, rehearsals
 from telephony.transcripts import other_party
 
 # What the model is shown of a call: a long one must not make every turn slower, dearer
@@ -50,13 +51,18 @@ def _is_transfer_no_use(call: Call) -> bool:
 def settings_of(
     call: Call, *, at: datetime, toolbox: Toolbox | None = None
 ) -> dialogue.Settings:
-    """How the call's agent behaves in this call; `at` decides what today is."""
+    """How the call's agent behaves in this call; `at` decides what today is.
+
+    With its tools, the model is going to be asked: then all is read that it is shown.
+    """
     agent = call.agent
     with override(agent.language or None):
-        facts = _facts(call, at)
+        known = acquaintances.of_call(call, with_records=toolbox is not None)
+        facts = _facts(call, at, known)
         return dialogue.Settings(
             greeting=_greeting(call, facts),
             instructions=with_preamble(_filled(_prompt_text_of(call), facts)),
+            known=words.speakable(known.as_message),
             end_call_phrases=tuple(str(phrase) for phrase in agent.end_call_phrases),
             end_call_message=_filled(agent.end_call_message, facts),
             caller_speaks_first=not _greeting(call, facts),
@@ -190,8 +196,10 @@ async def use_tool(
     return {"status": status, "text": text, "elapsed_ms": elapsed_ms}
 
 
-def _facts(call: Call, at: datetime) -> dict[str, str]:
-    values = call.agent.variables | call.variables
+def _facts(call: Call, at: datetime, known: Known | None = None) -> dict[str, str]:
+    """What fills the placeholders: of the agent, the contact and the call itself."""
+    known = known or acquaintances.of_call(call)
+    values = {**call.agent.variables, **known.variables, **call.variables}
     given = {str(name): str(value) for name, value in values.items()}
     today = at.astimezone(ZoneInfo(call.owner.timezone))
     return given | {

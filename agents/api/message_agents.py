@@ -61,6 +61,7 @@ class MessageAgentSerializer(AgentSerializer):
             "prompt_version",
             "instructions",
             "variables",
+            "knows_contact",
             "model",
             "temperature",
             "max_tokens",

@@ -45,6 +45,7 @@ class VoiceAgentSerializer(AgentSerializer):
             "prompt_version",
             "instructions",
             "variables",
+            "knows_contact",
             "model",
             "temperature",
             "max_tokens",

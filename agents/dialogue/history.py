@@ -18,15 +18,18 @@ GIVEN_MEANWHILE = (
 
 
 def messages_of(
-    instructions: str, turns: Iterable[Turn], given: Sequence[str] = ()
+    instructions: str,
+    turns: Iterable[Turn],
+    given: Sequence[str] = (),
+    known: str = "",
 ) -> tuple[Message, ...]:
     """The instructions, then what either side heard and what tools answered.
 
     `given` is what people of the team told the agent meanwhile. It is part of the one
-    system message, for not every model takes a second one. Words of callers and
-    answers of tools are never part of the instructions. Utterances of one speaker in a
-    row are one message, for some models refuse two user messages; a tool's answer
-    follows its call, whenever it came.
+    system message, for not every model takes a second one. Words of callers, answers
+    of tools and what is `known` of the caller are never part of the instructions.
+    Utterances of one speaker in a row are one message, for some models refuse two user
+    messages; a tool's answer follows its call, whenever it came.
     """
     messages: list[Message] = []
     if given:
@@ -34,6 +37,8 @@ def messages_of(
         instructions = f"{instructions}\n\n{told}".strip()
     if instructions:
         messages.append({"role": "system", "content": instructions})
+    if known:
+        messages.append({"role": "user", "content": known})
     for turn in turns:
         if turn.tool is not None:
             _add_tool(messages, turn, turn.tool)

@@ -181,7 +181,8 @@ class Dialogue:
         """What the model is shown: the instructions, then the latest turns."""
         latest = self._transcript.latest(self.settings.history_limit)
         given = self._transcript.instructions()
-        return messages_of(self.settings.instructions, latest, given)
+        known = self.settings.known
+        return messages_of(self.settings.instructions, latest, given, known)
 
     # the beginning, and what the caller does
 

@@ -13,16 +13,18 @@ from agents.chat import Message, ToolCall
 class Settings:
     """What an agent is told to do; every text may be empty, which means: say nothing.
 
-    `history_limit` is the number of latest turns the model is shown, None for all.
-    Silence is asked about `silence_reminders` times, each after `silence_reminder_s`,
-    and ends the call after `silence_timeout_s` in all; reminders that would not come
-    before that are left out. An assistant that asks who calls is told
-    `screening_message`, and its person waited for. `tools` are those that the model is
-    offered, by name, with what is said while each is at work.
+    `known` is what is known of the caller: data, shown to the model apart from the
+    instructions. `history_limit` is the number of latest turns the model is shown, None
+    for all. Silence is asked about `silence_reminders` times, each after
+    `silence_reminder_s`, and ends the call after `silence_timeout_s` in all; reminders
+    that would not come before that are left out. An assistant that asks who calls is
+    told `screening_message`, and its person waited for. `tools` are those that the
+    model is offered, by name, with what is said while each is at work.
     """
 
     greeting: str = ""
     instructions: str = ""
+    known: str = ""
     end_call_phrases: tuple[str, ...] = ()
     end_call_message: str = ""
     caller_speaks_first: bool = False

@@ -53,6 +53,7 @@ class MessageAgentForm(BasicMessageAgentForm, ToolChoiceForm):
     class Meta(BasicMessageAgentForm.Meta):
         fields = [
             *BasicMessageAgentForm.Meta.fields,
+            "knows_contact",
             "model",
             "temperature",
             "max_tokens",

@@ -62,6 +62,7 @@ class VoiceAgentForm(BasicVoiceAgentForm, ToolChoiceForm):
     class Meta(BasicVoiceAgentForm.Meta):
         fields = [
             *BasicVoiceAgentForm.Meta.fields,
+            "knows_contact",
             "greeting_mode",
             "model",
             "temperature",

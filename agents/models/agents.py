@@ -51,6 +51,16 @@ class Agent(SoftDeleteModel):
         help_text=_("Values for the placeholders in the agent's texts."),
     )
 
+    knows_contact = models.BooleanField(
+        _("knows whom it talks to"),
+        default=False,
+        help_text=_(
+            "What is noted of the contact fills placeholders ({{ contact_name }} and "
+            "the variables), and the model is shown it, with the latest calls and "
+            "texts. Numbers can be forged: note nothing there that must stay secret."
+        ),
+    )
+
     model = models.CharField(
         _("model"),
         max_length=100,

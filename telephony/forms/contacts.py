@@ -68,7 +68,10 @@ class ContactForm(OwnedForm):
         label=_("Variables"),
         required=False,
         max_length=MAX_VARIABLES * MAX_VALUE_CHARACTERS,
-        help_text=_("What else you know: one a line, as “name: value”."),
+        help_text=_(
+            "One a line, as “name: value”: for the placeholders of agents that know "
+            "whom they talk to."
+        ),
     )
     call_consent_at = _moment_field()
     text_consent_at = _moment_field()

@@ -20,7 +20,7 @@ from agents.models import MessageAgent
 from agents.tools import Toolbox
 from telephony import words
 from telephony.models import Conversation, Message, TextToolUse
-from telephony.services import conversations, sending, text_tools
+from telephony.services import acquaintances, conversations, sending, text_tools
 from voiceops import claims
 from voiceops.pump import Pump
 from voiceops.threads import in_thread
@@ -114,8 +114,10 @@ def _prepare(row: Conversation, at: datetime) -> _Turn | None:
     mine = Conversation.unscoped.filter(pk=row.pk, claimed_until=row.claimed_until)
     if not mine.update(attempts=row.attempts):
         return None
-    number = row.number
-    answer = texting.answer_without_model(agent, asked.body, number=number, at=at)
+    number, known = row.number, acquaintances.of_conversation(row, agent)
+    answer = texting.answer_without_model(
+        agent, asked.body, number=number, at=at, known=known
+    )
     if answer is not None:
         return _Turn(agent, asked, answer=answer)
     text_tools.settle_lost(row)
@@ -125,7 +127,7 @@ def _prepare(row: Conversation, at: datetime) -> _Turn | None:
     uses = text_tools.since(row, messages[-1]) if toolbox.schemas else []
     begun = [text_tools.shown(one) for one in uses if one.asked_id == asked.pk]
     entries = _entries(messages, uses, asked)
-    thread = texting.thread_of(agent, entries, number=number, at=at)
+    thread = texting.thread_of(agent, entries, number=number, at=at, known=known)
     provider = services.provider_of(agent.owner, agent.model)
     return _Turn(
         agent,

@@ -44,7 +44,7 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{1,40}")  # what can be one of our address tok
 # What a call's opening asks of its agent, for the carrier waits. What is missing here
 # is read when it is asked for, by a statement of its own.
 OPENING = (
-    *("name", "transport", "model", "variables", "instructions"),
+    *("name", "transport", "model", "variables", "instructions", "knows_contact"),
     *("greeting", "greeting_mode", "greeting_interruptible", "interruptible"),
     *("interrupt_sensitivity", "language", "voice", "hints", "dtmf_detection"),
     *("tts_provider", "transcription_provider", "recording_enabled"),
