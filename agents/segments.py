@@ -6,6 +6,9 @@ in UCS-2. A longer one is cut into segments of 153 or 67, for each begins with a
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 MAX_TEXT_CHARACTERS = 1_600
 """Longer ones Twilio refuses (error 21617)."""
 
@@ -24,6 +27,20 @@ class Size:
     encoding: str
     units: int
     segments: int
+
+    def in_words(self) -> str:
+        """What is shown below a text: 12 characters · 1 segment (GSM-7)."""
+        characters = ngettext(
+            "%(count)d character", "%(count)d characters", self.characters
+        ) % {"count": self.characters}
+        segments = ngettext(
+            "%(count)d segment", "%(count)d segments", self.segments
+        ) % {"count": self.segments}
+        return _("%(characters)s · %(segments)s (%(encoding)s)") % {
+            "characters": characters,
+            "segments": segments,
+            "encoding": self.encoding,
+        }
 
 
 def size_of(text: str) -> Size:

@@ -1,4 +1,4 @@
-"""Telling a workspace's webhooks of its calls, in the words of the API."""
+"""Telling a workspace's webhooks of its calls and texts, in the words of the API."""
 
 import json
 
@@ -6,6 +6,7 @@ from rest_framework.renderers import JSONRenderer
 
 from hooks import services as hooks
 from hooks.models import Event
+from telephony import live
 from telephony.models import AfterCall, Call, Message
 
 
@@ -63,11 +64,13 @@ def message_data(message_id) -> dict:
 
 def text_received(message: Message) -> None:
     """A text came in. Repeating is safe."""
+    live.text_changed(message)
     _tell_of(message, Event.MESSAGE_RECEIVED)
 
 
 def text_moved(message: Message) -> None:
     """A text of ours has a new status: tell where that is news. Repeating is safe."""
+    live.text_changed(message)
     if message.status in Message.ARRIVED:
         _tell_of(message, Event.MESSAGE_SENT)
     elif message.status in Message.NOT_SENT:

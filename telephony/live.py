@@ -1,4 +1,5 @@
-"""Who is told while a call goes on: the people who watch, and the session that has it.
+"""Who is told while a call or a conversation goes on: the people who watch, and the
+session that has the call.
 
 A bell has an id and nothing else: what was said never leaves the database this way.
 """
@@ -7,12 +8,16 @@ from functools import partial
 
 from django.db import transaction
 
-from telephony.models import Call
+from telephony.models import Call, Conversation, Message
 from voiceops import bells
+
+OF_TEXTS = "texts:"  # before the id of a conversation
 
 
 def channel_of_workspace(owner_id) -> str:
-    """Rung when something about a call has changed; the word is the call's id."""
+    """Rung when something has changed; the word is the call's id, or the
+    conversation's with `OF_TEXTS` before it.
+    """
     return f"live:{owner_id}"
 
 
@@ -24,6 +29,18 @@ def channel_of_call(call_id) -> str:
 def changed(call: Call) -> None:
     """Tell whoever watches, once it is written."""
     _ring(channel_of_workspace(call.owner_id), str(call.pk))
+
+
+def conversation_changed(conversation: Conversation) -> None:
+    """Tell whoever watches, once it is written."""
+    word = f"{OF_TEXTS}{conversation.pk}"
+    _ring(channel_of_workspace(conversation.owner_id), word)
+
+
+def text_changed(message: Message) -> None:
+    """As above, by one of its texts."""
+    word = f"{OF_TEXTS}{message.conversation_id}"
+    _ring(channel_of_workspace(message.owner_id), word)
 
 
 def wanted(call: Call) -> None:

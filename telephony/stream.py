@@ -1,4 +1,5 @@
-"""Server-sent events for whoever watches calls: which call has changed, and no more.
+"""Server-sent events for whoever watches: which call or conversation has changed, and
+no more.
 
 What has changed the page fetches itself, by an ordinary view. A stream belongs to one
 person in one workspace and ends when they may not look any more; it waits without a
@@ -102,17 +103,17 @@ class EventStream(StreamingResponse):
         until, ask_at = clock() + LONGEST_S, clock() + HEARTBEAT_S
         with belfry.listening(live.channel_of_workspace(self._who[1])) as bell:
             while clock() < until and not _is_closing:
-                calls: set[str] = set()
+                changed: set[str] = set()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(max(0, ask_at - clock())):
-                        calls = await bell.wait()
+                        changed = await bell.wait()
                 if clock() >= ask_at:
                     if not await self._may_look():
                         return
                     ask_at = clock() + HEARTBEAT_S
                     yield ": still here\n\n"
-                if calls:
-                    yield f"event: changed\ndata: {json.dumps(sorted(calls))}\n\n"
+                if changed:
+                    yield f"event: changed\ndata: {json.dumps(sorted(changed))}\n\n"
                     await asyncio.sleep(PAUSE_S)
 
     async def _may_look(self) -> bool:

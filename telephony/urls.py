@@ -8,6 +8,7 @@ from telephony.views import (
     campaigns,
     carrier_accounts,
     do_not_contact,
+    inbox,
     interventions,
     outgoing,
     people,
@@ -257,10 +258,40 @@ DIALLING = [
     ),
 ]
 
+INBOX = [
+    path("inbox", inbox.inbox_list, name="inbox"),
+    path("inbox/badge", inbox.inbox_badge, name="inbox_badge"),
+    path("inbox/new", inbox.text_create, name="text_create"),
+    path("inbox/size", inbox.text_size, name="text_size"),
+    path("inbox/<uuid:pk>", inbox.conversation_detail, name="conversation_detail"),
+    path("inbox/<uuid:pk>/texts", inbox.conversation_texts, name="conversation_texts"),
+    path("inbox/<uuid:pk>/reply", inbox.conversation_reply, name="conversation_reply"),
+    path(
+        "inbox/<uuid:pk>/take-over",
+        inbox.conversation_take_over,
+        name="conversation_take_over",
+    ),
+    path(
+        "inbox/<uuid:pk>/release",
+        inbox.conversation_release,
+        name="conversation_release",
+    ),
+    path("inbox/<uuid:pk>/close", inbox.conversation_close, name="conversation_close"),
+    path(
+        "inbox/<uuid:pk>/reopen",
+        inbox.conversation_reopen,
+        name="conversation_reopen",
+    ),
+    path("inbox/<uuid:pk>/read", inbox.conversation_read, name="conversation_read"),
+    path("texts/<uuid:pk>/media/<int:number>", inbox.text_medium, name="text_medium"),
+    path("texts/<uuid:pk>/repeat", inbox.message_repeat, name="message_repeat"),
+]
+
 urlpatterns = [
     *CARRIER_ACCOUNTS,
     *PHONES,
     *CALLS,
+    *INBOX,
     *TESTING,
     *REHEARSALS,
     *SCHEDULED_CALLS,

@@ -68,6 +68,10 @@ NO_ENTRY = {
     "POST api/calls/<>/whisper": "the call says who took part, and how",
     "POST api/calls/<>/transfer": "the call says who took part, and how",
     "POST api/messages": "a text, and it says who sent it",
+    "POST inbox/new": "a text, and it says who sent it",
+    "POST texts/<>/repeat": "a text, and it says who sent it",
+    "POST inbox/<>/read": "somebody has looked at it",
+    "POST inbox/size": "shows what a text would cost",
     "POST calls/<>/settle": "the call says who settled it, and why",
     "POST settings/webhooks/<>/test": "a delivery; it is in the webhook's list",
     "POST api/webhooks/<>/test": "a delivery; it is in the webhook's list",
@@ -230,6 +234,9 @@ class World:
         agents.activate(self.texting_agent)
         conversation = Conversation.unscoped.get()
         conversations.take_over(conversation)
+
+    def close(self):
+        conversations.close(Conversation.unscoped.get(), at=now())
 
     def pause(self):
         row = RecurringCall.unscoped.get()
@@ -548,6 +555,15 @@ ENTRIES = {
         "released conversation",
     ),
     "POST api/messages/conversations/<>/close": ({}, None, "closed conversation"),
+    "POST inbox/<>/take-over": ({}, None, "taken_over conversation"),
+    "POST inbox/<>/reply": (
+        {"body": "Hello", "takes_over": "1"},
+        None,
+        "taken_over conversation",
+    ),
+    "POST inbox/<>/release": ({}, World.take_over, "released conversation"),
+    "POST inbox/<>/close": ({}, None, "closed conversation"),
+    "POST inbox/<>/reopen": ({}, World.close, "changed conversation"),
     "POST api/message-agents": (AGENT, None, "created message_agent"),
     "PUT api/message-agents/<>": (AGENT, None, "changed message_agent"),
     "PATCH api/message-agents/<>": (AGENT, None, "changed message_agent"),
@@ -690,6 +706,8 @@ def world(alice, carrier):
         "test-scripts": _script(agent).pk,
         "calls": _call(agent).pk,
         "messages/conversations": text.conversation_id,
+        "inbox": text.conversation_id,
+        "texts": text.pk,
     }
     return World(alice, other, ids, agent, texting_agent, caller, bob)
 

@@ -46,6 +46,7 @@ FORMS_TO_MAKE = {
     "numbers/new",
     "carrier-accounts/new",
     "calls/new",
+    "inbox/new",
     "settings/webhooks/new",
     "scheduled-calls/new",
     "scheduled-calls/<>/change",

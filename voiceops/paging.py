@@ -7,10 +7,11 @@ says how far it has looked.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,30 @@ class Search:
         return self.narrow(ordered)
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands in a list that is ordered by a moment, then by id."""
+
+    at: datetime
+    pk: UUID
+
+    def __str__(self):
+        return f"{(self.at - EPOCH) // timedelta(microseconds=1)}-{self.pk.hex}"
+
+    @classmethod
+    def read(cls, text: str) -> "Place":
+        """Of what `str` has made. Raises ValueError."""
+        microseconds, _, pk = text.partition("-")
+        try:
+            at = EPOCH + timedelta(microseconds=int(microseconds))
+        except OverflowError as error:
+            raise ValueError(text) from error
+        return cls(at, UUID(pk))
+
+
 @dataclass(frozen=True)
 class Page:
     """`newer` is the next page's `after`, `older` its `before`; None: no such page.
@@ -42,8 +67,8 @@ class Page:
     """
 
     rows: list[Any]
-    newer: UUID | str | int | None = None
-    older: UUID | str | int | None = None
+    newer: UUID | Place | str | int | None = None
+    older: UUID | Place | str | int | None = None
     stopped_at: UUID | None = None
 
 
@@ -103,3 +128,43 @@ def newest_first(
         return Page(found[::-1], onwards, older=older, stopped_at=stop)
     newer = found[0].pk if found and before is not None else None
     return Page(found, newer, older=onwards, stopped_at=stop)
+
+
+def latest_first(
+    rows: QuerySet,
+    field: str,
+    *,
+    size: int,
+    before: Place | None = None,
+    after: Place | None = None,
+) -> Page:
+    """Up to `size` rows by the moment in `field`, the latest first; as `newest_first`
+    does by id. A row that moves meanwhile is on another page, and shifts none.
+    """
+    order = [f"-{field}", "-pk"]
+    if after is not None:
+        rows, order = _beyond(rows, field, "gt", after), [field, "pk"]
+    elif before is not None:
+        rows = _beyond(rows, field, "lt", before)
+    found = list(rows.order_by(*order)[: size + 1])
+    has_more = len(found) > size
+    found = found[:size] if after is None else found[:size][::-1]
+    places = [Place(getattr(row, field), row.pk) for row in found]
+    if not places:
+        return Page([])
+    has_newer = has_more if after is not None else before is not None
+    has_older = has_more if after is None else True
+    return Page(
+        found,
+        newer=places[0] if has_newer else None,
+        older=places[-1] if has_older else None,
+    )
+
+
+def _beyond(rows: QuerySet, field: str, way: str, place: Place) -> QuerySet:
+    """The second condition implies the first, which is where an index can begin."""
+    same = Q(**{field: place.at, f"pk__{way}": place.pk})
+    return rows.filter(
+        Q(**{f"{field}__{way}e": place.at}),
+        Q(**{f"{field}__{way}": place.at}) | same,
+    )

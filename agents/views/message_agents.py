@@ -5,7 +5,6 @@ from django.contrib.auth.decorators import login_required
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
@@ -87,14 +86,7 @@ class Line:
     @property
     def meta(self):
         """What the text would cost."""
-        size = size_of(self.text.body)
-        characters = ngettext(
-            "%(count)d character", "%(count)d characters", size.characters
-        ) % {"count": size.characters}
-        segments = ngettext(
-            "%(count)d segment", "%(count)d segments", size.segments
-        ) % {"count": size.segments}
-        return f"{characters} · {segments} ({size.encoding})"
+        return size_of(self.text.body).in_words()
 
 
 @login_required

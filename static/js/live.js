@@ -1,21 +1,30 @@
-// Pages that watch calls: told what has changed, they fetch it; times go on by themselves.
+// Pages that watch calls or texts: told what has changed, they fetch it; times go on by
+// themselves.
 //
-// An element with data-live fetches itself on the event `changed`: all of them whatever
-// the call, with data-call only for that one. While no stream can be had, they poll.
+// An element with data-live fetches itself on the event `changed`: whatever the call,
+// with data-call only for that one; data-live="texts" likewise for conversations and
+// data-about. While no stream can be had, they poll.
 
 const POLL_MS = 2000;
 const TICK_MS = 1000;
 const CONNECT_AGAIN_MS = 15000;
-const ANY_CALL = "";
+const ANYTHING = "";
+const OF_TEXTS = "texts:"; // before the id of a conversation
 
 let source = null;
 let isHeard = false;
 let connectAt = 0;
 
-function refresh(calls) {
+function concerns(element, word) {
+  const { live, call, about } = element.dataset;
+  if (word === ANYTHING) return true;
+  if (word.startsWith(OF_TEXTS) !== (live === "texts")) return false;
+  return live === "texts" ? !about || word === OF_TEXTS + about : !call || word === call;
+}
+
+function refresh(words) {
   for (const element of document.querySelectorAll("[data-live]")) {
-    const { call } = element.dataset;
-    if (!call || calls.includes(ANY_CALL) || calls.includes(call)) {
+    if (words.some((word) => concerns(element, word))) {
       htmx.trigger(element, "changed");
     }
   }
@@ -51,7 +60,7 @@ window.addEventListener("pageshow", connect);
 setInterval(() => {
   if (document.hidden || !document.querySelector("[data-live]")) return disconnect();
   connect();
-  if (!isHeard) refresh([ANY_CALL]);
+  if (!isHeard) refresh([ANYTHING]);
 }, POLL_MS);
 connect();
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -16,18 +17,23 @@ WHATSAPP = "whatsapp:"  # what the carrier puts before such an address
 
 
 class ConversationQuerySet(OwnedQuerySet):
-    def needing_person(self):
-        return self.filter(
-            status=Conversation.Status.OPEN, mode=Conversation.Mode.HUMAN
-        )
+    """Its filters are served by the indexes below."""
 
-    def with_agent(self):
-        return self.filter(
-            status=Conversation.Status.OPEN, mode=Conversation.Mode.AGENT
-        )
+    def needing_person(self):
+        return self.open().filter(mode=Conversation.Mode.HUMAN)
+
+    def open(self):
+        return self.filter(status=Conversation.Status.OPEN)
 
     def closed(self):
         return self.filter(status=Conversation.Status.CLOSED)
+
+    def unread(self):
+        return self.filter(unread_count__gt=0)
+
+    def with_number(self, digits: str):
+        """Those whose other party's number has these digits in a row."""
+        return self.filter(address__contains=digits)
 
 
 class Conversation(OwnedModel):
@@ -87,7 +93,25 @@ class Conversation(OwnedModel):
         ]
         indexes = [
             models.Index(fields=["owner", "-id"]),
-            models.Index(fields=["owner", "status", "mode", "-last_message_at"]),
+            models.Index(
+                fields=["owner", "status", "-last_message_at", "-id"],
+                name="conversations_listed",
+            ),
+            models.Index(
+                fields=["owner", "-last_message_at", "-id"],
+                condition=Q(status="open", mode="human"),
+                name="conversations_needing_person",
+            ),
+            models.Index(
+                fields=["owner", "status", "-last_message_at", "-id"],
+                condition=Q(unread_count__gt=0),
+                name="conversations_unread",
+            ),
+            models.Index(
+                fields=["owner", "-last_message_at", "-id"],
+                condition=Q(status="open", mode="human", unread_count__gt=0),
+                name="conversations_unread_by_person",
+            ),
             models.Index(fields=["owner", "address"]),
             models.Index(
                 fields=["next_try_at"],
@@ -98,6 +122,9 @@ class Conversation(OwnedModel):
 
     def __str__(self):
         return self.number
+
+    def get_absolute_url(self):
+        return reverse("telephony:conversation_detail", args=[self.pk])
 
     @property
     def number(self) -> str:
@@ -117,6 +144,10 @@ class Conversation(OwnedModel):
     @property
     def is_with_agent(self) -> bool:
         return self.mode == self.Mode.AGENT
+
+    @property
+    def is_closed(self) -> bool:
+        return self.status == self.Status.CLOSED
 
 
 class MessageQuerySet(OwnedQuerySet):
@@ -181,6 +212,9 @@ class Message(OwnedModel):
         Status.CANCELED,
         Status.BLOCKED,
     }
+    # Of these a person may have the same text sent once more; of an unknown one only
+    # who accepts that it may arrive twice.
+    REPEATABLE = NOT_SENT
     FINAL = NOT_SENT | {Status.DELIVERED, Status.READ, Status.RECEIVED}
 
     conversation = models.ForeignKey(
@@ -215,6 +249,10 @@ class Message(OwnedModel):
     # Which text this is the answer to, and which piece of it: there is one answer.
     answers = models.ForeignKey("self", models.CASCADE, null=True, related_name="+")
     part = models.PositiveSmallIntegerField(default=0)
+    # Which text this is the second try of: there is one.
+    repeats = models.OneToOneField(
+        "self", models.CASCADE, null=True, related_name="repeated"
+    )
     is_away = models.BooleanField(default=False)
     asked_at = models.DateTimeField(null=True)
     look_at = models.DateTimeField(null=True)

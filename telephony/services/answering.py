@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from agents import llm, services, texting
 from agents.models import MessageAgent
 from agents.tools import Toolbox
-from telephony import words
+from telephony import live, words
 from telephony.models import Conversation, Message, TextToolUse
 from telephony.services import acquaintances, conversations, sending, text_tools
 from voiceops import claims
@@ -192,6 +192,7 @@ def _leave_to_person(row: Conversation, need: str) -> None:
         need=need,
         updated_at=now(),
     )
+    live.conversation_changed(row)
 
 
 def _note_failure(row: Conversation, at: datetime) -> None:
@@ -216,6 +217,7 @@ def _conclude(
         conversation.next_try_at = conversation.claimed_until = None
         conversation.attempts = 0
         conversation.save()
+        live.conversation_changed(conversation)
         bodies = sending.pieces(words.speakable(answer.body))
         if conversations.why_no_texts(conversation):  # since they asked for none
             return

@@ -9,7 +9,7 @@ from accounts import audit
 from accounts.audit import Action
 from agents import texting
 from agents.models import MessageAgent
-from telephony import announcements, tasks
+from telephony import announcements, live, tasks
 from telephony.models import Conversation, DoNotContact, Message, Phone
 from telephony.services import contacts, do_not_contact
 
@@ -101,6 +101,7 @@ def take_over(conversation: Conversation) -> Conversation:
             ):
                 if message.give_up(status=Message.Status.CANCELED):
                     announcements.text_moved(message)
+            live.conversation_changed(row)
     return row
 
 
@@ -123,6 +124,7 @@ def release(conversation: Conversation, *, at: datetime) -> Conversation:
                 ):
                     put_off_answer(row, at)
                 row.save()
+            live.conversation_changed(row)
     return row
 
 
@@ -136,6 +138,19 @@ def close(conversation: Conversation, *, at: datetime) -> Conversation:
                 row.status, row.unread_count = Status.CLOSED, 0
                 row.next_try_at = row.claimed_until = None
                 row.save()
+            live.conversation_changed(row)
+    return row
+
+
+def reopen(conversation: Conversation) -> Conversation:
+    """It is not settled after all; the agent has it."""
+    with transaction.atomic():
+        row = lock(conversation)
+        if row.is_closed:
+            with audit.changing(row):
+                row.status = Status.OPEN
+                row.save()
+            live.conversation_changed(row)
     return row
 
 
@@ -148,3 +163,4 @@ def mark_read(conversation: Conversation) -> None:
     unread = Conversation.unscoped.filter(pk=conversation.pk, unread_count__gt=0)
     if unread.update(unread_count=0):
         conversation.unread_count = 0
+        live.conversation_changed(conversation)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from agents.segments import MAX_TEXT_CHARACTERS, size_of
-from telephony import announcements, opt_outs, tasks, twilio
+from telephony import announcements, live, opt_outs, tasks, twilio
 from telephony.addresses import webhook_url
 from telephony.models import Conversation, Message, Phone
 from telephony.patience import patient
@@ -38,6 +38,17 @@ logger = logging.getLogger(__name__)
 
 class Stopped(Exception):
     """The other party wants no texts: `str()` says how that is known."""
+
+
+class WithAgent(Exception):
+    """The agent has the conversation, and nobody has said to take it over."""
+
+
+class NotRepeatable(Exception):
+    """The text was sent, may still be sent, or was sent once more already."""
+
+    def __str__(self):
+        return _("This text cannot be sent again.")
 
 
 def send(
@@ -64,6 +75,67 @@ def send(
             return sent
         given = {"sent_by": SentBy.USER, "user": by, **more}
         return write(conversation, [body], media_urls=media_urls, at=at, **given)[0]
+
+
+def reply(
+    conversation: Conversation,
+    *,
+    body: str,
+    by: User,
+    takes_over: bool,
+    at: datetime,
+) -> Message:
+    """A person writes, and has the conversation from then on. Raises Stopped, and
+    WithAgent where that is still to be said.
+    """
+    with transaction.atomic():
+        row = conversations.lock(conversation)
+        if row.is_with_agent:
+            if not takes_over:
+                raise WithAgent
+            conversations.take_over(row)
+        return send(row.phone, row.address, body=body, by=by, at=at)
+
+
+def begin(
+    phone: Phone, address: str, *, body: str, takes_over: bool, by: User, at: datetime
+) -> Conversation:
+    """A person writes to somebody, as `reply` does. Raises Stopped."""
+    with transaction.atomic():
+        conversation = conversations.locked(phone, address)
+        if takes_over:
+            conversations.take_over(conversation)
+        else:
+            conversations.reopen(conversation)
+        return send(phone, address, body=body, by=by, at=at).conversation
+
+
+def repeat(
+    message: Message, *, by: User, may_arrive_twice: bool = False, at: datetime
+) -> Message:
+    """Have a text of ours sent once more: it surely did not arrive, or a person
+    accepts that it may arrive twice. Raises Stopped and NotRepeatable.
+    """
+    with transaction.atomic():
+        conversation = conversations.lock(message.conversation)
+        message.refresh_from_db()  # as it is now that nobody else writes
+        repeatable = message.REPEATABLE | (
+            {Status.UNKNOWN} if may_arrive_twice else set()
+        )
+        is_repeated = Message.unscoped.filter(repeats=message).exists()
+        if message.is_incoming or is_repeated or message.status not in repeatable:
+            raise NotRepeatable
+        if why := conversations.why_no_texts(conversation):
+            raise Stopped(why)
+        return write(
+            conversation,
+            [message.body],
+            media_urls=[one["url"] for one in message.media],
+            sent_by=SentBy.USER,
+            user=by,
+            repeats=message,
+            at=at,
+        )[0]
 
 
 def write(
@@ -96,6 +168,7 @@ def write(
         message.save(force_insert=True)
     rows = Conversation.unscoped.filter(pk=conversation.pk)
     rows.update(last_message=messages[-1], last_message_at=at, updated_at=at)
+    live.conversation_changed(conversation)
     tasks.ring(tasks.send_texts, conversation.pk)
     return messages
 

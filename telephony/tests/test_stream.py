@@ -13,6 +13,8 @@ from accounts.models import Membership
 from telephony import live as telling
 from telephony import stream
 from telephony.tests.calls import make_live_call, make_turn
+from telephony.tests.test_api_messages import number_of
+from telephony.tests.texting import text_in
 from tests.people import make_tenant
 from tests.processes import wait_until
 from voiceops import bells
@@ -107,6 +109,17 @@ def test_stream_names_the_call_that_has_changed_and_nothing_else(live, people):
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
     assert headers["cache-control"] == "no-store, no-transform"
     assert headers["x-accel-buffering"] == "no"
+    assert "4111" not in str(reader.lines)
+
+
+def test_stream_names_the_conversation_that_has_changed(live, people):
+    alice, _ = people
+    number = number_of(alice)
+
+    with watching(live, alice) as reader:
+        message = text_in(number, "My card number is 4111.")
+        reader.wait_for([f"texts:{message.conversation_id}"])
+
     assert "4111" not in str(reader.lines)
 
 

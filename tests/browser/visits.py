@@ -99,6 +99,10 @@ LISTS = {
     "dashboard": at("analytics:dashboard"),
     "calls": at("telephony:call_list"),
     "live": at("telephony:call_live"),
+    "inbox": at("telephony:inbox"),
+    "inbox-open": at("telephony:inbox", query="?tab=open"),
+    "inbox-closed": at("telephony:inbox", query="?tab=closed"),
+    "text-new": at("telephony:text_create"),
     "agents": at("agents:agent_list"),
     "message-agents": at("agents:message_agent_list"),
     "prompts": at("agents:prompt_list"),
@@ -134,6 +138,18 @@ WITH_DATA = visits_of(
     **LISTS,
     **{
         "live-paused": at("telephony:call_live", query="?paused=1"),
+        "inbox-found": at("telephony:inbox", query="?q=thursday"),
+        "inbox-none-match": at("telephony:inbox", query="?q=zebra"),
+        "inbox-none-unread": at("telephony:inbox", query="?tab=closed&unread=1"),
+        **{
+            f"conversation-{name}": at("telephony:conversation_detail", row(state))
+            for name, state in {
+                "with-agent": "answered",
+                "by-whatsapp": "by whatsapp",
+                "closed": "settled",
+                "needing-person": "asked for",
+            }.items()
+        },
         "calls-none-match": at("telephony:call_list", query="?q=zebra"),
         "call-running": at("telephony:call_detail", call("running")),
         "call-finished": at("telephony:call_detail", call("finished")),
@@ -269,6 +285,12 @@ WITH_DATA = visits_of(
         status=422,
     ),
     Visit(
+        "inbox-bad-filter",
+        "alice",
+        at("telephony:inbox", query="?tab=nonsense"),
+        status=422,
+    ),
+    Visit(
         "audit-log-bad-filter",
         "alice",
         at("accounts:audit_log", query="?from=nonsense&kind=zebra"),
@@ -345,6 +367,10 @@ WITH_RIGHTS = [
             "people": at("telephony:person_list"),
             "person": at("telephony:person_detail", "+16285550199"),
             "do-not-contact": at("telephony:do_not_contact_list"),
+            "inbox": at("telephony:inbox"),
+            "conversation": at(
+                "telephony:conversation_detail", row("conversation of the viewer")
+            ),
             "audit-log": at("accounts:audit_log"),
         },
     ),
@@ -382,6 +408,17 @@ NOT_VISITED = {
     "telephony:call_by_sid": "sends on to the call's page",
     "telephony:phone_check": PART,
     "telephony:call_live_badge": PART,
+    "telephony:inbox_badge": PART,
+    "telephony:conversation_texts": PART,
+    "telephony:text_medium": "a picture or file",
+    "telephony:text_size": POSTED,
+    "telephony:conversation_reply": POSTED,
+    "telephony:conversation_take_over": POSTED,
+    "telephony:conversation_release": POSTED,
+    "telephony:conversation_close": POSTED,
+    "telephony:conversation_reopen": POSTED,
+    "telephony:conversation_read": POSTED,
+    "telephony:message_repeat": POSTED,
     "telephony:call_interventions": PART,
     "analytics:dashboard_live": PART,
     "agents:prompt_preview": PART,

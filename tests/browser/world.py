@@ -50,6 +50,20 @@ PROMPT = """You are {{ agent_name }}, the receptionist of {{ business }}.
 Be brief and friendly. Offer {{ opening_hours }} for appointments. Never give advice \
 about treatments."""
 
+CHAT = (
+    (
+        "Hi! Is there anything free on Thursday morning? It has hurt since Sunday.",
+        "received",
+    ),
+    ("On Thursday 9:30 and 11:00 are free.", "read"),
+    ("11:00 <script>alert('please')</script>", "received"),
+    ("Booked. Here is a map of how to find us.", "delivered"),
+    ("Please bring your insurance card.", "undelivered"),
+    ("See you on Thursday!", "unknown"),
+    ("We are closed on Wednesday.", "waiting"),
+    ("Can I talk to a person? https://example.com/" + "very" * 20, "received"),
+)
+
 
 @dataclass
 class World:
@@ -93,7 +107,9 @@ def make_world() -> World:
     )
     of_viewer = furnish(world.viewer)
     world.rows = {row._meta.model_name: row for row in furnish(world.alice)}
-    (world.rows["tool of the viewer"],) = [r for r in of_viewer if isinstance(r, Tool)]
+    for model, name in ((Tool, "tool"), (Conversation, "conversation")):
+        (row,) = [row for row in of_viewer if isinstance(row, model)]
+        world.rows[f"{name} of the viewer"] = row
     _add_addresses(world.alice.user)
     _add_second_factor(world)
     _add_tools(world)
@@ -108,6 +124,7 @@ def make_world() -> World:
     _add_webhooks(world)
     _add_campaigns(world)
     _add_people(world)
+    _add_texts(world)
     return world
 
 
@@ -152,6 +169,43 @@ def _add_people(world: World) -> None:
                 sent_by="agent" if is_ours else "other_party",
                 agent=world.rows["texting agent"] if is_ours else None,
             )
+
+
+def _add_texts(world: World) -> None:
+    """Conversations in every state, with a text of every fate."""
+    phone, desk = world.rows["phone"], world.rows["texting agent"]
+    for name, address, fields in (
+        ("answered", "+14155550123", {}),
+        ("by whatsapp", "whatsapp:+491711234567", {}),
+        ("settled", "+14155550124", {"status": "closed"}),
+        ("asked for", "+14155550125", {"mode": "human", "need": "asked_for"}),
+    ):
+        world.rows[name] = Conversation.unscoped.create(
+            owner=world.alice.workspace,
+            phone=phone,
+            address=address,
+            unread_count=int(name == "asked for"),
+            **fields,
+        )
+        for body, fate in CHAT:
+            is_theirs = fate == "received"
+            text = Message.unscoped.create(
+                owner=world.alice.workspace,
+                conversation=world.rows[name],
+                carrier_account=phone.carrier_account,
+                direction="incoming" if is_theirs else "outgoing",
+                from_number=address if is_theirs else phone.number,
+                to_number=phone.number if is_theirs else address,
+                body=body,
+                status=fate,
+                sent_by="other_party" if is_theirs else "agent",
+                agent=None if is_theirs else desk,
+                segments=2 if "Thursday" in body else 1,
+                error_code=30003 if fate == "undelivered" else None,
+                media=[{"url": "https://example.com/map.png"}] if "map" in body else [],
+            )
+            world.rows[name].last_message = text
+            world.rows[name].save()
 
 
 def _add_log(world: World) -> None:

@@ -282,6 +282,7 @@ def _special(model) -> dict:
             "error_code": None,
             "cost": None,
             "answers": None,
+            "repeats": None,
         },
         Turn: {"speaker": Turn.Speaker.CALLER, "tool": None},
         # Disabled: nothing is sent, whoever asks for a test.
