@@ -231,6 +231,7 @@ CAMPAIGNS = [
 PEOPLE = [
     path("people", people.person_list, name="person_list"),
     path("people/new", people.person_create, name="person_create"),
+    path("people/contacts.csv", people.person_export, name="person_export"),
     path("people/<str:number>", people.person_detail, name="person_detail"),
     path("people/<str:number>/change", people.person_change, name="person_change"),
     path("people/<str:number>/delete", people.person_delete, name="person_delete"),

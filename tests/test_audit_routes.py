@@ -499,6 +499,14 @@ ENTRIES = {
         World.reach_nobody,
         "created campaign",
     ),
+    "POST api/contacts": ({"number": "+12025550199"}, None, "created contact"),
+    "PUT api/contacts/<>": (
+        {"number": "+12025550197", "name": "Ada"},
+        None,
+        "changed contact",
+    ),
+    "PATCH api/contacts/<>": ({"name": "Ada"}, None, "changed contact"),
+    "DELETE api/contacts/<>": ({}, None, "deleted contact"),
     "POST api/do-not-contact": (
         {"number": "+12025550199"},
         None,

@@ -433,6 +433,7 @@ SPECTACULAR_SETTINGS = {
         "CallStatus": "telephony.models.Call.Status",
         "MessageStatus": "telephony.models.Message.Status",
         "MessageSentBy": "telephony.models.Message.SentBy",
+        "Consent": "telephony.models.Contact.Consent",
         "ConversationStatus": "telephony.models.Conversation.Status",
         "ConversationMode": "telephony.models.Conversation.Mode",
         "InterventionStatus": "telephony.models.Intervention.Status",

@@ -146,6 +146,27 @@ DO_NOT_CONTACT = {
     "is_deleted": False,
 } | TIMES
 
+NEW_CONTACT = {
+    "number": "+16285550123",
+    "name": "Ada Lovelace",
+    "notes": "Prefers mornings.",
+    "variables": {"plan": "Gold"},
+    "call_consent": "given",
+    "call_consent_at": "2026-03-03T09:00:00Z",
+    "call_consent_note": "Ticked the box on our form",
+}
+CONTACT = {
+    "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d51",
+    **NEW_CONTACT,
+    "email": "",
+    "timezone": "",
+    "text_consent": "unknown",
+    "text_consent_at": None,
+    "text_consent_note": "",
+    "do_not_contact": False,
+    "is_deleted": False,
+} | TIMES
+
 TEST_SCRIPT_ID = "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d31"
 NEW_TEST_SCRIPT = {
     "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d08",

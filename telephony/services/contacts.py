@@ -1,6 +1,7 @@
 """What a workspace keeps of the people whom it calls and texts."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +15,12 @@ from telephony.models import Contact
 from telephony.services import do_not_contact
 
 CHANNELS = ("call", "text")  # what there is a consent for
+BATCH = 500
+COLUMNS = (
+    *("number", "name", "email", "timezone", "notes"),
+    *("call_consent", "call_consent_at", "call_consent_note"),
+    *("text_consent", "text_consent_at", "text_consent_note"),
+)
 
 
 class Known(Exception):
@@ -53,6 +60,19 @@ def find_all(owner: Workspace | UUID, numbers: Collection[str]) -> dict[str, Con
     """Likewise of those that have these numbers."""
     known = Contact.objects.for_owner(owner).filter(number__in=numbers)
     return {contact.number: contact for contact in known}
+
+
+def as_rows(owner: Workspace) -> Iterator[tuple]:
+    """All contacts as rows of a file, below the names of the columns."""
+    yield (*COLUMNS, "variables")
+    rows = Contact.objects.for_owner(owner).order_by("pk")
+    for contact in rows.iterator(chunk_size=BATCH):
+        variables = json.dumps(contact.variables, ensure_ascii=False)
+        yield (*(_cell(getattr(contact, name)) for name in COLUMNS), variables)
+
+
+def _cell(value: str | datetime | None) -> str | None:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def save(contact: Contact, *, at: datetime) -> Contact:

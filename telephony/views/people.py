@@ -28,6 +28,7 @@ from telephony.models import Contact
 from telephony.services import contacts, dialling, do_not_contact, timelines
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.paging import newest_first
+from voiceops.spreadsheets import as_csv
 
 PER_PAGE = 50
 ENTRIES = 30  # calls and texts a page
@@ -62,6 +63,12 @@ def person_list(request):
         "older": page.older and _query(q=wanted["q"], before=page.older),
     }
     return render(request, template, context)
+
+
+@login_required
+@require_safe
+def person_export(request):
+    return as_csv(contacts.as_rows(request.workspace), "contacts.csv")
 
 
 def _query(**parameters):
