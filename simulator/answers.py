@@ -13,6 +13,7 @@ from simulator.call import API_VERSION
 
 PRICE_AFTER_S = 2
 PRICE_A_MINUTE = Decimal("0.0085")
+PRICE_A_SEGMENT, PRICE_OF_MEDIA = Decimal("0.0079"), Decimal("0.0200")
 MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 1000, 50
 MESSAGES = {
     20003: (401, "Authenticate"),
@@ -130,6 +131,7 @@ def _price(call: dict) -> str | None:
 
 
 def message_json(message: dict) -> dict:
+    is_incoming = message["direction"] == "inbound"
     return {
         "sid": message["sid"],
         "account_sid": message["account_sid"],
@@ -139,18 +141,43 @@ def message_json(message: dict) -> dict:
         "date_sent": date(message["sent_at"]),
         "date_updated": date(message["updated_at"]),
         "direction": message["direction"],
-        "error_code": message["error_code"],
+        "error_code": None if is_incoming else message["error_code"],
         "error_message": None,
         "from": message["from_number"],
         "messaging_service_sid": None,
         "num_media": str(message["num_media"]),
         "num_segments": str(segments(message["body"])),
-        "price": None,
+        "price": _price_of_text(message),
         "price_unit": "USD",
         "status": message["status"],
-        "subresource_uris": {},
+        "subresource_uris": {
+            "media": _uri(message, "Messages").replace(".json", "/Media.json")
+        },
         "to": message["to_number"],
         "uri": _uri(message, "Messages"),
+    }
+
+
+def _price_of_text(message: dict) -> str | None:
+    """Known some time after it was sent; undelivered ones cost too."""
+    is_known = message["sent_at"] and time.time() - message["sent_at"] > PRICE_AFTER_S
+    if not is_known:
+        return None
+    if message["num_media"]:
+        return f"-{PRICE_OF_MEDIA:.5f}"
+    return f"-{PRICE_A_SEGMENT * segments(message['body']):.5f}"
+
+
+def media_json(medium: dict) -> dict:
+    message = f"{medium['message_sid']}/Media/{medium['sid']}.json"
+    return {
+        "sid": medium["sid"],
+        "account_sid": medium["account_sid"],
+        "parent_sid": medium["message_sid"],
+        "content_type": medium["content_type"],
+        "date_created": date(medium["created_at"]),
+        "date_updated": date(medium["updated_at"]),
+        "uri": f"/{API_VERSION}/Accounts/{medium['account_sid']}/Messages/{message}",
     }
 
 

@@ -5,9 +5,10 @@ import asyncio
 from starlette.applications import Starlette
 from starlette.responses import Response
 
-from simulator import browser, console, control, messages, recordings, rest
+from simulator import browser, console, control, messages, recordings, rest, texting
 from simulator.engine import Engine
 from simulator.faults import Faults
+from simulator.post import Post
 from simulator.settings import Settings
 from simulator.store import Store
 from simulator.webhooks import Courier
@@ -27,6 +28,7 @@ def make_app(settings: Settings) -> Starlette:
             *control.routes,
             *browser.routes,
             *console.routes,
+            *texting.routes,
         ],
         exception_handlers={rest.AnswerLost: lambda request, exc: _Unanswered()},
     )
@@ -37,7 +39,7 @@ def make_app(settings: Settings) -> Starlette:
     state.courier = Courier()
     state.faults = Faults()
     state.engine = Engine(state.store, state.courier, settings.speed)
-    state.post = messages.Post(state.store, state.courier, settings.speed)
+    state.post = Post(state.store, state.courier, state.faults, settings.speed)
     _open_first_account(state.store, settings)
     return app
 

@@ -1,41 +1,26 @@
-"""The pages for a person with a browser: an account of one's own, and a telephone.
-
-Whoever has an account's page address (128 random bits) may use the account; there is
-no other log-in. Pages carry no inline script or style.
-"""
-
-from html import escape
-from pathlib import Path
-from string import Template
-from urllib.parse import urlsplit
+"""The pages for a person with a browser: an account of one's own, and a telephone."""
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from simulator.life import PERSON, Plan
+from simulator.pages import Html, account_of, is_same_origin, page, refusal, render
 from simulator.sids import make_number, make_token
+from simulator.texting import recent_threads
 
-TEMPLATES = Path(__file__).parent / "templates"
-HEADERS = {
-    # data: for the stylesheet's own patterns
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 FIRST_NUMBERS = 3
 RECENT_CALLS = 20
 KEYS = "123456789*0#"
 
 
 def home(request: Request) -> Response:
-    return _page("home", title="Pocket carrier")
+    return page("home", title="Pocket carrier")
 
 
 async def create_account(request: Request) -> Response:
-    if not _is_same_origin(request):
-        return _refusal("This form was sent from another site.", 403)
+    if not is_same_origin(request):
+        return refusal("This form was sent from another site.", 403)
     account = request.app.state.store.open_account(
         friendly_name="Test account", count=FIRST_NUMBERS
     )
@@ -43,27 +28,30 @@ async def create_account(request: Request) -> Response:
 
 
 async def show_account(request: Request) -> Response:
-    account, store = _account(request), request.app.state.store
+    account, store = account_of(request), request.app.state.store
     if account is None:
-        return _refusal("There is no such account.", 404)
+        return refusal("There is no such account.", 404)
     token = account["console_token"]
     numbers = store.numbers_of(account["sid"])
     calls = store.rows("calls", {"account_sid": account["sid"]}, limit=RECENT_CALLS)
-    return _page(
+    threads = recent_threads(store, account)
+    return page(
         "account",
         title="Test account",
         sid=account["sid"],
         auth_token=account["auth_token"],
-        numbers=Html(*[_render("_number", account=token, **row) for row in numbers]),
-        calls=Html(*[_render("_call_row", **row) for row in calls])
-        or _render("_no_calls"),
+        numbers=Html(*[render("_number", account=token, **row) for row in numbers]),
+        calls=Html(*[render("_call_row", **row) for row in calls])
+        or render("_no_calls"),
+        threads=Html(*[render("_thread_row", **row) for row in threads])
+        or render("_no_threads"),
     )
 
 
 async def create_phone(request: Request) -> Response:
     """A telephone of one's own: a number, and a page at which it rings."""
-    if not _is_same_origin(request):
-        return _refusal("This form was sent from another site.", 403)
+    if not is_same_origin(request):
+        return refusal("This form was sent from another site.", 403)
     engine, token = request.app.state.engine, make_token()
     number = make_number()
     while engine.callee(number) is not None:
@@ -78,21 +66,21 @@ async def show_phone(request: Request) -> Response:
     token, store = request.path_params["token"], request.app.state.store
     number = store.phone_of(token)
     if number is None:
-        return _refusal("There is no such telephone.", 404)
+        return refusal("There is no such telephone.", 404)
     latest = store.rows("calls", {"to_number": number}, limit=1)
     if latest and not latest[0]["ended_at"]:
         return RedirectResponse(f"/simulator/calls/{latest[0]['token']}", 303)
-    return _page("phone", title=f"Your telephone {number}", number=number)
+    return page("phone", title=f"Your telephone {number}", number=number)
 
 
 async def call_number(request: Request) -> Response:
-    account, state = _account(request), request.app.state
-    if not _is_same_origin(request):
-        return _refusal("This form was sent from another site.", 403)
+    account, state = account_of(request), request.app.state
+    if not is_same_origin(request):
+        return refusal("This form was sent from another site.", 403)
     sid = request.path_params["sid"]
     number = account and state.store.get("numbers", sid=sid, account_sid=account["sid"])
     if not number:
-        return _refusal("There is no such number.", 404)
+        return refusal("There is no such number.", 404)
     call = state.engine.ring(
         number,
         secret=account["auth_token"],
@@ -107,22 +95,22 @@ async def show_call(request: Request) -> Response:
     store = request.app.state.store
     row = store.get("calls", token=request.path_params["token"])
     if row is None:
-        return _refusal("There is no such call.", 404)
-    keys = Html(*[_render("_key", key=key) for key in KEYS])
+        return refusal("There is no such call.", 404)
+    keys = Html(*[render("_key", key=key) for key in KEYS])
     if phone := (store.callee(row["to_number"]) or {}).get("token"):
-        return _page(
+        return page(
             "call",
             title=f"Call from {row['from_number']}",
             you=row["to_number"],
             back=f"/simulator/phones/{phone}",
-            pick_up=_render("_pick_up"),
+            pick_up=render("_pick_up"),
             keys=keys,
             **row,
         )
     account = store.get("accounts", sid=row["account_sid"])
     token = account["console_token"] if account else ""
     back = f"/simulator/accounts/{token}" if token else "/simulator"
-    return _page(
+    return page(
         "call",
         title=f"Call to {row['to_number']}",
         you=row["from_number"],
@@ -131,51 +119,6 @@ async def show_call(request: Request) -> Response:
         keys=keys,
         **row,
     )
-
-
-class Html(str):
-    """Text that is HTML already; anything else is escaped."""
-
-    def __new__(cls, *parts: str):
-        return super().__new__(cls, "".join(parts))
-
-
-def _render(name: str, **values) -> Html:
-    template = Template((TEMPLATES / f"{name}.html").read_text())
-    shown = {
-        key: value if isinstance(value, Html) else escape(str(value or "not set"))
-        for key, value in values.items()
-    }
-    return Html(template.substitute(shown))
-
-
-def _page(name: str, *, title: str, http_status: int = 200, **values) -> Response:
-    content = _render(name, title=title, **values)
-    page = _render("_base", title=title, content=content)
-    return HTMLResponse(page, http_status, HEADERS)
-
-
-def _refusal(message: str, http_status: int) -> Response:
-    return _page(
-        "refusal", title="Not possible", http_status=http_status, message=message
-    )
-
-
-def _account(request: Request) -> dict | None:
-    token = request.path_params["token"]
-    return request.app.state.store.get("accounts", console_token=token)
-
-
-def _is_same_origin(request: Request) -> bool:
-    """Whether a form comes from our own pages; older browsers send only Origin."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    if origin is None:
-        return True  # no browser at all: nobody's cookies or address to abuse
-    hosts = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
-    return urlsplit(origin).netloc in hosts
 
 
 routes = [

@@ -18,14 +18,17 @@ JSON; `Authorization: Bearer SIMULATOR_KEY`. Errors are `{"error": "why"}`.
   answered by a polite person, except those that end in 0486 (busy), 0408 (no answer),
   0404 (failed), 0600 (a voicemail) and 0183 (an assistant that asks who calls, then its
   person)
-- `POST /control/messages` `{to, from, body}` → `201` the message, once the webhook has
-  answered
+- `POST /control/messages` `{to, from, body, media?}` → `201` the message, once the
+  webhook has answered; `from` may begin with `whatsapp:`, a medium is `{content_type,
+  data}`, its bytes in base64
 - `GET /healthz` (no key) → `200`
 """
 
+import base64
 import hmac
 import json
 import re
+from collections.abc import Iterator
 from functools import wraps
 
 from starlette.requests import Request
@@ -35,6 +38,7 @@ from starlette.routing import Route
 from simulator.answers import call_json, message_json
 from simulator.engine import BadPlan, check_numbers, read_plan
 from simulator.faults import BadFault
+from simulator.post import MAX_MEDIA, WHATSAPP, Medium
 from simulator.store import NumberTaken
 
 MAX_COUNT = 1000
@@ -181,7 +185,8 @@ async def set_callee(request: Request) -> Response:
 @keyed
 async def create_message(request: Request) -> Response:
     given, state = await json_body(request), request.app.state
-    check_numbers(given.get("to"), given.get("from"))
+    sender, media = str(given.get("from")), tuple(_media(given.get("media", [])))
+    check_numbers(given.get("to"), sender.removeprefix(WHATSAPP))
     if not isinstance(given.get("body"), str):
         raise BadRequest("body must be a string")
     number = state.store.get("numbers", phone_number=given["to"])
@@ -189,9 +194,20 @@ async def create_message(request: Request) -> Response:
         return JSONResponse({"error": f"{given['to']} is nobody's number."}, 404)
     account = state.store.get("accounts", sid=number["account_sid"])
     row = await state.post.receive(
-        account, number, from_number=given["from"], body=given["body"]
+        account, number, from_address=sender, body=given["body"], media=media
     )
     return JSONResponse(message_json(row), 201)
+
+
+def _media(given: object) -> Iterator[Medium]:
+    if not isinstance(given, list) or len(given) > MAX_MEDIA:
+        raise BadRequest(f"media is a list of at most {MAX_MEDIA}")
+    for one in given:
+        try:
+            data = base64.b64decode(one["data"], validate=True)
+            yield Medium(content_type=str(one["content_type"]), data=data)
+        except (TypeError, KeyError, ValueError) as exc:
+            raise BadRequest("a medium is {content_type, data}, in base64") from exc
 
 
 async def health(request: Request) -> Response:

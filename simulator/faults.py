@@ -6,7 +6,11 @@ unanswered), `500-after`, `garbled` (201, and no JSON), `cut` (half an answer),
 `answer-late`.
 
 Status callbacks: `lost`, `twice`, `reversed` (all of them when the call has ended, the
-last first), `late` (each by `delay_s`), or `` for as they should be.
+last first), `late` (each by `delay_s`), or `` for as they should be. Those of texts are
+spoiled likewise.
+
+Texts that are sent from now on are not delivered if `undelivered` says why, by Twilio's
+error code; 0 for as it should be.
 """
 
 import time
@@ -18,6 +22,8 @@ KINDS = {
     *("answer-lost", "answer-late", "500-after", "garbled", "cut"),
 }
 MISCHIEFS = {"", "lost", "twice", "reversed", "late"}
+SETTINGS = {"clear", "calls_per_second", "callbacks", "undelivered"}
+MAX_CODE = 99_999
 MAX_COUNT, MAX_DELAY_S = 10_000, 120
 
 
@@ -48,10 +54,11 @@ class Faults:
         self._calls_per_second: dict[str, float] = {}
         self._last_call_at: dict[str, float] = {}
         self._mischief: dict[str, Mischief] = {}
+        self._undelivered: dict[str, int] = {}
 
     def add(self, account_sid: str, given: object) -> None:
         """Read `{kind, count?, delay_s?, method?}`, `{calls_per_second}`,
-        `{callbacks, delay_s?}`, or `{clear: true}`. Raises BadFault.
+        `{callbacks, delay_s?}`, `{undelivered}`, or `{clear: true}`. Raises BadFault.
         """
         if not isinstance(given, dict):
             raise BadFault("a fault is a JSON object")
@@ -59,6 +66,10 @@ class Faults:
             self._coming.pop(account_sid, None)
             self._calls_per_second.pop(account_sid, None)
             self._mischief.pop(account_sid, None)
+            self._undelivered.pop(account_sid, None)
+        if "undelivered" in given:
+            code = _number(given, "undelivered", 0, MAX_CODE)
+            self._undelivered[account_sid] = int(code)
         if "callbacks" in given:
             self._mischief[account_sid] = _mischief(given)
         if "calls_per_second" in given:
@@ -67,10 +78,8 @@ class Faults:
         if "kind" in given:
             fault, count = _read(given)
             self._coming[account_sid].extend([fault] * count)
-        elif not given.keys() & {"clear", "calls_per_second", "callbacks"}:
-            raise BadFault(
-                "nothing to do: give kind, calls_per_second, callbacks or clear"
-            )
+        elif not given.keys() & SETTINGS:
+            raise BadFault(f"nothing to do: give kind or {', '.join(sorted(SETTINGS))}")
 
     def take(self, account_sid: str, method: str) -> Fault | None:
         """The next fault, if it is meant for a request of this method."""
@@ -82,6 +91,10 @@ class Faults:
     def mischief(self, account_sid: str) -> Mischief:
         """What is done to the callbacks of a call that begins now."""
         return self._mischief.get(account_sid, Mischief())
+
+    def undelivered(self, account_sid: str) -> int:
+        """Why a text of the account does not arrive, as an error code; 0: it does."""
+        return self._undelivered.get(account_sid, 0)
 
     def is_too_fast(self, account_sid: str) -> bool:
         """Whether one more call now exceeds the account's rate (0 = no limit)."""

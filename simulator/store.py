@@ -1,4 +1,5 @@
-"""What the carrier remembers: accounts, numbers, calls with their events, messages.
+"""What the carrier remembers: accounts, numbers, calls with their events, messages with
+their media.
 
 One SQLite file in write-ahead mode. Rows go in and out as plain dicts; times are
 seconds since 1970. Writes are a few microseconds each, so they happen in the event
@@ -45,6 +46,12 @@ CREATE TABLE IF NOT EXISTS messages (
     status TEXT NOT NULL, num_media INTEGER NOT NULL, error_code INTEGER,
     created_at REAL NOT NULL, updated_at REAL NOT NULL, sent_at REAL);
 CREATE INDEX IF NOT EXISTS messages_of_account ON messages (account_sid, to_number);
+CREATE INDEX IF NOT EXISTS messages_of_pair ON messages (from_number, to_number);
+CREATE TABLE IF NOT EXISTS media (
+    sid TEXT PRIMARY KEY, account_sid TEXT NOT NULL, message_sid TEXT NOT NULL,
+    content_type TEXT NOT NULL, data BLOB, url TEXT NOT NULL, created_at REAL NOT NULL,
+    updated_at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS media_of_message ON media (message_sid);
 CREATE TABLE IF NOT EXISTS opt_outs (
     our_number TEXT NOT NULL, their_number TEXT NOT NULL,
     PRIMARY KEY (our_number, their_number)) WITHOUT ROWID;
@@ -54,7 +61,13 @@ CREATE TABLE IF NOT EXISTS recordings (
     updated_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS callees (number TEXT PRIMARY KEY, plan TEXT NOT NULL);
 """
-TABLES = {"accounts", "numbers", "calls", "messages", "recordings"}
+# Those that the files of earlier versions lack.
+NEW_COLUMNS = {("messages", "callback"): "TEXT NOT NULL DEFAULT ''"}
+TABLES = {"accounts", "numbers", "calls", "messages", "media", "recordings"}
+
+
+def _condition(name: str) -> str:
+    return f"{name} ?" if " " in name else f"{name} = ?"
 
 
 class NumberTaken(Exception):
@@ -69,6 +82,12 @@ class Store:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA busy_timeout = 5000")
         self._db.executescript(SCHEMA)
+        for (table, column), kind in NEW_COLUMNS.items():
+            names = [
+                row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")
+            ]
+            if column not in names:
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
     def close(self) -> None:
         self._db.close()
@@ -94,9 +113,11 @@ class Store:
     def rows(
         self, table: str, where: dict, *, limit: int = 1000, offset: int = 0
     ) -> list[dict]:
-        """Rows, newest first, whose columns equal `where` (its names are ours)."""
+        """Rows, newest first, whose columns equal `where` (its names are ours); a name
+        with an operator after it, such as `sent_at <`, compares by it.
+        """
         assert table in TABLES
-        wheres = " AND ".join(f"{name} = ?" for name in where) or "1"
+        wheres = " AND ".join(map(_condition, where)) or "1"
         rows = self._db.execute(
             f"SELECT * FROM {table} WHERE {wheres}"
             " ORDER BY rowid DESC LIMIT ? OFFSET ?",
@@ -217,6 +238,20 @@ class Store:
                 },
             )
         return len(rows)
+
+    def thread(self, ours: str, theirs: str, *, limit: int = 100) -> list[dict]:
+        """The latest texts between two addresses, oldest first."""
+        rows = self._db.execute(
+            "SELECT *, rowid FROM messages WHERE from_number = ? AND to_number = ?"
+            " UNION ALL"
+            " SELECT *, rowid FROM messages WHERE from_number = ? AND to_number = ?"
+            " ORDER BY rowid DESC LIMIT ?",
+            (ours, theirs, theirs, ours, limit),
+        )
+        return [dict(row) for row in rows][::-1]
+
+    def media_of(self, message_sid: str) -> list[dict]:
+        return self.rows("media", {"message_sid": message_sid})[::-1]
 
     # who will not be texted, and how a called person behaves
 

@@ -13,7 +13,7 @@ READ_TIMEOUT_S = 60
 # stays here: the simulator is none of its business.
 NOT_FORWARDED = {"host", "connection", "transfer-encoding", "cookie", "authorization"}
 
-MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1280 * 1024  # a form with a picture
 
 _client: httpx.AsyncClient | None = None
 

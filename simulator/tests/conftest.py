@@ -15,6 +15,7 @@ class Carrier:
     """A simulator on a real socket, with its control API at hand."""
 
     def __init__(self, database, speed=0.0):
+        self.database = str(database)
         settings = Settings(key=KEY, database=str(database), speed=speed)
         self._app = make_app_in_thread(settings)
         self.url = f"http://127.0.0.1:{self._app.port}"

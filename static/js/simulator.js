@@ -219,8 +219,28 @@ async function lookForCall() {
   setTimeout(lookForCall, LOOK_AGAIN_MS);
 }
 
+// What is written meanwhile appears without losing what the person is writing.
+async function lookForTexts(thread) {
+  try {
+    const answer = await fetch(location.href);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = page.querySelector("[data-thread]");
+    if (now && now.innerHTML !== thread.innerHTML) {
+      thread.replaceChildren(...now.childNodes);
+      thread.scrollTop = thread.scrollHeight;
+    }
+  } catch {
+    // The carrier is away for a moment.
+  }
+  setTimeout(() => lookForTexts(thread), LOOK_AGAIN_MS);
+}
+
 for (const root of document.querySelectorAll("[data-call-panel]")) new CallPanel(root);
 if (document.querySelector("[data-waits-for-call]")) lookForCall();
+for (const thread of document.querySelectorAll("[data-thread]")) {
+  thread.scrollTop = thread.scrollHeight;
+  lookForTexts(thread);
+}
 if (document.querySelector("[data-simulator-page]")) {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
