@@ -9,7 +9,7 @@ from accounts.forms import OwnedForm
 from agents.forms.fields import VARIABLE, days_field, time_of_day
 from telephony.callees import HEADINGS, with_the_others
 from telephony.dialling import numbers
-from telephony.forms.scheduled import MOST_ATTEMPTS, RetriesForm
+from telephony.forms.scheduled import MOST_ATTEMPTS, NumberFilter, RetriesForm
 from telephony.models import Campaign, ScheduledCall
 from telephony.services.campaigns import (
     MOST_BYTES,
@@ -269,7 +269,7 @@ class ContactFilterForm(forms.Form):
     STATUSES = [("", _("Any status")), *ScheduledCall.Status.choices]
 
     status = forms.ChoiceField(label=_("Status"), choices=STATUSES, required=False)
-    q = forms.CharField(max_length=30, required=False)
+    q = NumberFilter()
     before = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
     after = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
 
@@ -280,8 +280,8 @@ class ContactFilterForm(forms.Form):
         wanted = self.cleaned_data
         if wanted["status"]:
             rows = rows.filter(status=wanted["status"])
-        if digits := "".join(filter(str.isdigit, wanted["q"])):
-            rows = rows.filter(to_number__contains=digits)
+        if wanted["q"]:
+            rows = rows.filter(to_number__contains=wanted["q"])
         return rows
 
 

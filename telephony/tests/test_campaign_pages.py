@@ -269,6 +269,7 @@ def test_contacts_are_narrowed_by_status_and_number(alice, agent):
     assert lines("") == [2, 4]
     assert lines("?status=busy") == [2]
     assert lines("?q=0002") == [4]
+    assert shown(alice, campaign, "/contacts?q=abc").status_code == 422
     assert shown(alice, campaign, "/contacts?status=lost").status_code == 422
 
 
