@@ -250,14 +250,17 @@ class SigningInThrottle(Throttle):
         return limits.count("signing-in", self.get_ident(request), self.LIMIT)
 
 
-def refuse_unknown_filters(request, known: set[str]) -> None:
+PAGING = frozenset(("cursor", "page_size"))
+
+
+def refuse_unknown_filters(request, known: set[str], *, is_paged: bool = True) -> None:
     """A filter that we do not know or cannot read is refused, never ignored."""
     query = request.META.get("QUERY_STRING", "").encode("latin-1")
     try:
         unquote_to_bytes(query).decode()
     except UnicodeDecodeError:  # Django would put other characters in their place
         raise ParseError("The query is not UTF-8.") from None
-    unknown = set(request.query_params) - known - {"cursor", "page_size"}
+    unknown = set(request.query_params) - known - (PAGING if is_paged else set())
     if unknown:
         raise ValidationError({name: ["Unknown filter."] for name in sorted(unknown)})
     repeated = [name for name, values in request.query_params.lists() if values[1:]]

@@ -15,6 +15,7 @@ from agents.api import (
     tools,
     voice_agents,
 )
+from analytics.api import counts, summary
 from hooks import api as hooks
 from telephony.api import (
     calling_rules,
@@ -45,6 +46,13 @@ agents = [
     path("/<uuid:agent_id>/activate", voice_agents.ActivateView.as_view()),
     path("/<uuid:agent_id>/deactivate", voice_agents.DeactivateView.as_view()),
     path("/<uuid:agent_id>/rehearse", rehearsals.RehearseAgentView.as_view()),
+]
+figures = [
+    path("summary", summary.SummaryView.as_view()),
+    path("calls-by-date", counts.CallsByDateView.as_view()),
+    path("calls-by-hour", counts.CallsByHourView.as_view()),
+    path("agent-summary", counts.AgentSummaryView.as_view()),
+    path("messages-by-date", counts.MessagesByDateView.as_view()),
 ]
 webhooks = [
     path("", hooks.EndpointListView.as_view()),
@@ -168,6 +176,7 @@ canonical = [
     path("do-not-contact", do_not_contact.DoNotContactListView.as_view()),
     path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),
     path("webhooks", include(webhooks)),
+    path("analytics/", include(figures)),
     path("api-keys", accounts.ApiKeyListView.as_view()),
     path("api-keys/<uuid:pk>", accounts.ApiKeyDetailView.as_view()),
     path("audit-log", audit.AuditLogView.as_view()),
@@ -200,7 +209,11 @@ about = [
     ),
 ]
 # The families that were first published without the prefix: the same views.
-families = [path("auth/", include(auth)), path("agents", include(agents))]
+families = [
+    path("auth/", include(auth)),
+    path("agents", include(agents)),
+    path("analytics/", include(figures)),
+]
 
 urlpatterns = [
     path("api/", include(([*canonical, *about], "api"))),

@@ -309,6 +309,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "fold-changes": {
+        "task": "analytics.tasks.fold_changes",
+        "schedule": 2,
+        "options": {"expires": 2},
+    },
     "follow-up-calls": {
         "task": "telephony.tasks.follow_up_calls",
         "schedule": 10,

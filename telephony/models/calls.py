@@ -354,6 +354,7 @@ class Call(OwnedModel):
             models.Index(fields=["owner", "-id"]),
             models.Index(fields=["owner", "agent", "-id"]),
             models.Index(fields=["owner", "phone", "-id"]),
+            models.Index(fields=["owner", "started_at"]),
             models.Index(
                 fields=["owner", "-id"],
                 condition=Q(ended_at=None),

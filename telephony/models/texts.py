@@ -269,6 +269,7 @@ class Message(OwnedModel):
         ]
         indexes = [
             models.Index(fields=["owner", "-id"]),
+            models.Index(fields=["owner", "created_at"]),
             models.Index(fields=["conversation", "-id"]),
             models.Index(
                 fields=["status", "id"],

@@ -1,0 +1,74 @@
+"""What the bodies of the figures look like, for the schema and its readers."""
+
+MONEY = {
+    "cost": "1.284000",
+    "currency": "USD",
+    "costs": [{"currency": "USD", "amount": "1.284000"}],
+}
+CALLS_OF_A_DAY = {
+    "date": "2026-03-01",
+    "total": 42,
+    "answered": 39,
+    "failed": 1,
+    "minutes": 96.25,
+    **MONEY,
+}
+CALLS_OF_AN_HOUR = {"hour": 9, "total": 12, "answered": 11}
+CALLS_OF_AN_AGENT = {
+    "agent_id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d01",
+    "name": "Reception",
+    "total": 42,
+    "incoming": 30,
+    "outgoing": 12,
+    "answered": 39,
+    "answer_rate": 0.9286,
+    "average_duration_s": 148,
+    "minutes": 96.25,
+    "last_call_at": "2026-03-01T16:45:10Z",
+    **MONEY,
+}
+TEXTS_OF_A_DAY = {
+    "date": "2026-03-01",
+    "total": 18,
+    "incoming": 8,
+    "outgoing": 10,
+    "delivered": 9,
+    "failed": 1,
+    "segments": 21,
+    **MONEY,
+}
+
+_TILES = {
+    "from": "2026-02-02",
+    "to": "2026-03-03",
+    "calls": {
+        "total": 42,
+        "incoming": 30,
+        "outgoing": 12,
+        "answered": 39,
+        "failed": 1,
+        "answer_rate": 0.9286,
+        "average_duration_s": 148,
+        "minutes": 96.25,
+    },
+    "reply_ms": {"count": 310, "p50": 640, "p95": 1180},
+    "spend": [{"part": "carrier", "currency": "USD", "amount": "1.284000"}],
+    "texts": {
+        "total": 18,
+        "incoming": 8,
+        "outgoing": 10,
+        "delivered": 9,
+        "failed": 1,
+        "segments": 21,
+    },
+}
+SUMMARY = {
+    **_TILES,
+    "timezone": "America/Los_Angeles",
+    "statuses": [{"name": "completed", "total": 41}],
+    "outcomes": [{"name": "resolved", "total": 30}],
+    "end_reasons": [{"name": "agent_ended", "total": 28}],
+    "versions": [],
+    "previous": {**_TILES, "from": "2026-01-03", "to": "2026-02-01"},
+}
+SUMMARY_FILE = '"figure","value","previous"\r\n"calls.total","42","40"\r\n'

@@ -1,0 +1,179 @@
+"""The figures of a workspace, read from what was counted; never from the rows.
+
+Everything here is exact for any zone and filters: see docs/analytics.md.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import Workspace
+from analytics.histogram import percentile
+from analytics.models import Bucket, Quarters, Series
+from analytics.periods import Cover, Period
+from analytics.quarters import unpack
+from analytics.tallies import MILLIONTHS, Tally, merge, merged
+from analytics.timeline import Timeline
+
+DIRECTIONS = ("incoming", "outgoing")
+Span = Bucket.Span
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whose figures of what time, and of which part of it."""
+
+    owner: Workspace
+    period: Period
+    agent_id: UUID | None = None
+    phone_id: UUID | None = None
+    direction: str = ""
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        return (self.direction,) if self.direction else DIRECTIONS
+
+    @property
+    def before(self) -> "Question":
+        return replace(self, period=self.period.before)
+
+    def buckets(self, series: Series, *, by_agent: bool = False) -> QuerySet[Bucket]:
+        """Those that have the wanted calls and no others, of all days and months."""
+        rows = Bucket.objects.for_owner(self.owner).filter(series=series)
+        if self.agent_id:
+            rows = rows.filter(agent=self.agent_id)
+        if self.phone_id:
+            rows = rows.filter(phone=self.phone_id)
+        is_of_pairs = by_agent or self.agent_id or self.phone_id
+        return rows.filter(is_total=not is_of_pairs)
+
+    def of(self, tally: Tally) -> Tally:
+        """The wanted directions of a tally together, and how many each had."""
+        known = {name: tally[name] for name in self.directions if name in tally}
+        totals = {name: known[name].get("total", 0) for name in known}
+        return merge(merged(known.values()), totals)
+
+
+# -- By day and by hour ----------------------------------------------------------------
+
+
+def timelines(question: Question, series: Series, *wanted: str) -> dict[str, Timeline]:
+    """What is charted by its name, such as `total` or `cost.EUR`.
+
+    `wanted` are the names, or what they begin with.
+    """
+    found: dict[str, Timeline] = {}
+    first, last = question.period.utc_days
+    days = question.buckets(series).filter(
+        span=Span.DAY, first_day__gte=first, first_day__lte=last
+    )
+    for day, names, packed in days.values_list("first_day", "names", "quarters"):
+        for name, column in unpack(names, packed):
+            direction, _, name = name.partition(".")
+            is_wanted = name.partition(".")[0] in wanted
+            if is_wanted and direction in question.directions:
+                line = found.get(name) or found.setdefault(
+                    name, Timeline(question.period)
+                )
+                line.put(day, column)
+    return found
+
+
+def by_day(question: Question, series: Series, *wanted: str) -> list[Tally]:
+    """For each day of the period, in order, the sums of what is wanted.
+
+    What there was nothing of is not in them.
+    """
+    days: list[Tally] = [{} for _ in question.period.days]
+    for name, line in timelines(question, series, *wanted).items():
+        head, is_of_a_kind, kind = name.partition(".")
+        for day, value in zip(days, line.by_day(), strict=True):
+            if value:
+                merge(day, {head: {kind: value} if is_of_a_kind else value})
+    return days
+
+
+def by_hour(question: Question, *wanted: str) -> dict[str, list[int]]:
+    """For each name the calls in each of 24 hours of the day."""
+    found = timelines(question, Series.CALLS, *wanted)
+    none = Timeline(question.period)
+    return {name: found.get(name, none).by_hour() for name in wanted}
+
+
+def by_hour_of_week(question: Question) -> list[list[int]]:
+    """The calls in each hour of each day of the week, Monday first."""
+    found = timelines(question, Series.CALLS, "total")
+    return (found.get("total") or Timeline(question.period)).by_hour_of_week()
+
+
+# -- Sums ------------------------------------------------------------------------------
+
+
+def sums(
+    question: Question,
+    series: Series,
+    *,
+    with_facts: bool = False,
+    by_agent: bool = False,
+) -> dict[UUID | None, Tally]:
+    """What the period comes to, for each agent or (under None) in all."""
+    found: dict[UUID | None, Tally] = defaultdict(dict)
+    names = ("sums", "facts") if with_facts else ("sums",)
+    rows = question.buckets(series, by_agent=by_agent)
+    cover = Cover.of(question.period.start, question.period.end)
+    whole = _within(Span.MONTH, cover.months) | _within(Span.DAY, cover.days)
+    if whole:
+        for agent, *tallies in rows.filter(whole).values_list("agent", *names):
+            for tally in tallies:
+                merge(found[agent if by_agent else None], question.of(tally))
+    for agent, tally in _of_edges(question, rows, cover.edges):
+        merge(found[agent if by_agent else None], question.of(tally))
+    return found
+
+
+def _within(span: str, runs: Iterable[tuple[date, date]]) -> Q:
+    found = Q()
+    for first, last in runs:
+        found |= Q(span=span, first_day__gte=first, first_day__lte=last)
+    return found
+
+
+def _of_edges(question: Question, rows: QuerySet[Bucket], edges: dict[date, range]):
+    """The quarters of days that are not wholly wanted."""
+    days = rows.filter(span=Span.DAY, first_day__in=edges)
+    details = Quarters.objects.for_owner(question.owner).filter(bucket__in=days)
+    for agent, day, tallies in details.values_list(
+        "bucket__agent", "bucket__first_day", "tallies"
+    ):
+        for quarter in edges[day]:
+            if str(quarter) in tallies:
+                yield agent, tallies[str(quarter)]
+
+
+# -- What is read out of a tally -------------------------------------------------------
+
+
+def amounts(costs: dict[str, int]) -> list[tuple[str, Decimal]]:
+    """Currency and amount, those with the most first; without what is nothing."""
+    known = [(currency, cost) for currency, cost in costs.items() if cost]
+    ordered = sorted(known, key=lambda entry: (-entry[1], entry[0]))
+    return [(currency, Decimal(cost) / MILLIONTHS) for currency, cost in ordered]
+
+
+def reply_times(tally: Tally) -> dict[str, Any]:
+    """How many replies there were, and how long they took, in all versions together."""
+    return times_of(merged(tally.get("replies", {}).values()))
+
+
+def times_of(histogram: dict[str, int]) -> dict[str, Any]:
+    return {
+        "count": sum(histogram.values()),
+        "p50": percentile(histogram, 50),
+        "p95": percentile(histogram, 95),
+    }

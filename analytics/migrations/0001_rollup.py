@@ -1,0 +1,213 @@
+from datetime import UTC, datetime, time, timedelta
+
+import django.db.models.deletion
+import django.db.models.manager
+import django.utils.timezone
+from django.db import migrations, models
+from django.db.models import Max, Min
+
+import voiceops.ids
+
+
+def count_what_is_there(apps, schema_editor):
+    """The workers count every day that may have calls or texts, once they run."""
+    for owner in apps.get_model("accounts", "Workspace").objects.all():
+        for series, model, field in (
+            ("calls", "Call", "started_at"),
+            ("texts", "Message", "created_at"),
+        ):
+            rows = apps.get_model("telephony", model)._base_manager.filter(owner=owner)
+            ends = rows.aggregate(first=Min(field), last=Max(field))
+            if ends["first"]:
+                days = _days(ends["first"].date(), ends["last"].date())
+                ask(apps.get_model("analytics", "Change"), owner, series, days)
+
+
+def _days(first, last):
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def ask(change, owner, series, days):
+    moments = [datetime.combine(day, time.min, tzinfo=UTC) for day in days]
+    change._base_manager.bulk_create(
+        [
+            change(series=series, owner_id=owner.pk, at=at, is_whole_day=True)
+            for at in moments
+        ],
+        batch_size=500,
+    )
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("accounts", "0006_texts"),
+        ("telephony", "0023_counted_by_time"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="Change",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "series",
+                    models.CharField(
+                        choices=[("calls", "Calls"), ("texts", "Texts")], max_length=5
+                    ),
+                ),
+                ("owner_id", models.UUIDField(db_index=True)),
+                ("at", models.DateTimeField()),
+                ("is_whole_day", models.BooleanField(db_default=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Bucket",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=voiceops.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "series",
+                    models.CharField(
+                        choices=[("calls", "Calls"), ("texts", "Texts")], max_length=5
+                    ),
+                ),
+                (
+                    "span",
+                    models.CharField(
+                        choices=[("day", "Day"), ("month", "Month")], max_length=5
+                    ),
+                ),
+                ("first_day", models.DateField()),
+                ("is_total", models.BooleanField()),
+                ("agent", models.UUIDField(null=True)),
+                ("phone", models.UUIDField(null=True)),
+                ("sums", models.JSONField(default=dict)),
+                ("facts", models.JSONField(default=dict)),
+                ("names", models.JSONField(default=list)),
+                ("quarters", models.BinaryField(default=b"")),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.workspace",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "unscoped",
+                "default_manager_name": "objects",
+            },
+            managers=[
+                ("objects", django.db.models.manager.Manager()),
+                ("unscoped", django.db.models.manager.Manager()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Quarters",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=voiceops.ids.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("tallies", models.JSONField(default=dict)),
+                (
+                    "bucket",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="detail",
+                        to="analytics.bucket",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.workspace",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "unscoped",
+                "default_manager_name": "objects",
+            },
+            managers=[
+                ("objects", django.db.models.manager.Manager()),
+                ("unscoped", django.db.models.manager.Manager()),
+            ],
+        ),
+        migrations.AddIndex(
+            model_name="bucket",
+            index=models.Index(
+                condition=models.Q(("is_total", False)),
+                fields=["owner", "agent", "series", "span", "first_day"],
+                name="buckets_of_an_agent",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="bucket",
+            index=models.Index(
+                condition=models.Q(("is_total", False)),
+                fields=["owner", "phone", "series", "span", "first_day"],
+                name="buckets_of_a_phone",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="bucket",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_total", True)),
+                fields=("owner", "series", "span", "first_day"),
+                name="one_total_a_span",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="bucket",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_total", False)),
+                fields=("owner", "series", "span", "first_day", "agent", "phone"),
+                name="one_bucket_a_pair_and_span",
+            ),
+        ),
+        migrations.RunPython(count_what_is_there, migrations.RunPython.noop),
+    ]

@@ -1,0 +1,299 @@
+"""Every figure, for any calls, zone and filters, against plain Python over the rows."""
+
+import json
+import random
+from collections import Counter
+from datetime import timedelta
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics import rollup
+from analytics.models import Change
+from analytics.tests.histories import (
+    Home,
+    costs_of,
+    counted,
+    moments,
+    money,
+    random_call,
+    random_text,
+    talk_s,
+    times,
+    utc,
+)
+from telephony.models import Call, Message, Turn
+
+pytestmark = pytest.mark.django_db
+
+# Whole hours, 30 and 45 minutes; days of 23, 23.5, 24, 24.5 and 25 hours; the clock
+# changed at midnight, at one and at two; both ends of the world.
+PLACES = (
+    ("UTC", "2026-02-27"),
+    ("America/Los_Angeles", "2026-03-07"),
+    ("America/Los_Angeles", "2026-10-31"),
+    ("Europe/Berlin", "2026-03-28"),
+    ("Asia/Kolkata", "2026-12-30"),
+    ("Asia/Kathmandu", "2026-05-30"),
+    ("Pacific/Chatham", "2026-04-03"),
+    ("Australia/Lord_Howe", "2026-10-02"),
+    ("Atlantic/Azores", "2026-10-24"),
+    ("America/Havana", "2026-10-31"),
+    ("America/St_Johns", "2026-03-07"),
+    ("Pacific/Kiritimati", "2026-01-30"),
+    ("Pacific/Pago_Pago", "2026-01-30"),
+)
+
+
+@pytest.fixture
+def home(alice, mallory):
+    """Alice's, and a neighbour whose calls are nobody else's."""
+    home = Home(alice.workspace)
+    other, chance = Home(mallory.workspace, "+1415555015"), random.Random(1)
+    for at, _ in zip(moments(utc("2026-03-07"), 3, chance), range(5), strict=False):
+        random_call(other, at, chance)
+        random_text(other, at, chance)
+    return home
+
+
+@pytest.mark.parametrize(("zone", "around"), PLACES)
+def test_every_endpoint_says_what_plain_python_counts(zone, around, home, alice):
+    chance = random.Random(f"{zone} {around}")
+    start = utc(around) - timedelta(days=1)
+    for at, _ in zip(moments(start, 6, chance), range(40), strict=False):
+        random_call(home, at, chance)
+        random_text(home, at, chance)
+    rollup.fold()
+    first = utc(around).date()
+
+    for query in queries(home, chance, first, zone):
+        hold(alice, home, query)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 2**32), place=st.sampled_from(PLACES))
+def test_figures_follow_whatever_happens_to_calls(seed, place, home, alice):
+    """Corrected, ended late, erased, counted again at any time: they stay right."""
+    zone, around = place
+    chance = random.Random(seed)
+    start = utc(around) - timedelta(days=1)
+    happenings = [happen for happen in HAPPENINGS for _ in range(3)]
+    chance.shuffle(happenings)
+    for at, happen in zip(moments(start, 5, chance), happenings, strict=False):
+        happen(home, at, chance)
+        if chance.random() < 0.3:
+            rollup.fold()
+    rollup.fold()
+
+    for query in queries(home, chance, utc(around).date(), zone):
+        hold(alice, home, query)
+
+
+# -- What happens ----------------------------------------------------------------------
+
+
+def begin(home, at, chance):
+    random_call(home, at, chance)
+    random_text(home, at, chance)
+
+
+def correct(home, at, chance):
+    of_one(home, Call).update(
+        status=chance.choice(["failed", "completed"]), duration_s=chance.randrange(99)
+    )
+    of_one(home, Message).update(status="delivered", segments=9)
+
+
+def move(home, at, chance):
+    of_one(home, Call).update(started_at=at, agent=home.agents[0])
+
+
+def end(home, at, chance):
+    of_one(home, Call).update(ended_at=at, status="completed")
+
+
+def open_again(home, at, chance):
+    of_one(home, Call).update(ended_at=None, status="in-progress")
+
+
+def say_late(home, at, chance):
+    Turn.unscoped.filter(call__in=of_one(home, Call)).update(reply_ms=440)
+
+
+def erase(home, at, chance):
+    of_one(home, Call).delete()
+    of_one(home, Message).delete()
+
+
+def count_all_again(home, at, chance):
+    for series in ("calls", "texts"):
+        Change.objects.create(
+            series=series, owner_id=home.owner.pk, at=at, is_whole_day=True
+        )
+
+
+HAPPENINGS = (
+    *(begin, begin, begin, correct, move, end, open_again),
+    *(say_late, erase, count_all_again),
+)
+
+
+def of_one(home, model):
+    """The middle one, as rows to change."""
+    rows = model.unscoped.filter(owner=home.owner).order_by("pk")
+    found = list(rows.values_list("pk", flat=True))
+    return rows.model.unscoped.filter(pk__in=found[len(found) // 2 :][:1])
+
+
+# -- Questions, and their answers by Python --------------------------------------------
+
+
+def queries(home, chance, first, zone):
+    plain = {"from": first, "to": first + timedelta(days=3), "timezone": zone}
+    one_day = {"from": first, "to": first, "timezone": zone}
+    filters = {
+        "agent_id": home.agents[0].pk,
+        "phone_id": home.phones[0].pk,
+        "direction": chance.choice(["incoming", "outgoing"]),
+    }
+    some = dict(chance.sample(sorted(filters.items()), 2))
+    return [plain, one_day | some, plain | dict([chance.choice([*filters.items()])])]
+
+
+def hold(alice, home, query):
+    """Ask every endpoint, and compare."""
+    calls = [call for call in wanted(home, Call, query) if counted(call)]
+    days = days_of(query)
+    assert ask(alice, "calls-by-date", query) == [
+        {
+            "date": day.isoformat(),
+            "total": len(of_day),
+            "answered": sum(call.answered_at is not None for call in of_day),
+            "failed": sum(call.status == "failed" for call in of_day),
+            "minutes": round(talk_s(of_day) / 60, 2),
+            **money(map(costs_of, of_day)),
+        }
+        for day in days
+        for of_day in [[call for call in calls if local(call, query).date() == day]]
+    ]
+    assert ask(alice, "calls-by-hour", query) == [
+        {
+            "hour": hour,
+            "total": len(of_hour),
+            "answered": sum(call.answered_at is not None for call in of_hour),
+        }
+        for hour in range(24)
+        for of_hour in [[call for call in calls if local(call, query).hour == hour]]
+    ]
+    agents = [a for a in home.agents if query.get("agent_id") in (None, a.pk)]
+    rows = [of_agent(a, [c for c in calls if c.agent_id == a.pk]) for a in agents]
+    assert ask(alice, "agent-summary", query) == sorted(
+        rows, key=lambda row: (-row["total"], row["name"])
+    )
+    summary = ask(alice, "summary", query)
+    assert summary["calls"]["total"] == len(calls)
+    assert summary["calls"]["minutes"] == round(talk_s(calls) / 60, 2)
+    assert summary["reply_ms"] == times(replies_of(calls))
+    for name, value in (("statuses", "status"), ("end_reasons", "end_reason")):
+        found = Counter(getattr(call, value) for call in calls)
+        found.pop("", None)
+        assert {row["name"]: row["total"] for row in summary[name]} == found
+    parts = sum((costs_of(call) for call in calls), Counter())
+    told = {
+        (row["part"], row["currency"]): row["amount"]
+        for row in summary["spend"]
+        if row["part"] != "texts"
+    }
+    assert told == {key: f"{amount:.6f}" for key, amount in parts.items() if amount}
+    if "agent_id" in query:
+        assert {row["version"]: row["p95"] for row in summary["versions"]} == {
+            version: times(replies)["p95"]
+            for version in (None, 1, 2)
+            if (replies := replies_of(c for c in calls if c.prompt_version == version))
+        }
+    hold_texts(alice, home, query, summary)
+
+
+def hold_texts(alice, home, query, summary):
+    query = {name: value for name, value in query.items() if name != "agent_id"}
+    texts = wanted(home, Message, query)
+    asked = ask(alice, "messages-by-date", query)
+    assert asked == [
+        {
+            "date": day.isoformat(),
+            "total": len(of_day),
+            "incoming": sum(text.is_incoming for text in of_day),
+            "outgoing": sum(not text.is_incoming for text in of_day),
+            "delivered": sum(text.status in Message.ARRIVED for text in of_day),
+            "failed": sum(text.status in Message.NOT_SENT for text in of_day),
+            "segments": sum(text.segments for text in of_day),
+            **money({t.currency: t.cost} for t in of_day if t.cost is not None),
+        }
+        for day in days_of(query)
+        for of_day in [[text for text in texts if local(text, query).date() == day]]
+    ]
+    if summary["texts"] is not None:
+        assert summary["texts"] == {
+            name: sum(row[name] for row in asked) for name in summary["texts"]
+        }
+
+
+def ask(alice, name, query):
+    answer = alice.api("GET", f"/api/analytics/{name}?{urlencode(query)}")
+    assert answer.status_code == 200, answer.content
+    return json.loads(answer.content)
+
+
+def days_of(query):
+    length = (query["to"] - query["from"]).days + 1
+    return [query["from"] + timedelta(days=n) for n in range(length)]
+
+
+def local(row, query):
+    at = row.started_at if isinstance(row, Call) else row.created_at
+    return at.astimezone(ZoneInfo(query["timezone"]))
+
+
+def wanted(home, model, query):
+    related = () if model is Call else ("conversation",)
+    rows = model.unscoped.filter(owner=home.owner).select_related(*related)
+    return [
+        row
+        for row in rows
+        if query["from"] <= local(row, query).date() <= query["to"]
+        and query.get("agent_id") in (None, row.agent_id)
+        and query.get("phone_id") in (None, row.phone_id)
+        and query.get("direction") in (None, row.direction)
+    ]
+
+
+def of_agent(agent, calls):
+    answered = [call for call in calls if call.answered_at]
+    last = max((call.started_at for call in calls), default=None)
+    return {
+        "agent_id": str(agent.pk),
+        "name": agent.name,
+        "total": len(calls),
+        "incoming": sum(call.direction == "incoming" for call in calls),
+        "outgoing": sum(call.direction == "outgoing" for call in calls),
+        "answered": len(answered),
+        "answer_rate": round(len(answered) / len(calls), 4) if calls else None,
+        "average_duration_s": round(talk_s(answered) / len(answered))
+        if answered
+        else None,
+        "minutes": round(talk_s(calls) / 60, 2),
+        "last_call_at": last and last.isoformat().replace("+00:00", "Z"),
+        **money(map(costs_of, calls)),
+    }
+
+
+def replies_of(calls):
+    rows = Turn.unscoped.filter(call__in=list(calls), reply_ms__isnull=False)
+    return list(rows.values_list("reply_ms", flat=True))
