@@ -67,6 +67,20 @@ class Carrier:
         told = self._ask("POST", "/control/calls", json=call)
         return Caller(self._client, **told)
 
+    def text(self, number: str, body: str, sender: str = CALLER) -> dict:
+        """Let somebody text `number`; the text, once its webhook has answered."""
+        text = {"to": number, "from": sender, "body": body}
+        return self._ask("POST", "/control/messages", json=text)
+
+    def texts_to(self, account: Account, number: str) -> list[dict]:
+        """The texts that the account has asked for, newest first."""
+        return self._ask(
+            "GET",
+            f"/2010-04-01/Accounts/{account.sid}/Messages.json",
+            params={"To": number},
+            auth=(account.sid, account.auth_token),
+        )["messages"]
+
     def state(self, sid: str) -> dict:
         """The call with its events, as the carrier knows it."""
         return self._ask("GET", f"/control/calls/{sid}")

@@ -17,7 +17,7 @@ OVER = {"completed", "failed", "busy", "no-answer", "canceled"}
 class Business:
     """One workspace with a connected carrier account and a registered number."""
 
-    def __init__(self, stack: Stack, carrier: Carrier):
+    def __init__(self, stack: Stack, carrier: Carrier, account: Account | None = None):
         self._client = httpx.Client(
             base_url=stack.url, timeout=30, trust_env=False, limits=LIMITS
         )
@@ -25,7 +25,7 @@ class Business:
         person = {"email": self.email, "password": PASSWORD, "name": "Ada"}
         token = self.ask("POST", "/api/auth/register", person)["token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
-        self.account: Account = carrier.open_account()
+        self.account: Account = account or carrier.open_account()
         self.number = self.account.numbers[0]
         credentials = {
             "label": "Main",
@@ -48,6 +48,23 @@ class Business:
         self.ask("POST", f"/api/agents/{agent_id}/activate")
         return agent_id
 
+    def put_message_agent(self, **fields) -> str:
+        """A message agent, active on the number, that answers at once; its id."""
+        agent = {
+            "name": "Desk",
+            "phone_id": self.phone_id,
+            "instructions": "You are the desk of Harbour Dental.",
+            "reply_delay_s": 0,
+            "is_active": True,
+            **fields,
+        }
+        return self.ask("POST", "/api/message-agents", agent)["id"]
+
+    def texts(self, number: str) -> list[dict]:
+        """What was written with `number`, oldest first."""
+        path = f"/api/messages?number={number.removeprefix('+')}"
+        return self.ask("GET", path)["results"][::-1]
+
     def call(self, sid: str) -> dict:
         """The call as this application knows it, with turns and events."""
         return self.ask("GET", f"/api/calls/{sid}")
@@ -69,6 +86,12 @@ class Business:
 
     def ask(self, method: str, path: str, body=None) -> dict:
         return self._content(self._client.request(method, path, json=body))
+
+    def refusal(self, method: str, path: str, body=None) -> int:
+        """The status of a request that is refused."""
+        answer = self._client.request(method, path, json=body)
+        assert answer.is_client_error, f"{method} {path}: {answer.status_code}"
+        return answer.status_code
 
     def _content(self, answer: httpx.Response) -> dict:
         method, path = answer.request.method, answer.request.url.path
