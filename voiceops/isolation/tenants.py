@@ -90,7 +90,8 @@ def _ids(tenant: Tenant) -> dict[str, str]:
         if getattr(row, name, None)
     }
     log_in = AccessToken.unscoped.get(user=tenant.user, kind=AccessToken.Kind.LOGIN)
-    return {**found, "log_in.pk": str(log_in.pk)}
+    numbered = {"contact.number": tenant.row(Contact).number}
+    return {**found, **numbered, "log_in.pk": str(log_in.pk)}
 
 
 def _deleted_row(tenant: Tenant) -> VoiceAgent:
@@ -280,6 +281,7 @@ def _special(model) -> dict:
             "direction": Message.Direction.INCOMING,
             "status": Message.Status.RECEIVED,
             "sent_by": Message.SentBy.OTHER_PARTY,
+            "media": 2 * [{"sid": f"ME{hexadecimal}", "content_type": "image/png"}],
             "error_code": None,
             "cost": None,
             "answers": None,
