@@ -167,9 +167,7 @@ class ScheduledCall(CallTerms, Hours, OwnedModel):
             ),
             models.Index(fields=["lease_token"], name="scheduled_calls_by_lease"),
             models.Index(
-                fields=["owner", "to_number"],
-                condition=Q(status__in=["pending", "dialing", "in-progress"]),
-                name="scheduled_calls_to_a_number",
+                fields=["owner", "to_number"], name="scheduled_calls_to_a_number"
             ),
             models.Index(
                 fields=["campaign", "status", "due_at"],

@@ -118,6 +118,14 @@ def facts_of_number(owner: Workspace, at: datetime) -> Facts:
     )
 
 
+def zone_there(number: str, contact: Contact | None) -> ZoneInfo | None:
+    """The zone that was noted, else the one that the number tells; None if it does not
+    tell, or several."""
+    parsed = numbers.parse(number)
+    zones = numbers.zones_of(parsed) if parsed else ()
+    return zone_of(contact) or (zones[0] if len(zones) == 1 else None)
+
+
 class Known:
     """What a workspace knows of some numbers, read at once."""
 

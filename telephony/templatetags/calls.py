@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from telephony import transcripts
 from telephony.end_reasons import WHAT_TO_DO
 from telephony.samples import SID_PREFIX
-from telephony.services import timelines
+from telephony.services import dialling, timelines
 
 register = template.Library()
 
@@ -88,6 +88,12 @@ def person_url(number):
     """The page of whoever has this number; "" where it was withheld or is a name."""
     is_number = timelines.is_number(number)
     return reverse("telephony:person_detail", args=[number]) if is_number else ""
+
+
+@register.filter
+def zone_there(number, contact):
+    """The time zone where the other party is, as far as anybody knows."""
+    return dialling.zone_there(number, contact)
 
 
 @register.filter

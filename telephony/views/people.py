@@ -17,7 +17,6 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import may
 from accounts.undo import offer_undo
-from telephony.dialling import numbers
 from telephony.forms.contacts import (
     ContactFilterForm,
     ContactForm,
@@ -133,19 +132,11 @@ def person_detail(request, number):
         return render(request, template, context)
     context |= {
         "listed": do_not_contact.find(owner, number),
-        "zones": _zones(number, contact),
+        "zone": dialling.zone_there(number, contact),
         "to_come": timelines.calls_to_come(owner, number),
     }
     template = full_or_partial(request, "telephony/person_detail.html", "timeline")
     return render(request, template, context)
-
-
-def _zones(number, contact):
-    """Where they may be: one zone, if somebody said it or the number tells."""
-    if zone := dialling.zone_of(contact):
-        return [zone]
-    parsed = numbers.parse(number)
-    return list(numbers.zones_of(parsed)) if parsed else []
 
 
 def _holder(request, number):
