@@ -5,6 +5,7 @@ A long code's carrier keeps them itself and answers; on WhatsApp nobody does but
 """
 
 import string
+from collections.abc import Callable
 from enum import StrEnum
 
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +22,7 @@ STOP_WORDS = frozenset(
 )
 START_WORDS = frozenset({"START", "UNSTOP"})
 # Of who has not stopped texts it is a plain answer.
-START_WORDS_OF_STOPPED = START_WORDS | {"YES"}
+START_WORDS_OF_STOPPED = frozenset({"YES"})
 HELP_WORDS = frozenset({"HELP", "INFO"})
 STOPPED_AT_CARRIER = 21610  # its error for who has stopped texts there
 AROUND = string.whitespace + string.punctuation
@@ -34,7 +35,9 @@ ANSWERS = {
 }
 
 
-def word_in(body: str, *, told: str = "", has_stopped: bool) -> Word | None:
+def word_in(
+    body: str, *, told: str = "", has_stopped: Callable[[], bool]
+) -> Word | None:
     """Which of the words a text is; `told` is what the carrier takes it for, if it
     says so.
     """
@@ -43,6 +46,6 @@ def word_in(body: str, *, told: str = "", has_stopped: bool) -> Word | None:
     text = body.strip(AROUND).upper()
     if text in STOP_WORDS:
         return Word.STOP
-    if text in (START_WORDS_OF_STOPPED if has_stopped else START_WORDS):
+    if text in START_WORDS or (text in START_WORDS_OF_STOPPED and has_stopped()):
         return Word.START
     return Word.HELP if text in HELP_WORDS else None

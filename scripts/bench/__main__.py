@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
-from scripts.bench import dialling, lists, turns, webhook
+from scripts.bench import dialling, lists, texts, turns, webhook
 
 BENCHMARKS = {
     "webhook": webhook.run,
+    "texts": texts.run,
     "turns": turns.run,
     "dialling": dialling.run,
     "lists-sqlite": lists.run_on_sqlite,

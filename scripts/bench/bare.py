@@ -1,7 +1,7 @@
 """The baselines: what the same work costs with nothing around it.
 
-`application` is a Django project of one view and no middleware that does the same two
-look-ups and checks the same signature. `relay` is a WebSocket loop over the SDK.
+`application` is a Django project of two views and no middleware that do the same two
+look-ups and check the same signature. `relay` is a WebSocket loop over the SDK.
 """
 
 import json
@@ -48,31 +48,45 @@ if os.environ.get("BENCH_BARE") == "webhook":
     from twilio.request_validator import RequestValidator
 
     from agents.models import VoiceAgent
-    from telephony.models import Phone
+    from telephony.models import Conversation, Phone
 
     TWIML = (
         '<?xml version="1.0" encoding="UTF-8"?><Response><Connect>'
         '<ConversationRelay url="wss://example.com/relay" /></Connect></Response>'
     )
 
-    @csrf_exempt
-    def voice(request, token):
+    def signing_phone(request, token):
         phones = Phone.unscoped.select_related("carrier_account")
         phone = phones.get(webhook_token=token)
         validator = RequestValidator(phone.carrier_account.auth_token)
         url = os.environ["PUBLIC_BASE_URL"] + request.get_full_path()
         given = request.headers.get("X-Twilio-Signature", "")
-        if not validator.validate(url, request.POST, given):
+        return phone if validator.validate(url, request.POST, given) else None
+
+    @csrf_exempt
+    def voice(request, token):
+        phone = signing_phone(request, token)
+        if phone is None:
             return HttpResponseForbidden()
         agents = VoiceAgent.unscoped.select_related("prompt")
         agents.get(phone=phone, is_active=True)
         return HttpResponse(TWIML, content_type="text/xml")
+
+    @csrf_exempt
+    def text(request, token):
+        phone = signing_phone(request, token)
+        if phone is None:
+            return HttpResponseForbidden()
+        talks = Conversation.unscoped.select_related("phone")
+        talks.get(phone=phone, address=request.POST["From"])
+        return HttpResponse("<Response/>", content_type="text/xml")
 
     def livez(request):
         return HttpResponse("ok")
 
     urlpatterns = [
         path("webhooks/twilio/voice/<token>", voice),
+        path("webhooks/twilio/texts/<token>", text),
         path("livez", livez),
     ]
     application = get_wsgi_application()

@@ -102,6 +102,9 @@ def _prepare(row: Conversation, at: datetime) -> _Turn | None:
     if not row.is_with_agent or asked is None or is_answered.exists():
         claims.finish(row, next_try_at=None)
         return None
+    if conversations.why_no_texts(row):
+        claims.finish(row, next_try_at=None)
+        return None
     agent = conversations.agent_of(row)
     if agent is None:
         return _leave_to_person(row, Need.NO_AGENT)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -26,10 +27,15 @@ class NoAgent(Exception):
 def locked(phone: Phone, address: str) -> Conversation:
     """The conversation of a number with a party, made on first use. Within a
     transaction: whoever else writes in it waits."""
-    made, _is_new = Conversation.unscoped.get_or_create(
-        phone_id=phone.pk, address=address, defaults={"owner_id": phone.owner_id}
-    )
-    return lock(made)
+    rows = Conversation.unscoped.select_for_update(of=("self",))
+    row = rows.filter(phone=phone, address=address).first()
+    if row is None:
+        made, _is_new = Conversation.unscoped.get_or_create(
+            phone_id=phone.pk, address=address, defaults={"owner_id": phone.owner_id}
+        )
+        row = rows.get(pk=made.pk)
+    row.phone = phone
+    return row
 
 
 def lock(conversation: Conversation) -> Conversation:
@@ -41,11 +47,14 @@ def lock(conversation: Conversation) -> Conversation:
 
 def agent_of(conversation: Conversation) -> MessageAgent | None:
     """Who answers the texts to the conversation's number now."""
-    active = MessageAgent.unscoped.filter(
+    agents = _active_agents(conversation)
+    return agents.select_related("owner", "phone", "prompt", "prompt_version").first()
+
+
+def _active_agents(conversation: Conversation) -> QuerySet[MessageAgent]:
+    return MessageAgent.unscoped.filter(
         phone=conversation.phone_id, is_active=True, deleted_at=None
     )
-    related = active.select_related("owner", "phone", "prompt", "prompt_version")
-    return related.first()
 
 
 def listed(conversation: Conversation) -> DoNotContact | None:
@@ -69,16 +78,15 @@ def put_off_answer(conversation: Conversation, at: datetime) -> None:
     """The agent answers once nothing more came for a while; a person, if there is no
     agent. The row is locked, and saved by whoever calls.
     """
-    agent = agent_of(conversation)
-    if agent is None:
+    agents = _active_agents(conversation)
+    delay_s = agents.values_list("reply_delay_s", flat=True).first()
+    if delay_s is None:
         give_to_person(conversation, Need.NO_AGENT)
         return
-    if why_no_texts(conversation):
-        return
-    conversation.next_try_at = at + timedelta(seconds=agent.reply_delay_s)
+    conversation.next_try_at = at + timedelta(seconds=delay_s)
     conversation.attempts = 0
     conversation.claimed_until = None  # what is being answered now is old
-    tasks.ring(tasks.answer_texts, in_s=agent.reply_delay_s)
+    tasks.ring(tasks.answer_texts, in_s=delay_s)
 
 
 def give_to_person(conversation: Conversation, need: str) -> None:

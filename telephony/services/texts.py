@@ -7,7 +7,7 @@ is decided here, the answer is made elsewhere (`answering`).
 import logging
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from agents.segments import size_of
 from telephony import announcements, opt_outs
@@ -40,32 +40,40 @@ def receive(
 
     Texts of one party wait for each other, so the first ones make one conversation.
     """
-    with transaction.atomic():
-        conversation = conversations.locked(phone, address)
+    message = Message(
+        owner_id=phone.owner_id,
+        carrier_account=phone.carrier_account,
+        direction=Message.Direction.INCOMING,
+        sid=sid,
+        from_number=address,
+        to_number=to_address,
+        body=body,
+        media=media,
+        status=Message.Status.RECEIVED,
+        sent_by=Message.SentBy.OTHER_PARTY,
+        segments=segments or size_of(body).segments,
+        look_at=at + PRICE_AFTER,
+    )
+    try:
+        _keep(message, phone, opt_out, at)
+    except IntegrityError:  # a constraint lets one have this name
         if Message.unscoped.filter(owner=phone.owner_id, sid=sid).exists():
             return None
-        message = Message(
-            owner_id=phone.owner_id,
-            conversation=conversation,
-            carrier_account_id=phone.carrier_account_id,
-            direction=Message.Direction.INCOMING,
-            sid=sid,
-            from_number=address,
-            to_number=to_address,
-            body=body,
-            media=media,
-            status=Message.Status.RECEIVED,
-            sent_by=Message.SentBy.OTHER_PARTY,
-            segments=segments or size_of(body).segments,
-            look_at=at + PRICE_AFTER,
-        )
+        raise
+    return message
+
+
+def _keep(message: Message, phone: Phone, opt_out: str, at: datetime) -> None:
+    """Write the text and all that follows from it, or nothing."""
+    with transaction.atomic():
+        conversation = conversations.locked(phone, message.from_number)
+        message.conversation = conversation
         message.save(force_insert=True)
-        word = _word_in(conversation, body, opt_out)
+        word = _word_in(conversation, message.body, opt_out)
         _note(conversation, message, word, at)
         if word is not None:
             _obey(conversation, message, word, at)
         announcements.text_received(message)
-    return message
 
 
 def _note(
@@ -84,8 +92,10 @@ def _note(
 
 
 def _word_in(conversation: Conversation, body: str, told: str) -> Word | None:
-    row = conversations.listed(conversation)
-    has_stopped = row is not None and row.source == DoNotContact.Source.STOP
+    def has_stopped() -> bool:
+        row = conversations.listed(conversation)
+        return row is not None and row.source == DoNotContact.Source.STOP
+
     return opt_outs.word_in(body, told=told, has_stopped=has_stopped)
 
 

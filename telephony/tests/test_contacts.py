@@ -11,6 +11,7 @@ from accounts.models import AuditEntry
 from telephony.callees import Judge, Refusal, Row
 from telephony.models import Contact, Message, ScheduledCall
 from telephony.services import (
+    answering,
     contacts,
     conversations,
     dialling,
@@ -199,6 +200,8 @@ def test_who_refuses_texts_gets_none():
 
     text_in(number, "Hello")  # they may write: no agent answers
     (conversation,) = conversations.Conversation.unscoped.filter(owner=owner)
+    assert answering._prepare(conversation, now()) is None
+    conversation.refresh_from_db()
     assert conversation.next_try_at is None
 
 
