@@ -270,7 +270,7 @@ def _assets(room: Room) -> Count:
 
 
 def _sqlite(room: Room) -> Count:
-    """Without the walk of all routes: it is the longest test, and `postgres` has it."""
+    """Without the walks of all routes: they are the longest tests, in `postgres`."""
     return _pytest(room, "-m", f"{PLAIN_TESTS} and not walk")
 
 

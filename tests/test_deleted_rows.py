@@ -45,6 +45,7 @@ def _sealed(django_db_setup, django_db_blocker):
         yield
 
 
+@pytest.mark.walk
 @KINDS
 def test_its_id_opens_nothing_any_more(kind):
     with two_tenants() as (tenant, _):
@@ -54,12 +55,19 @@ def test_its_id_opens_nothing_any_more(kind):
             path = route.path(str(row.pk))
             return visitor.ask(WAYS[route.kind], verb, route, path, Sent()).status
 
+        def opening_verbs(route):
+            for verb in VERBS[route.kind]:
+                status = ask(route, verb)
+                if status == 404:  # it is no id of this route, by any verb
+                    return
+                if status != 405:
+                    yield verb
+
         opened = [
             (route, verb)
             for route in ASKED
             if "<uuid:" in route.template and not is_about_deleted(route)
-            for verb in VERBS[route.kind]
-            if ask(route, verb) not in {404, 405}
+            for verb in opening_verbs(route)
         ]
         kind.model.unscoped.filter(pk=row.pk).update(deleted_at=timezone.now())
         still = {
@@ -88,20 +96,33 @@ def deleted_twin(row):
     return twin
 
 
+def first_answer(visitor, route, ids):
+    """To a GET with the first of the ids that opens the route, which goes to the front
+    for the routes beside it; else the last refusal."""
+    for id_ in [id_ for id_ in ids if route.takes(id_)] if route.parameters else [""]:
+        path = route.path(id_)
+        answer = visitor.ask(WAYS[route.kind], "GET", route, path, Sent())
+        if answer.status == 405:
+            break
+        if answer.status == 200:
+            if id_:
+                ids.remove(id_)
+                ids.insert(0, id_)
+            break
+    return answer
+
+
+@pytest.mark.walk
 def test_no_page_list_or_choice_shows_what_is_deleted():
     with two_tenants() as (tenant, _):
         visitor = Visitor(tenant)
         twins = [deleted_twin(tenant.row(kind.model)) for kind in deleted.kinds()]
-        ids = {str(row.pk) for row in tenant.rows}
+        ids = [str(row.pk) for row in tenant.rows]
         shown = set()
         for route in ASKED:
-            paths = [route.path(id_) for id_ in ids if route.takes(id_)]
-            for path in paths if route.parameters else [route.path()]:
-                answer = visitor.ask(WAYS[route.kind], "GET", route, path, Sent())
-                if answer.status == 200 and any(
-                    str(t.pk) in answer.text for t in twins
-                ):
-                    shown.add(route.template.removeprefix("api/"))
+            answer = first_answer(visitor, route, ids)
+            if answer.status == 200 and any(str(t.pk) in answer.text for t in twins):
+                shown.add(route.template.removeprefix("api/"))
 
     assert shown - HISTORY.keys() == set()
 

@@ -218,7 +218,8 @@ families = [
 urlpatterns = [
     path("api/", include(([*canonical, *about], "api"))),
     *families,
-    re_path(r"^(api|auth|agents|analytics)(/.*)?$", UnknownAddress.as_view()),
+    # Also with a line break in it, which a dot is not.
+    re_path(r"^(api|auth|agents|analytics)(/[\s\S]*)?$", UnknownAddress.as_view()),
 ]
 
 

@@ -199,7 +199,9 @@ def test_an_unknown_field_is_refused_not_lost(alice):
     assert answer.json()["errors"] == {"remember": ["Unknown field."]}
 
 
-@pytest.mark.parametrize("path", ["/api/nothing", "/auth/nothing", "/agents/x/y"])
+@pytest.mark.parametrize(
+    "path", ["/api/nothing", "/auth/nothing", "/agents/x/y", "/api/calls/%0A"]
+)
 def test_an_unknown_address_is_a_problem_too(path):
     answer = get(path)
 

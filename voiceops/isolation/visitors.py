@@ -107,7 +107,7 @@ class Visitor:
         """The answer, in the `with` still with what the request wrote."""
         cache.clear()  # no rate limit counts up
         caches[settings.SESSION_CACHE_ALIAS].clear()
-        with _rolled_back(), _noting_writes() as tables:
+        with _rolled_back(), noting_writes() as tables:
             yield self._ask(way, verb, route, path, sent, tables)
 
     def ask(self, way: Way, verb: str, route: Route, path: str, sent: Sent) -> Answer:
@@ -215,7 +215,7 @@ def _rolled_back() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _noting_writes() -> Iterator[list[str]]:
+def noting_writes() -> Iterator[list[str]]:
     """The tables that statements in the `with` have changed, or tried to.
 
     Views know no transaction around them: a statement of theirs that fails, such as
