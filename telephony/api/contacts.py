@@ -20,8 +20,10 @@ from telephony.services import contacts, do_not_contact
 from telephony.services.carrier import InvalidNumber, e164
 from voiceops.api import Conflict
 from voiceops.api_schema import shown_as
+from voiceops.filters import MOMENTS
 from voiceops.paging import Search
 
+SINCE = "Left out: from now on."
 SEARCHED = 10_000  # contacts looked through for a page of those that no index finds
 
 
@@ -79,9 +81,9 @@ class ContactSerializer(OwnedSerializer):
             "call_consent": {
                 "help_text": "`refused`: nobody calls them, whatever is scheduled."
             },
-            "call_consent_at": {"help_text": "Left out: from now on."},
+            "call_consent_at": {"help_text": SINCE, "validators": MOMENTS},
             "text_consent": {"help_text": "`refused`: nobody texts them."},
-            "text_consent_at": {"help_text": "Left out: from now on."},
+            "text_consent_at": {"help_text": SINCE, "validators": MOMENTS},
         }
 
     def get_do_not_contact(self, contact) -> bool:
@@ -131,7 +133,9 @@ class ContactFilter(filters.FilterSet):
     number = filters.CharFilter(method="of_number", max_length=30)
     call_consent = filters.ChoiceFilter(choices=Contact.Consent.choices)
     text_consent = filters.ChoiceFilter(choices=Contact.Consent.choices)
-    updated_after = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
+    updated_after = filters.IsoDateTimeFilter(
+        field_name="updated_at", lookup_expr="gt", validators=MOMENTS
+    )
 
     class Meta:
         model = Contact

@@ -89,6 +89,8 @@ def test_repeated_request_makes_one_contact(alice):
         {"timezone": "Nowhere/Town"},
         {"call_consent": "perhaps"},
         {"call_consent_at": "yesterday"},
+        {"call_consent_at": "9999-12-31T23:59:59-14:00"},
+        {"text_consent_at": "0001-01-01T00:00:00+14:00"},
         {"variables": {"bad name": "x"}},
         {"variables": {"plan": "two\nlines"}},
         {"variables": {"plan": 5}},
@@ -143,7 +145,9 @@ def test_contacts_are_filtered(alice, mallory):
     assert found(f"updated_after={after}") == ["Carl Smith", "Ben Jones"]
     rows = alice.api("GET", CONTACTS).json()["results"]
     assert [row["do_not_contact"] for row in rows] == [False, True, False]
-    for wrong in ("number=x", "updated_after=x", "text_consent=x", "colour=red"):
+    beyond = "updated_after=9999-12-31T23:59:59-14:00"
+    unknown = ("number=x", "updated_after=x", "text_consent=x", "colour=red")
+    for wrong in (*unknown, beyond):
         assert alice.api("GET", f"{CONTACTS}?{wrong}").status_code == 400
 
 

@@ -20,6 +20,7 @@ from telephony.models import (
     CarrierAccount,
     DialledDay,
 )
+from telephony.models import Contact as Known
 from telephony.models import ScheduledCall as Contact
 from telephony.services import (
     asking,
@@ -27,6 +28,7 @@ from telephony.services import (
     campaign_results,
     campaign_turns,
     campaigns,
+    contacts,
     due_calls,
     pacing,
     scheduled,
@@ -233,6 +235,27 @@ def test_contacts_where_it_is_night_wait_for_their_day_and_hold_up_nobody(number
     west = Contact.unscoped.filter(campaign=campaign).waiting()
     assert {row.due_at for row in west} == {datetime(2130, 1, 9, 16, tzinfo=UTC)}
     assert "Next time: " in west[0].detail
+
+
+def test_contact_waits_for_the_day_where_it_is_unless_the_list_says_otherwise(number):
+    CallingRules.unscoped.update(window_start=time(8), window_end=time(21))
+    here, listed = "+12125550100", "+12125550101"  # New York
+    for known in (here, listed):
+        contact = Known(
+            owner=number.phone.owner, number=known, timezone="Pacific/Honolulu"
+        )
+        contacts.save(contact, at=now())
+    rows = (f"{here},Ada,", f"{listed},Eve,America/New_York")
+    campaign = start(number, list_of(*rows, heading="to,patient_name,timezone"))
+    at = datetime(2130, 1, 9, 17, tzinfo=UTC)  # 12:00 in New York, 7:00 in Honolulu
+    Contact.unscoped.update(due_at=at)
+
+    campaign_turns.tick(at)
+
+    (due,) = Contact.unscoped.filter(campaign=campaign).lent()
+    (waiting,) = Contact.unscoped.filter(campaign=campaign).waiting()
+    assert (due.to_number, waiting.to_number) == (listed, here)
+    assert waiting.due_at == datetime(2130, 1, 9, 18, tzinfo=UTC)
 
 
 def test_nothing_is_lent_beyond_the_days_calls(number):

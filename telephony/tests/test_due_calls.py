@@ -9,7 +9,7 @@ from django.db import connections
 from django.utils.timezone import now
 
 from telephony import tasks, twilio
-from telephony.models import Call, CarrierAccount, Phone, ScheduledCall
+from telephony.models import Call, CarrierAccount, Contact, Phone, ScheduledCall
 from telephony.services import (
     asking,
     calls,
@@ -446,6 +446,20 @@ def test_number_on_the_list_is_blocked_at_once_and_when_dialled(quiet_number, be
         "refused",
         "do_not_contact",
     )
+
+
+def test_who_has_refused_is_not_dialled(quiet_number, bell, carrier):
+    row = make_due(quiet_number)
+    Contact.unscoped.create(
+        owner=row.owner, number=CALLEE, call_consent="refused"
+    )  # by none of our services, which would have blocked the row
+
+    ring(bell)
+
+    (call,) = attempts(row)
+    assert state(row) == Status.BLOCKED
+    assert (call.end_reason, call.decision["decided_by"]) == ("refused", "consent")
+    assert calls_at(carrier, quiet_number) == []
 
 
 def test_attempt_that_waits_for_a_line_is_blocked_too(quiet_number, bell, carrier):

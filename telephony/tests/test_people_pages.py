@@ -10,7 +10,7 @@ from telephony.services import contacts, do_not_contact, sending, timelines
 from telephony.tests.calls import make_agent, make_call
 from telephony.tests.test_contacts import NUMBER, make_contact
 from telephony.tests.texting import TEXTER, make_texting_number, text_in
-from tests.people import join
+from tests.people import Tenant, join
 
 pytestmark = pytest.mark.django_db
 PAGE = f"/people/{NUMBER}"
@@ -307,18 +307,39 @@ def test_number_of_another_workspace_tells_nothing(alice, mallory):
     assert mallory.client.post(f"{PAGE}/delete").status_code == 404
 
 
-def test_scripts_are_inert_everywhere(alice):
-    agent = make_agent(alice.workspace)
-    call = make_call(alice.workspace, from_number=NUMBER, agent=agent)
-    AfterCall.unscoped.create(owner=alice.workspace, call=call, summary=SCRIPT)
+def test_scripts_are_inert_everywhere():
+    number = make_texting_number()
+    owner = number.phone.owner
+    member = join(Tenant(None, owner, None), "ann", "member")
+    call = make_call(owner, from_number=TEXTER, agent=make_agent(owner, SCRIPT))
+    AfterCall.unscoped.create(owner=owner, call=call, summary=SCRIPT)
+    text = text_in(number, SCRIPT)
     make_contact(
-        alice.workspace,
+        owner,
+        TEXTER,
         name=SCRIPT,
         notes=SCRIPT,
         variables={"a": SCRIPT},
         call_consent="given",
         call_consent_note=SCRIPT,
     )
+    at = now() + timedelta(days=1)
+    row = ScheduledCall.unscoped.create(
+        owner=owner,
+        agent=number.agent,
+        to_number=TEXTER,
+        scheduled_for=at,
+        due_at=at,
+    )
 
-    for path in ("/people", PAGE, f"{PAGE}/change", call.get_absolute_url()):
-        assert SCRIPT not in page_of(alice, path)
+    for path in (
+        "/people",
+        f"/people/{TEXTER}",
+        f"/people/{TEXTER}/change",
+        call.get_absolute_url(),
+        row.get_absolute_url(),
+        text.conversation.get_absolute_url(),
+    ):
+        page = member.client.get(path).content.decode()
+        assert "alert(1)" in page, path
+        assert SCRIPT not in page, path

@@ -15,9 +15,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from agents import llm
 from agents.services import connect_model
 from telephony import relay
-from telephony.models import Call, CallEvent, Turn
+from telephony.models import Call, CallEvent, Contact, Turn
 from telephony.services import calls
 from telephony.tests.conftest import (
+    CALLER,
     WITHIN_S,
     Live,
     ended,
@@ -95,6 +96,29 @@ def test_call_is_talked_through_with_an_interruption(live, number, stub_llm):
     assert "half an hour" not in str(stub_llm.requests[2])
     assert call.answered_at is not None
     assert call.status == "in-progress"
+
+
+def test_model_is_shown_what_is_known_of_the_caller_apart_from_what_is_said(
+    live, number, stub_llm
+):
+    number.agent.knows_contact = True
+    number.agent.save()
+    Contact.unscoped.create(
+        owner=number.phone.owner, number=CALLER, notes="Prefers mornings."
+    )
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.ask("When are you open?")
+        caller.hang_up()
+
+    wait_for_end(call, "caller_hung_up")
+    (asked,) = [body["messages"] for body in stub_llm.requests if body.get("stream")]
+    system, known, greeting, said = asked
+    assert [one["role"] for one in asked] == ["system", "user", "assistant", "user"]
+    assert "Prefers mornings." in known["content"]
+    assert "Prefers mornings." not in system["content"]
+    assert said["content"] == "When are you open?"
 
 
 def test_unsigned_handshake_is_refused(live, number):

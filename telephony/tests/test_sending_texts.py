@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from hooks.models import Delivery
 from hooks.tests.conftest import make_endpoint
 from telephony import text_errors, twilio
-from telephony.models import Conversation, DoNotContact, Message
+from telephony.models import Contact, Conversation, DoNotContact, Message
 from telephony.services import conversations, do_not_contact, lost_texts, sending
 from telephony.tests.outgoing import fail
 from telephony.tests.texting import (
@@ -228,6 +228,17 @@ def test_nobody_on_the_list_is_texted(quiet_number, carrier):
         write(quiet_number, "Hello")
     with pytest.raises(sending.Stopped):
         write(quiet_number, "Hello", to=f"whatsapp:{TEXTER}")
+
+
+def test_who_has_refused_meanwhile_gets_none(quiet_number, carrier):
+    (message,) = write(quiet_number, "Hello")
+    Contact.unscoped.create(
+        owner=quiet_number.phone.owner, number=TEXTER, text_consent="refused"
+    )  # by none of our services, which would have blocked the text
+
+    sending.send_waiting(message.conversation_id)
+
+    assert status_of(message) == "blocked"
 
 
 def test_put_on_the_list_meanwhile_it_is_not_sent(quiet_number, carrier):
