@@ -200,7 +200,7 @@ def test_an_unknown_field_is_refused_not_lost(alice):
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/nothing", "/auth/nothing", "/agents/x/y", "/api/calls/%0A"]
+    "path", ["/api/nothing", "/auth/nothing", "/agents/x/y", "/api/nothing/%0Ax"]
 )
 def test_an_unknown_address_is_a_problem_too(path):
     answer = get(path)
