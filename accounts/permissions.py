@@ -23,7 +23,7 @@ class Action(TextChoices):
     )
     SEND_TEXTS = (
         "send_texts",
-        _("Send texts, take conversations over, hand them back and close them"),
+        _("Send texts, take conversations over and keep them in order"),
     )
     MANAGE_KEYS = "manage_keys", _("Make and revoke API keys")
     MANAGE_CARRIER_ACCOUNTS = (

@@ -7,9 +7,11 @@ from accounts.deleted import Kind, register
 from accounts.permissions import Action
 from telephony.models import (
     Campaign,
+    CannedReply,
     CarrierAccount,
     Contact,
     DoNotContact,
+    Label,
     Phone,
     RecurringCall,
     TestScript,
@@ -83,5 +85,19 @@ register(
         means=_("It can be run again; its runs were kept."),
         needs=("agent",),
         parts=("rehearsals",),
+    )
+)
+register(
+    Kind(
+        Label,
+        means=_("It is back on the conversations that had it."),
+        right=Action.SEND_TEXTS,
+    )
+)
+register(
+    Kind(
+        CannedReply,
+        means=_("It is offered below replies again."),
+        right=Action.SEND_TEXTS,
     )
 )

@@ -140,6 +140,22 @@ def send_waiting_texts():
 
 
 @shared_task(ignore_result=True)
+def send_due_texts():
+    """Send the texts that were written for now. Safe to run twice at once."""
+    from telephony.services import sending  # leaf, as above
+
+    sending.send_due(now())
+
+
+@shared_task(ignore_result=True)
+def wake_conversations():
+    """Bring back what was snoozed until now. Safe to run twice at once."""
+    from telephony.services import conversations  # leaf, as above
+
+    conversations.wake_due(now())
+
+
+@shared_task(ignore_result=True)
 def look_for_texts():
     """Ask the carrier what became of texts. Safe to run twice at once."""
     from telephony.services import lost_texts  # leaf, as above

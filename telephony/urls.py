@@ -9,6 +9,7 @@ from telephony.views import (
     carrier_accounts,
     do_not_contact,
     inbox,
+    inbox_words,
     interventions,
     outgoing,
     people,
@@ -283,6 +284,39 @@ INBOX = [
         inbox.conversation_reopen,
         name="conversation_reopen",
     ),
+    path(
+        "inbox/<uuid:pk>/assign", inbox.conversation_assign, name="conversation_assign"
+    ),
+    path(
+        "inbox/<uuid:pk>/labels", inbox.conversation_labels, name="conversation_labels"
+    ),
+    path(
+        "inbox/<uuid:pk>/snooze", inbox.conversation_snooze, name="conversation_snooze"
+    ),
+    path("inbox/<uuid:pk>/notes", inbox.conversation_note, name="conversation_note"),
+    path("inbox/labels", inbox_words.label_list, name="inbox_label_list"),
+    path("inbox/labels/<uuid:pk>", inbox_words.label_change, name="inbox_label_change"),
+    path(
+        "inbox/labels/<uuid:pk>/delete",
+        inbox_words.label_delete,
+        name="inbox_label_delete",
+    ),
+    path(
+        "inbox/canned-replies",
+        inbox_words.canned_reply_list,
+        name="inbox_canned_reply_list",
+    ),
+    path(
+        "inbox/canned-replies/<uuid:pk>",
+        inbox_words.canned_reply_change,
+        name="inbox_canned_reply_change",
+    ),
+    path(
+        "inbox/canned-replies/<uuid:pk>/delete",
+        inbox_words.canned_reply_delete,
+        name="inbox_canned_reply_delete",
+    ),
+    path("texts/<uuid:pk>/cancel", inbox.message_cancel, name="message_cancel"),
     path("inbox/<uuid:pk>/read", inbox.conversation_read, name="conversation_read"),
     path("texts/<uuid:pk>/media/<int:number>", inbox.text_medium, name="text_medium"),
     path("texts/<uuid:pk>/repeat", inbox.message_repeat, name="message_repeat"),

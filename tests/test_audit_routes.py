@@ -22,9 +22,11 @@ from hooks import services as hooks
 from hooks.models import Endpoint
 from telephony.models import (
     Campaign,
+    CannedReply,
     CarrierAccount,
     Contact,
     Conversation,
+    Label,
     RecurringCall,
     ScheduledCall,
     TestScript,
@@ -34,6 +36,7 @@ from telephony.services import (
     contacts,
     conversations,
     do_not_contact,
+    inbox_words,
     recurring,
     rehearsals,
     scheduled,
@@ -70,6 +73,8 @@ NO_ENTRY = {
     "POST api/messages": "a text, and it says who sent it",
     "POST inbox/new": "a text, and it says who sent it",
     "POST texts/<>/repeat": "a text, and it says who sent it",
+    "POST inbox/<>/notes": "a note, and it says who wrote it",
+    "POST texts/<>/cancel": "the text says that it was canceled",
     "POST inbox/<>/read": "somebody has looked at it",
     "POST inbox/size": "shows what a text would cost",
     "POST calls/<>/settle": "the call says who settled it, and why",
@@ -235,6 +240,12 @@ class World:
         conversation = Conversation.unscoped.get()
         conversations.take_over(conversation)
 
+    def to_bob(self):
+        return {"user": str(self.bob.user.pk)}
+
+    def labelled(self):
+        return {"labels": [str(self.ids["inbox/labels"])]}
+
     def close(self):
         conversations.close(Conversation.unscoped.get(), at=now())
 
@@ -257,6 +268,7 @@ class World:
         Invitation.unscoped.update(sent_at=None)
 
 
+CANNED = {"name": "Hello", "text": "Hello!"}
 LIST = "to,name\n+16285550144,Ada\n"
 AGENT = {"name": "Other", "instructions": "Be brief."}
 WEBHOOK = {
@@ -572,6 +584,15 @@ ENTRIES = {
     "POST inbox/<>/release": ({}, World.take_over, "released conversation"),
     "POST inbox/<>/close": ({}, None, "closed conversation"),
     "POST inbox/<>/reopen": ({}, World.close, "changed conversation"),
+    "POST inbox/<>/assign": (World.to_bob, None, "changed conversation"),
+    "POST inbox/<>/labels": (World.labelled, None, "changed conversation"),
+    "POST inbox/<>/snooze": ({"when": "hour"}, None, "changed conversation"),
+    "POST inbox/labels": ({"name": "VIP"}, None, "created label"),
+    "POST inbox/labels/<>": ({"name": "VIP"}, None, "changed label"),
+    "POST inbox/labels/<>/delete": ({}, None, "deleted label"),
+    "POST inbox/canned-replies": (CANNED, None, "created canned_reply"),
+    "POST inbox/canned-replies/<>": (CANNED, None, "changed canned_reply"),
+    "POST inbox/canned-replies/<>/delete": ({}, None, "deleted canned_reply"),
     "POST api/message-agents": (AGENT, None, "created message_agent"),
     "PUT api/message-agents/<>": (AGENT, None, "changed message_agent"),
     "PATCH api/message-agents/<>": (AGENT, None, "changed message_agent"),
@@ -714,10 +735,17 @@ def world(alice, carrier):
         "test-scripts": _script(agent).pk,
         "calls": _call(agent).pk,
         "messages/conversations": text.conversation_id,
+        "inbox/labels": _word(Label(owner=owner, name="Late")),
+        "inbox/canned-replies": _word(CannedReply(owner=owner, name="Bye", text="Bye")),
         "inbox": text.conversation_id,
         "texts": text.pk,
     }
     return World(alice, other, ids, agent, texting_agent, caller, bob)
+
+
+def _word(row):
+    inbox_words.save(row)
+    return row.pk
 
 
 def _script(agent):

@@ -47,6 +47,8 @@ FORMS_TO_MAKE = {
     "carrier-accounts/new",
     "calls/new",
     "inbox/new",
+    "inbox/labels/<>",
+    "inbox/canned-replies/<>",
     "settings/webhooks/new",
     "scheduled-calls/new",
     "scheduled-calls/<>/change",

@@ -304,6 +304,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5,
         "options": {"expires": 5},
     },
+    "send-due-texts": {
+        "task": "telephony.tasks.send_due_texts",
+        "schedule": 5,
+        "options": {"expires": 5},
+    },
+    "wake-conversations": {
+        "task": "telephony.tasks.wake_conversations",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
     "look-for-texts": {
         "task": "telephony.tasks.look_for_texts",
         "schedule": 10,

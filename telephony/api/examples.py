@@ -392,6 +392,7 @@ MESSAGE = {
     "segments": 1,
     "cost": "0.007900",
     "currency": "USD",
+    "send_at": None,
 } | TIMES
 CONVERSATION = {
     "id": MESSAGE["conversation_id"],
@@ -401,6 +402,9 @@ CONVERSATION = {
     "mode": "agent",
     "need": "",
     "status": "open",
+    "snoozed_until": None,
+    "assigned_to": "",
+    "labels": ["VIP"],
     "unread_count": 0,
     "last_message": MESSAGE,
     "last_message_at": MESSAGE["created_at"],

@@ -30,7 +30,7 @@ from telephony.models import (
     TextToolUse,
 )
 from telephony.models.texts import WHATSAPP
-from telephony.services import conversations, sending
+from telephony.services import conversations, inbox, sending
 from telephony.services.carrier import InvalidNumber, e164
 from voiceops.api import CarrierProblem, Conflict
 from voiceops.api_schema import shown_as
@@ -164,14 +164,17 @@ class MessageSerializer(serializers.ModelSerializer):
             "segments",
             "cost",
             "currency",
+            "send_at",
             "created_at",
             "updated_at",
         ]
         extra_kwargs = {
+            "send_at": {"help_text": "When it is sent, if it was written for later."},
             "status": {
                 "help_text": "The carrier's words, and ours for what is not there "
-                "(yet): `waiting`, `asking`; `unknown`: the carrier's answer was lost, "
-                "and it is never sent again by itself; `blocked`: they want no texts."
+                "(yet): `later`, `waiting`, `asking`; `unknown`: the carrier's answer "
+                "was lost, and it is never sent again by itself; `blocked`: they want no "
+                "texts."
             },
             "sent_by": {"help_text": "`system`: VoiceOps, to STOP and HELP."},
         }
@@ -198,6 +201,10 @@ class ConversationSerializer(serializers.ModelSerializer):
     phone_id = serializers.UUIDField(read_only=True)
     number = serializers.CharField(read_only=True, help_text="The other party's.")
     last_message = MessageSerializer(read_only=True, allow_null=True)
+    assigned_to = serializers.SerializerMethodField(
+        help_text="Whose it is among the team; empty: nobody's."
+    )
+    labels = serializers.SerializerMethodField()
 
     class Meta:
         model = Conversation
@@ -209,6 +216,9 @@ class ConversationSerializer(serializers.ModelSerializer):
             "mode",
             "need",
             "status",
+            "snoozed_until",
+            "assigned_to",
+            "labels",
             "unread_count",
             "last_message",
             "last_message_at",
@@ -216,9 +226,17 @@ class ConversationSerializer(serializers.ModelSerializer):
             "updated_at",
         ]
         extra_kwargs = {
+            "snoozed_until": {"help_text": "Then it is `open` again, if not before."},
             "address": {"help_text": "As the carrier writes it, e.g. `whatsapp:+1…`."},
             "need": {"help_text": "Why a person has it; empty while the agent does."},
         }
+
+    def get_assigned_to(self, conversation) -> str:
+        person = conversation.assigned_to
+        return person.get_short_name() if person else ""
+
+    def get_labels(self, conversation) -> list[str]:
+        return [one.label.name for one in conversation.shown_labels]
 
 
 class ConversationFactSerializer(serializers.ModelSerializer):
@@ -417,10 +435,14 @@ class ConversationFilter(filters.FilterSet):
     number = filters.CharFilter(method="with_number", max_length=40)
     mode = filters.ChoiceFilter(choices=Conversation.Mode.choices)
     status = filters.ChoiceFilter(choices=Conversation.Status.choices)
+    unread = filters.BooleanFilter(method="with_unread")
 
     class Meta:
         model = Conversation
         fields: list[str] = []
+
+    def with_unread(self, rows, name, is_unread):
+        return rows.unread() if is_unread else rows.filter(unread_count=0)
 
     def with_number(self, rows, name, number):
         try:
@@ -437,7 +459,8 @@ class ConversationBase(SendsTexts, OwnedView):
     serializer_class = ConversationSerializer
 
     def get_queryset(self):
-        return super().get_queryset().select_related("last_message__user")
+        rows = inbox.with_last_texts(super().get_queryset())
+        return rows.select_related("last_message__user")
 
 
 class ConversationListView(ConversationBase, generics.ListAPIView):

@@ -18,6 +18,7 @@ from telephony.models.campaigns import (
 )
 from telephony.models.contacts import Contact
 from telephony.models.costs import CallCost
+from telephony.models.inbox import CannedReply, ConversationLabel, Label, Note
 from telephony.models.interventions import Intervention
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
 from telephony.models.recordings import Recording
@@ -39,14 +40,18 @@ __all__ = [
     "Campaign",
     "CampaignEvent",
     "CampaignFile",
+    "CannedReply",
     "CarrierAccount",
     "Contact",
     "Conversation",
     "ConversationFact",
+    "ConversationLabel",
     "DialledDay",
     "DoNotContact",
     "Intervention",
+    "Label",
     "Message",
+    "Note",
     "Phone",
     "ScheduledCall",
     "Recording",

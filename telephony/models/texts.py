@@ -25,8 +25,17 @@ class ConversationQuerySet(OwnedQuerySet):
     def open(self):
         return self.filter(status=Conversation.Status.OPEN)
 
+    def snoozed(self):
+        return self.filter(status=Conversation.Status.SNOOZED)
+
     def closed(self):
         return self.filter(status=Conversation.Status.CLOSED)
+
+    def of_person(self, user):
+        return self.filter(assigned_to=user)
+
+    def unassigned(self):
+        return self.filter(assigned_to=None)
 
     def unread(self):
         return self.filter(unread_count__gt=0)
@@ -49,6 +58,7 @@ class Conversation(OwnedModel):
 
     class Status(models.TextChoices):
         OPEN = "open", _("Open")
+        SNOOZED = "snoozed", _("Snoozed")
         CLOSED = "closed", _("Closed")
 
     class Need(models.TextChoices):
@@ -70,6 +80,15 @@ class Conversation(OwnedModel):
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.AGENT)
     need = models.CharField(max_length=20, choices=Need, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
+    # Until then it is out of the way, unless the other party writes before.
+    snoozed_until = models.DateTimeField(null=True, blank=True)
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
     unread_count = models.PositiveIntegerField(default=0, editable=False)
     last_message = models.ForeignKey(
         "telephony.Message", models.SET_NULL, null=True, related_name="+"
@@ -112,6 +131,16 @@ class Conversation(OwnedModel):
                 condition=Q(status="open", mode="human", unread_count__gt=0),
                 name="conversations_unread_by_person",
             ),
+            models.Index(
+                fields=["owner", "assigned_to", "status", "-last_message_at", "-id"],
+                condition=Q(assigned_to__isnull=False),
+                name="conversations_assigned",
+            ),
+            models.Index(
+                fields=["snoozed_until"],
+                condition=Q(snoozed_until__isnull=False),
+                name="conversations_to_wake",
+            ),
             models.Index(fields=["owner", "address"]),
             models.Index(
                 fields=["next_try_at"],
@@ -146,6 +175,14 @@ class Conversation(OwnedModel):
         return self.mode == self.Mode.AGENT
 
     @property
+    def is_snoozed(self) -> bool:
+        return self.status == self.Status.SNOOZED
+
+    def wake(self) -> None:
+        """It is open from now on. The row is locked, and saved by whoever calls."""
+        self.status, self.snoozed_until = self.Status.OPEN, None
+
+    @property
     def is_closed(self) -> bool:
         return self.status == self.Status.CLOSED
 
@@ -176,6 +213,7 @@ class Message(OwnedModel):
     class Status(models.TextChoices):
         """The carrier's words, and those for what is not at the carrier (yet)."""
 
+        LATER = "later", _("Will be sent later")
         WAITING = "waiting", _("Waiting to be sent")
         ASKING = "asking", _("Being sent")
         UNKNOWN = "unknown", _("Nobody knows whether it was sent")
@@ -193,6 +231,7 @@ class Message(OwnedModel):
         RECEIVED = "received", _("Received")
 
     WAY = (
+        {Status.LATER},
         {Status.WAITING},
         {Status.ASKING},
         {Status.UNKNOWN},
@@ -215,6 +254,8 @@ class Message(OwnedModel):
     # Of these a person may have the same text sent once more; of an unknown one only
     # who accepts that it may arrive twice.
     REPEATABLE = NOT_SENT
+    # What the other party has not been told.
+    UNTOLD = NOT_SENT | {Status.LATER}
     FINAL = NOT_SENT | {Status.DELIVERED, Status.READ, Status.RECEIVED}
 
     conversation = models.ForeignKey(
@@ -254,6 +295,8 @@ class Message(OwnedModel):
         "self", models.CASCADE, null=True, related_name="repeated"
     )
     is_away = models.BooleanField(default=False)
+    # A person has written it for then; before that it is `later`.
+    send_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True)
     look_at = models.DateTimeField(null=True)
 
@@ -277,6 +320,16 @@ class Message(OwnedModel):
                 name="messages_not_sent_yet",
             ),
             models.Index(
+                fields=["send_at"],
+                condition=Q(status="later"),
+                name="messages_for_later",
+            ),
+            models.Index(
+                fields=["conversation", "send_at"],
+                condition=Q(send_at__isnull=False),
+                name="messages_written_before",
+            ),
+            models.Index(
                 fields=["look_at"],
                 condition=Q(look_at__isnull=False),
                 name="messages_to_look_at",
@@ -289,6 +342,15 @@ class Message(OwnedModel):
     @property
     def is_incoming(self) -> bool:
         return self.direction == self.Direction.INCOMING
+
+    @property
+    def is_for_later(self) -> bool:
+        return self.status == self.Status.LATER
+
+    @property
+    def wanted_at(self) -> datetime:
+        """Since when it is to be sent."""
+        return self.send_at or self.created_at
 
     # What the carrier signs this message's webhooks with.
 
@@ -305,6 +367,14 @@ class Message(OwnedModel):
         return self.conversation.phone_id
 
     # -- On its way: each step holds for the row as it is now --------------------------
+
+    def come_due(self) -> bool:
+        """Its time has come: it waits like any other from now on."""
+        return self._step([self.Status.LATER], status=self.Status.WAITING)
+
+    def cancel(self) -> bool:
+        """A person does not want it sent any more, which is not too late."""
+        return self._step([self.Status.LATER], status=self.Status.CANCELED)
 
     def begin_asking(self, at: datetime) -> bool:
         """The one step after which the carrier may be asked; False: somebody else."""

@@ -151,7 +151,7 @@ def _entries(
             "texter" if message.is_incoming else "agent", _readable(message)
         )
         for message in messages
-        if message.sent_by != SentBy.SYSTEM and message.status not in Message.NOT_SENT
+        if message.sent_by != SentBy.SYSTEM and message.status not in Message.UNTOLD
     }
     tools = {
         one.pk: text_tools.shown(

@@ -1,5 +1,6 @@
 """Who has a conversation by text, the agent or a person, and whether it is over."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -8,13 +9,32 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.audit import Action
+from accounts.models import User, Workspace
 from agents import texting
 from agents.models import MessageAgent
 from telephony import announcements, live, tasks
-from telephony.models import Conversation, DoNotContact, Message, Phone
+from telephony.models import (
+    Conversation,
+    ConversationLabel,
+    DoNotContact,
+    Label,
+    Message,
+    Note,
+    Phone,
+)
 from telephony.services import contacts, do_not_contact
 
 Mode, Need, Status = Conversation.Mode, Conversation.Need, Conversation.Status
+
+
+BATCH = 200
+
+
+class NoMember(Exception):
+    """The person is not in the workspace."""
+
+    def __str__(self):
+        return _("This person is not in the workspace.")
 
 
 class NoAgent(Exception):
@@ -95,14 +115,18 @@ def give_to_person(conversation: Conversation, need: str) -> None:
     conversation.next_try_at = conversation.claimed_until = None
 
 
-def take_over(conversation: Conversation) -> Conversation:
-    """A person answers from now on; what the agent has not said, it does not say."""
+def take_over(conversation: Conversation, *, by: User | None = None) -> Conversation:
+    """A person answers from now on; what the agent has not said, it does not say.
+
+    Nobody's conversation becomes that person's.
+    """
     with transaction.atomic():
         row = lock(conversation)
         if row.is_with_agent:
             with audit.changing(row, Action.TAKEN_OVER):
                 give_to_person(row, Need.TAKEN_OVER)
-                row.status = Status.OPEN
+                row.wake()
+                row.assigned_to = row.assigned_to or by
                 row.save()
             for message in row.messages(manager="unscoped").filter(
                 sent_by=Message.SentBy.AGENT, status=Message.Status.WAITING
@@ -144,6 +168,7 @@ def close(conversation: Conversation, *, at: datetime) -> Conversation:
             with audit.changing(row, Action.CLOSED):
                 _hand_back(row, at)
                 row.status, row.unread_count = Status.CLOSED, 0
+                row.snoozed_until = None
                 row.next_try_at = row.claimed_until = None
                 row.save()
             live.conversation_changed(row)
@@ -151,15 +176,90 @@ def close(conversation: Conversation, *, at: datetime) -> Conversation:
 
 
 def reopen(conversation: Conversation) -> Conversation:
-    """It is not settled after all; the agent has it."""
+    """It is not settled after all, or not to be put off; who has it stays."""
     with transaction.atomic():
         row = lock(conversation)
-        if row.is_closed:
+        if row.status != Status.OPEN:
             with audit.changing(row):
-                row.status = Status.OPEN
+                row.wake()
                 row.save()
             live.conversation_changed(row)
     return row
+
+
+# -- Order -----------------------------------------------------------------------------
+
+
+def snooze(conversation: Conversation, *, until: datetime) -> Conversation:
+    """Out of the way until then, or until the other party writes; answers go on."""
+    with transaction.atomic():
+        row = lock(conversation)
+        if not row.is_closed:
+            with audit.changing(row):
+                row.status, row.snoozed_until = Status.SNOOZED, until
+                row.save()
+            live.conversation_changed(row)
+    return row
+
+
+def wake_due(at: datetime) -> None:
+    """Bring back what was snoozed until now, as unread. Safe to run twice at once."""
+    due = Conversation.unscoped.snoozed().filter(snoozed_until__lte=at)
+    for found in due.order_by("snoozed_until")[:BATCH]:
+        with transaction.atomic():
+            row = lock(found)
+            if row.is_snoozed and row.snoozed_until <= at:
+                row.wake()
+                row.unread_count = max(row.unread_count, 1)
+                row.save()
+                live.conversation_changed(row)
+
+
+def assign(conversation: Conversation, user: User | None) -> Conversation:
+    """Whose it is among the team; nobody's with None. Raises NoMember."""
+    with transaction.atomic():
+        row = lock(conversation)
+        if user is not None and not members_of(row.owner).filter(pk=user.pk).exists():
+            raise NoMember
+        with audit.changing(row):
+            row.assigned_to = user
+            row.save()
+        live.conversation_changed(row)
+    return row
+
+
+def members_of(owner: Workspace) -> QuerySet[User]:
+    """Who can be given a conversation."""
+    return User.objects.filter(memberships__workspace=owner)
+
+
+def add_note(conversation: Conversation, *, text: str, by: User) -> Note:
+    """Something for the team; nobody is sent it."""
+    with transaction.atomic():
+        row = lock(conversation)
+        note = Note(owner_id=row.owner_id, conversation=row, user=by, text=text)
+        note.save(force_insert=True)
+        live.conversation_changed(row)
+    return note
+
+
+def set_labels(conversation: Conversation, labels: Collection[Label]) -> None:
+    """It has these and no others."""
+    wanted = {label.pk: label for label in labels}
+    with transaction.atomic():
+        row = lock(conversation)
+        labelled = ConversationLabel.unscoped.filter(conversation=row)
+        before = {one.label_id: one.label for one in labelled.select_related("label")}
+        if before.keys() == wanted.keys():
+            return
+        labelled.exclude(label__in=wanted).delete()
+        for pk in wanted.keys() - before.keys():
+            ConversationLabel(
+                owner_id=row.owner_id, conversation=row, label=wanted[pk]
+            ).save(force_insert=True)
+        names = [sorted(map(str, side.values())) for side in (before, wanted)]
+        audit.record(Action.CHANGED, row, changes={"labels": names})
+        live.conversation_changed(row)
 
 
 def _hand_back(row: Conversation, at: datetime) -> None:

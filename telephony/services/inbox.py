@@ -5,14 +5,34 @@ index, counted up to a bound, and searched through a bounded number of rows.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
-from django.db.models import IntegerField, QuerySet, Subquery, Value
+from django.db.models import (
+    Exists,
+    IntegerField,
+    OuterRef,
+    Prefetch,
+    QuerySet,
+    Subquery,
+    Value,
+)
 
 from accounts.models import Workspace
-from telephony.models import Contact, Conversation, Message
+from telephony.models import (
+    Contact,
+    Conversation,
+    ConversationLabel,
+    Label,
+    Message,
+    Note,
+    TextToolUse,
+)
 from telephony.models.texts import WHATSAPP
 from telephony.services import contacts
-from voiceops.paging import Page, Search, newest_first
+from voiceops.ids import made_at
+from voiceops.paging import Search, newest_first
 
 MOST_COUNTED = 1_000
 MOST_SHOWN_IN_NAV = 99
@@ -25,6 +45,7 @@ TEXTS_A_PAGE = 100
 TABS: dict[str, Callable[[QuerySet], QuerySet]] = {
     "needs-human": lambda rows: rows.needing_person(),
     "open": lambda rows: rows.open(),
+    "snoozed": lambda rows: rows.snoozed(),
     "closed": lambda rows: rows.closed(),
 }
 
@@ -118,7 +139,28 @@ def _found(rows: QuerySet, narrow: Callable[[QuerySet], QuerySet], column: str) 
 
 
 def with_last_texts(rows: QuerySet) -> QuerySet:
-    return rows.select_related("last_message", "phone")
+    related = rows.select_related("last_message", "phone", "assigned_to")
+    return related.prefetch_related(_labels())
+
+
+def _labels() -> Prefetch:
+    """Those of each conversation that are not deleted, as `shown_labels`."""
+    standing = ConversationLabel.unscoped.filter(label__deleted_at=None)
+    ordered = standing.select_related("label").order_by("label__name")
+    return Prefetch("labelled", ordered, to_attr="shown_labels")
+
+
+def with_label(rows: QuerySet, label: Label) -> QuerySet:
+    """Those that have it, of rows whose number is bounded."""
+    has = ConversationLabel.unscoped.filter(conversation=OuterRef("pk"), label=label)
+    return rows.filter(Exists(has))
+
+
+def newest(rows: QuerySet) -> QuerySet:
+    """As many of the latest as one search looks through."""
+    latest = rows.order_by("-last_message_at", "-pk").values_list("last_message_at")
+    beyond = list(latest[SEARCHED - 1 : SEARCHED])
+    return rows.filter(last_message_at__gte=beyond[0][0]) if beyond else rows
 
 
 def note_contacts(owner: Workspace, rows: list[Conversation]) -> None:
@@ -131,12 +173,76 @@ def note_contacts(owner: Workspace, rows: list[Conversation]) -> None:
 # -- One conversation ------------------------------------------------------------------
 
 
-def texts_of(conversation: Conversation, **position) -> Page:
-    """A page of what was written; `rows` are in the order of reading."""
-    texts = Message.objects.for_owner(conversation.owner_id).filter(
-        conversation=conversation
+@dataclass(frozen=True)
+class Entry:
+    """One thing in a conversation: a text, a note, or what an agent's tool did."""
+
+    at: datetime
+    text: Message | None = None
+    note: Note | None = None
+    use: TextToolUse | None = None
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A page of a conversation, in the order of reading.
+
+    `earlier` and `later` are the texts before and after which others are.
+    """
+
+    entries: list[Entry]
+    to_come: list[Message]  # written for later
+    earlier: UUID | None = None
+    later: UUID | None = None
+
+
+def thread_of(
+    conversation: Conversation, *, before: UUID | None = None, after: UUID | None = None
+) -> Thread:
+    """The latest page, or that before or after a text."""
+    texts = _of(Message, conversation).select_related("user", "agent", "repeated")
+    page = newest_first(
+        texts.filter(send_at=None), size=TEXTS_A_PAGE, before=before, after=after
     )
-    related = texts.select_related("user", "agent", "repeated")
-    page = newest_first(related, size=TEXTS_A_PAGE, **position)
-    page.rows.reverse()
-    return page
+    rows = page.rows[::-1]
+    entries = [Entry(row.created_at, text=row) for row in rows]
+    # Ids are moments: what else happened between the first and the last of the page.
+    since = rows[0].pk if rows and page.older else None
+    until = rows[-1].pk if rows and page.newer else None
+    notes = _between(_of(Note, conversation).select_related("user"), since, until)
+    entries += [Entry(note.created_at, note=note) for note in notes]
+    uses = _between(_of(TextToolUse, conversation), since, until)
+    entries += [Entry(use.created_at, use=use) for use in uses]
+    planned = list(texts.filter(send_at__isnull=False).order_by("-send_at")[:MATCHES])
+    first = made_at(since) if since else None
+    last = made_at(until) if until else None
+    entries += [
+        Entry(row.send_at, text=row)
+        for row in planned
+        if not row.is_for_later
+        and (first is None or row.send_at >= first)
+        and (last is None or row.send_at <= last)
+    ]
+    return Thread(
+        sorted(entries, key=lambda entry: entry.at),
+        sorted(filter(lambda row: row.is_for_later, planned), key=_send_at),
+        earlier=page.older,
+        later=page.newer,
+    )
+
+
+def _send_at(text: Message) -> datetime:
+    return text.send_at
+
+
+def _of(model, conversation: Conversation) -> QuerySet:
+    rows = model.objects.for_owner(conversation.owner_id)
+    return rows.filter(conversation=conversation)
+
+
+def _between(rows: QuerySet, since: UUID | None, until: UUID | None) -> QuerySet:
+    if since is not None:
+        rows = rows.filter(pk__gt=since)
+    if until is not None:
+        rows = rows.filter(pk__lt=until)
+    return rows.order_by("-pk")[:TEXTS_A_PAGE]

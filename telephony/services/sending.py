@@ -93,7 +93,7 @@ def reply(
         if row.is_with_agent:
             if not takes_over:
                 raise WithAgent
-            conversations.take_over(row)
+            conversations.take_over(row, by=by)
         return send(row.phone, row.address, body=body, by=by, at=at)
 
 
@@ -104,7 +104,7 @@ def begin(
     with transaction.atomic():
         conversation = conversations.locked(phone, address)
         if takes_over:
-            conversations.take_over(conversation)
+            conversations.take_over(conversation, by=by)
         else:
             conversations.reopen(conversation)
         return send(phone, address, body=body, by=by, at=at).conversation
@@ -138,6 +138,45 @@ def repeat(
         )[0]
 
 
+def send_later(
+    conversation: Conversation, *, body: str, by: User, send_at: datetime, at: datetime
+) -> Message:
+    """Write down what is to be sent then; who has the conversation stays. Raises
+    Stopped. Who asks twice in a moment gets the first one again.
+    """
+    with transaction.atomic():
+        row = conversations.lock(conversation)
+        if why := conversations.why_no_texts(row):
+            raise Stopped(why)
+        wish = {"conversation": row, "body": body, "user": by, "send_at": send_at}
+        just_now = Message.unscoped.filter(**wish, created_at__gt=at - DOUBLE_CLICK)
+        if written := just_now.first():
+            return written
+        message = _made(row, body, status=Status.LATER, send_at=send_at, user=by)
+        message.save(force_insert=True)
+        live.conversation_changed(row)
+    return message
+
+
+def cancel(message: Message) -> bool:
+    """Do not send what was written for later; False if its time has come."""
+    with transaction.atomic():
+        if not message.cancel():
+            return False
+        live.text_changed(message)
+    return True
+
+
+def send_due(at: datetime) -> None:
+    """Send what was written for now. Safe to run twice at once."""
+    due = Message.unscoped.filter(status=Status.LATER, send_at__lte=at)
+    for message in due.order_by("send_at").select_related("conversation")[:BATCH]:
+        with transaction.atomic():
+            conversation = conversations.lock(message.conversation)
+            if message.come_due():
+                _follow_up(conversation, message, at)
+
+
 def write(
     conversation: Conversation,
     bodies: Sequence[str],
@@ -147,30 +186,41 @@ def write(
     **fields,
 ) -> list[Message]:
     """Write down what is to be sent, in this order. The conversation is locked."""
+    media = [{"url": url} for url in media_urls]
     messages = [
-        Message(
-            owner_id=conversation.owner_id,
-            conversation=conversation,
-            carrier_account_id=conversation.phone.carrier_account_id,
-            direction=Message.Direction.OUTGOING,
-            from_number=conversation.our_address,
-            to_number=conversation.address,
-            body=body,
-            media=[{"url": url} for url in media_urls],
-            status=Status.WAITING,
-            segments=size_of(body).segments,
-            part=part,
-            **fields,
-        )
+        _made(conversation, body, media=media, part=part, **fields)
         for part, body in enumerate(bodies)
     ]
     for message in messages:
         message.save(force_insert=True)
+    _follow_up(conversation, messages[-1], at)
+    return messages
+
+
+def _made(conversation: Conversation, body: str, **fields) -> Message:
+    return Message(
+        **{
+            "owner_id": conversation.owner_id,
+            "conversation": conversation,
+            "carrier_account_id": conversation.phone.carrier_account_id,
+            "direction": Message.Direction.OUTGOING,
+            "from_number": conversation.our_address,
+            "to_number": conversation.address,
+            "body": body,
+            "status": Status.WAITING,
+            "sent_by": SentBy.USER,
+            "segments": size_of(body).segments,
+            **fields,
+        }
+    )
+
+
+def _follow_up(conversation: Conversation, latest: Message, at: datetime) -> None:
+    """It is the latest text now, and sent after the commit."""
     rows = Conversation.unscoped.filter(pk=conversation.pk)
-    rows.update(last_message=messages[-1], last_message_at=at, updated_at=at)
+    rows.update(last_message=latest, last_message_at=at, updated_at=at)
     live.conversation_changed(conversation)
     tasks.ring(tasks.send_texts, conversation.pk)
-    return messages
 
 
 def pieces(text: str) -> list[str]:
@@ -215,7 +265,7 @@ def _may_not_be_sent(message: Message) -> bool:
         is_told = message.sent_by == SentBy.SYSTEM
         if not is_told and conversations.why_no_texts(message.conversation):
             return message.block() and _announced(message)
-        if message.created_at < now() - SEND_WITHIN:
+        if message.wanted_at < now() - SEND_WITHIN:
             why = message.error_detail or _("It could not be sent in time.")
             failed = {"status": Status.FAILED, "error_detail": why[:200]}
             return message.give_up(**failed) and _announced(message)

@@ -80,7 +80,7 @@ def _note(
     conversation: Conversation, message: Message, word: Word | None, at: datetime
 ) -> None:
     """What the text does to its conversation, and when the agent is to answer."""
-    conversation.status = Conversation.Status.OPEN
+    conversation.wake()
     conversation.unread_count += 1
     conversation.last_message, conversation.last_message_at = message, at
     if word is None and conversation.is_with_agent:

@@ -1,3 +1,5 @@
+from zlib import crc32
+
 from django import template
 from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext_lazy as _
@@ -7,6 +9,7 @@ from telephony.models import Conversation, Message
 
 register = template.Library()
 
+TINTS = 6
 Status = Message.Status
 ICONS = {
     Status.WAITING: "clock",
@@ -42,7 +45,8 @@ def status_icon(text):
 
 @register.filter
 def has_failed(text):
-    return text.status in Message.NOT_SENT
+    """Canceled is what somebody has wanted."""
+    return text.status in Message.NOT_SENT - {Status.CANCELED}
 
 
 @register.filter
@@ -69,6 +73,12 @@ def kind_of_medium(medium):
     """What a page shows it as: image, audio, video, or "" for a link."""
     kind = medium.get("content_type", "").partition("/")[0]
     return kind if kind in {"image", "audio", "video"} else ""
+
+
+@register.filter
+def tint(name):
+    """Always the same of the same name: "1" to "6"."""
+    return str(crc32(name.encode()) % TINTS + 1)
 
 
 @register.filter

@@ -7,10 +7,11 @@ changed is fetched around what somebody is writing.
 import json
 from hashlib import sha256
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -22,18 +23,22 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import may
-from agents.segments import size_of
+from agents.segments import MAX_TEXT_CHARACTERS, size_of
 from telephony.forms.inbox import (
     TABS,
+    AssignForm,
     InboxFilterForm,
+    LabelsForm,
     NewTextForm,
+    NoteForm,
     RepeatForm,
     ReplyForm,
+    SnoozeForm,
     TextsForm,
 )
 from telephony.media import media_of
-from telephony.models import Conversation, Message
-from telephony.services import conversations, inbox, sending
+from telephony.models import CannedReply, Message
+from telephony.services import conversations, inbox, inbox_words, sending
 from telephony.twilio import CarrierError
 from voiceops.htmx import full_or_partial, go_to
 
@@ -48,7 +53,7 @@ TEMPLATE = "telephony/inbox.html"
 @require_safe
 @vary_on_headers("HX-Request")
 def inbox_list(request):
-    form = InboxFilterForm(request.GET)
+    form = _filters(request)
     template = full_or_partial(request, TEMPLATE, "list")
     if not form.is_valid():
         return render(request, template, {"form": form}, status=UNPROCESSABLE)
@@ -62,6 +67,19 @@ def inbox_list(request):
         query = form.query()
         response["HX-Replace-Url"] = f"{path}?{query}" if query else path
     return response
+
+
+def _filters(request):
+    return InboxFilterForm(request.GET, owner=request.workspace, user=request.user)
+
+
+def _readable_filters(request):
+    """Beside a conversation: what is wrong with them the list by itself says."""
+    form = _filters(request)
+    if not form.is_valid():
+        form.data = QueryDict()
+        form.full_clean()
+    return form
 
 
 def _list(request, form):
@@ -95,12 +113,11 @@ def _page(form, page):
 
 def _stamp_of_list(context):
     """Another one whenever the list would show something else."""
-    told = [str(tab["count"]) for tab in context["tabs"]]
+    told = [tab["count"] for tab in context["tabs"]]
     for row in context["rows"]:
-        last = row.last_message
-        told += map(str, (row.pk, row.updated_at, row.unread_count, row.contact))
-        told += [last.status] if last else []
-    return sha256("|".join(told).encode()).hexdigest()[:16]
+        told += [row.pk, row.updated_at, row.unread_count, row.contact]
+        told += [row.last_message and row.last_message.status, *row.shown_labels]
+    return _short("|".join(map(str, told)))
 
 
 def _tabs(form, counts):
@@ -134,15 +151,31 @@ def inbox_badge(request):
 @vary_on_headers("HX-Request")
 def conversation_detail(request, pk):
     conversation = _conversation(request, pk)
-    context = _shown(request, conversation) | {"reply": ReplyForm()}
+    context = _shown(request, conversation) | _writing(request, conversation)
     template = full_or_partial(request, TEMPLATE, "conversation")
     if template == TEMPLATE:
-        form = InboxFilterForm(request.GET)
-        if not form.is_valid():  # what is wrong with the list the list says
-            form = InboxFilterForm({})
-            form.full_clean()
-        context |= _list(request, form)
+        context |= _list(request, _readable_filters(request))
     return render(request, template, context)
+
+
+def _writing(request, conversation, **forms):
+    """What can be written and changed beside the texts; `forms` that were filled in."""
+    replies = CannedReply.objects.for_owner(request.workspace).order_by("name")
+    return {
+        "reply": ReplyForm(),
+        "note": NoteForm(),
+        "canned_replies": replies,
+        **_ordering(conversation),
+        **forms,
+    }
+
+
+def _ordering(conversation):
+    return {
+        "assign": AssignForm(conversation=conversation),
+        "labels": LabelsForm(conversation=conversation),
+        "snooze": SnoozeForm(),
+    }
 
 
 @login_required
@@ -158,18 +191,15 @@ def conversation_texts(request, pk):
 
 def _shown(request, conversation):
     """What was written, and how things stand."""
-    form = TextsForm(request.GET)
+    place = TextsForm(request.GET).place
     inbox.note_contacts(request.workspace, [conversation])
-    page = inbox.texts_of(
-        conversation, before=form.place["texts_before"], after=form.place["texts_after"]
-    )
     context = {
         "conversation": conversation,
         "query": _list_query(request),
-        "place": urlencode({name: at for name, at in form.place.items() if at}),
-        "texts": page.rows,
-        "earlier": page.older,
-        "later": page.newer,
+        "place": urlencode({name: pk for name, pk in place.items() if pk}),
+        "thread": inbox.thread_of(
+            conversation, before=place["texts_before"], after=place["texts_after"]
+        ),
         "agent": conversations.agent_of(conversation),
         "no_texts": conversations.why_no_texts(conversation),
     }
@@ -178,31 +208,34 @@ def _shown(request, conversation):
 
 def _stamp(shown):
     """Another one whenever the page would show something else."""
-    conversation, texts = shown["conversation"], shown["texts"]
-    written = max(row.updated_at for row in (conversation, *texts)).timestamp()
-    told = (
-        conversation.unread_count,
-        len(texts),
-        shown["agent"],
-        shown["no_texts"],
-        conversation.contact,
-    )
-    return "-".join([str(written), *(str(getattr(one, "pk", one)) for one in told)])
+    conversation, thread = shown["conversation"], shown["thread"]
+    told = [conversation.updated_at, conversation.unread_count, conversation.contact]
+    told += [shown["agent"], shown["no_texts"], *conversation.shown_labels]
+    for entry in thread.entries:
+        row = entry.text or entry.note or entry.use
+        told += [row.pk, row.updated_at]
+    told += [row.pk for row in thread.to_come]
+    return _short("|".join(map(str, told)))
+
+
+def _short(text):
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _conversation(request, pk):
-    rows = Conversation.objects.for_owner(request.workspace)
-    return get_object_or_404(rows.select_related("phone", "owner"), pk=pk)
+    rows = inbox.with_last_texts(inbox.conversations_of(request.workspace))
+    return get_object_or_404(rows.select_related("owner"), pk=pk)
 
 
-def _answer(request, conversation, problem="", **context):
+def _answer(request, conversation, problem=""):
     """The conversation as it is now, beside what is being written in it."""
     if not request.htmx:
         if problem:
             messages.error(request, problem)
         return redirect(_address(request, conversation))
-    context |= _shown(request, _conversation(request, conversation.pk))
-    response = render(request, f"{TEMPLATE}#update", context)
+    conversation = _conversation(request, conversation.pk)
+    context = _shown(request, conversation) | _ordering(conversation)
+    response = render(request, f"{TEMPLATE}#changed", context)
     told = {"inbox-changed": None}
     if problem:
         told["toast"] = {"text": problem, "kind": "error"}
@@ -232,7 +265,9 @@ def _address(request, conversation):
 @may("send_texts")
 @require_POST
 def conversation_take_over(request, pk):
-    return _answer(request, conversations.take_over(_conversation(request, pk)))
+    conversation = _conversation(request, pk)
+    conversations.take_over(conversation, by=request.user)
+    return _answer(request, conversation)
 
 
 @login_required
@@ -271,6 +306,51 @@ def conversation_read(request, pk):
     return _answer(request, conversation)
 
 
+# -- Order -----------------------------------------------------------------------------
+
+
+@login_required
+@may("send_texts")
+@require_POST
+def conversation_assign(request, pk):
+    conversation = _conversation(request, pk)
+    form = AssignForm(request.POST, conversation=conversation)
+    if not form.is_valid():
+        return _answer(request, conversation, _problem(form))
+    try:
+        conversations.assign(conversation, form.cleaned_data["user"])
+    except conversations.NoMember as error:  # any more, since the form was checked
+        return _answer(request, conversation, str(error))
+    return _answer(request, conversation)
+
+
+@login_required
+@may("send_texts")
+@require_POST
+def conversation_labels(request, pk):
+    conversation = _conversation(request, pk)
+    form = LabelsForm(request.POST, conversation=conversation)
+    if not form.is_valid():
+        return _answer(request, conversation, _problem(form))
+    conversations.set_labels(conversation, form.cleaned_data["labels"])
+    return _answer(request, conversation)
+
+
+@login_required
+@may("send_texts")
+@require_POST
+def conversation_snooze(request, pk):
+    conversation, form = _conversation(request, pk), SnoozeForm(request.POST)
+    if not form.is_valid():
+        return _answer(request, conversation, _problem(form))
+    conversations.snooze(conversation, until=form.cleaned_data["until"])
+    return _answer(request, conversation)
+
+
+def _problem(form):
+    return " ".join(words for errors in form.errors.values() for words in errors)
+
+
 # -- Writing ---------------------------------------------------------------------------
 
 
@@ -279,37 +359,98 @@ def conversation_read(request, pk):
 @require_POST
 def conversation_reply(request, pk):
     """Send a text; the first one while the agent has it asks whether to take over."""
-    conversation, form = _conversation(request, pk), ReplyForm(request.POST)
-    asks_first = False
+    conversation = _conversation(request, pk)
+    if "canned" in request.POST:
+        return _fill_in(request, conversation)
+    form, asks_first = ReplyForm(request.POST), False
     if form.is_valid():
         try:
-            sending.reply(conversation, by=request.user, at=now(), **form.cleaned_data)
+            _send(conversation, by=request.user, **form.cleaned_data)
         except sending.WithAgent:
             asks_first = True
         except sending.Stopped as error:
             form.add_error("body", str(error))
         else:
             return _sent(request, conversation)
-    context = {"conversation": conversation, "reply": form, "asks_first": asks_first}
+    return _reply_again(request, conversation, form, asks_first=asks_first)
+
+
+def _send(conversation, *, body, takes_over, send_at, by):
+    """Now, or at a time; what is sent later takes nothing over."""
+    if send_at:
+        sending.send_later(conversation, body=body, by=by, send_at=send_at, at=now())
+    else:
+        sending.reply(conversation, body=body, by=by, takes_over=takes_over, at=now())
+
+
+def _fill_in(request, conversation):
+    """Put a canned reply behind what is written already."""
+    replies = CannedReply.objects.for_owner(request.workspace)
+    chosen = get_object_or_404(replies, pk=_uuid_or_404(request.POST["canned"]))
+    inbox.note_contacts(request.workspace, [conversation])
+    words = inbox_words.filled_in(chosen, conversation, by=request.user)
+    written = [request.POST.get("body", "").rstrip(), words]
+    body = "\n".join(filter(None, written))[:MAX_TEXT_CHARACTERS]
+    given = {"body": body, "send_at": request.POST.get("send_at", "")}
+    form = ReplyForm(initial=given)
+    return _reply_again(request, conversation, form, status=200)
+
+
+def _uuid_or_404(text):
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None
+
+
+def _reply_again(
+    request, conversation, form, *, asks_first=False, status=UNPROCESSABLE
+):
+    context = {"asks_first": asks_first, "query": _list_query(request)}
+    context |= _writing(request, conversation, reply=form)
     if request.htmx:
-        context["query"] = _list_query(request)
-        template = f"{TEMPLATE}#reply"
-        return render(request, template, context, status=UNPROCESSABLE)
+        context["conversation"] = conversation
+        return render(request, f"{TEMPLATE}#reply", context, status=status)
     context = _shown(request, conversation) | context
-    filters = InboxFilterForm({})
-    filters.full_clean()
-    context |= _list(request, filters)
-    return render(request, TEMPLATE, context, status=UNPROCESSABLE)
+    context |= _list(request, _readable_filters(request))
+    return render(request, TEMPLATE, context, status=status)
 
 
 def _sent(request, conversation):
     if not request.htmx:
         return redirect(_address(request, conversation))
-    context = _shown(request, _conversation(request, conversation.pk))
-    context |= {"reply": ReplyForm(), "is_sent": True}
-    response = render(request, f"{TEMPLATE}#sent", context)
+    conversation = _conversation(request, conversation.pk)
+    context = _shown(request, conversation) | _writing(request, conversation)
+    response = render(request, f"{TEMPLATE}#sent", context | {"is_sent": True})
     response["HX-Trigger"] = json.dumps({"inbox-changed": None, "text-sent": None})
     return response
+
+
+@login_required
+@may("send_texts")
+@require_POST
+def conversation_note(request, pk):
+    conversation, form = _conversation(request, pk), NoteForm(request.POST)
+    if not form.is_valid():
+        return _answer(request, conversation, _problem(form))
+    text = form.cleaned_data["note"]
+    conversations.add_note(conversation, text=text, by=request.user)
+    response = _answer(request, conversation)
+    if request.htmx:
+        told = {"inbox-changed": None, "note-added": None}
+        response["HX-Trigger"] = json.dumps(told)
+    return response
+
+
+@login_required
+@may("send_texts")
+@require_POST
+def message_cancel(request, pk):
+    """Of what was written for later."""
+    texts = Message.objects.for_owner(request.workspace)
+    text = get_object_or_404(texts.select_related("conversation"), pk=pk)
+    problem = "" if sending.cancel(text) else _("It is too late: it was sent.")
+    return _answer(request, text.conversation, problem)
 
 
 @login_required

@@ -1,7 +1,7 @@
 """People and rows for the pages to show: everything, nothing, and special rights."""
 
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 from allauth.account.forms import default_token_generator
@@ -30,6 +30,7 @@ from telephony.models import (
     Campaign,
     Contact,
     Conversation,
+    Label,
     Message,
     RecurringCall,
     Rehearsal,
@@ -37,7 +38,7 @@ from telephony.models import (
     TestScript,
     Turn,
 )
-from telephony.services import campaigns, dialling
+from telephony.services import campaigns, conversations, dialling, sending
 from telephony.tables import table_of
 from tests.people import PASSWORD, Tenant, make_tenant
 from tests.walls import furnish
@@ -174,11 +175,13 @@ def _add_people(world: World) -> None:
 def _add_texts(world: World) -> None:
     """Conversations in every state, with a text of every fate."""
     phone, desk = world.rows["phone"], world.rows["texting agent"]
+    tomorrow = timezone.now() + timedelta(days=1)
     for name, address, fields in (
         ("answered", "+14155550123", {}),
         ("by whatsapp", "whatsapp:+491711234567", {}),
         ("settled", "+14155550124", {"status": "closed"}),
         ("asked for", "+14155550125", {"mode": "human", "need": "asked_for"}),
+        ("snoozed", "+14155550126", {"status": "snoozed", "snoozed_until": tomorrow}),
     ):
         world.rows[name] = Conversation.unscoped.create(
             owner=world.alice.workspace,
@@ -206,6 +209,22 @@ def _add_texts(world: World) -> None:
             )
             world.rows[name].last_message = text
             world.rows[name].save()
+    _order(world, world.rows["snoozed"], tomorrow)
+
+
+def _order(world: World, conversation: Conversation, send_at: datetime) -> None:
+    """All that people can add to one."""
+    owner, by = conversation.owner, world.alice.user
+    labels = [
+        Label.unscoped.create(owner=owner, name=name)
+        for name in ("VIP", "Insurance", "Complaint of waiting time")
+    ]
+    conversations.set_labels(conversation, labels)
+    conversations.assign(conversation, by)
+    conversations.add_note(conversation, text="Ask <b>Dana</b>\nfirst.", by=by)
+    sending.send_later(
+        conversation, body="See you!", by=by, send_at=send_at, at=timezone.now()
+    )
 
 
 def _add_log(world: World) -> None:

@@ -274,6 +274,7 @@ def _special(model) -> dict:
             "mode": Conversation.Mode.HUMAN,
             "status": Conversation.Status.OPEN,
             "last_message": None,
+            "snoozed_until": None,
         },
         # Come in: no background job sends it.
         Message: {
