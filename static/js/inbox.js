@@ -42,6 +42,7 @@ document.addEventListener("input", (event) => {
 });
 
 document.addEventListener("text-sent", () => drafts.delete(opened()));
+document.addEventListener("note-added", () => document.getElementById("note")?.reset());
 
 document.addEventListener("htmx:afterSettle", () => {
   markRow();

@@ -173,8 +173,8 @@ class MessageSerializer(serializers.ModelSerializer):
             "status": {
                 "help_text": "The carrier's words, and ours for what is not there "
                 "(yet): `later`, `waiting`, `asking`; `unknown`: the carrier's answer "
-                "was lost, and it is never sent again by itself; `blocked`: they want no "
-                "texts."
+                "was lost, and it is never sent again by itself; `blocked`: they want "
+                "no texts."
             },
             "sent_by": {"help_text": "`system`: VoiceOps, to STOP and HELP."},
         }

@@ -180,3 +180,46 @@ def test_the_inbox_without_scripts(visitor, conversation):
 
     conversation.refresh_from_db()
     assert (conversation.status, conversation.unread_count) == ("open", 0)
+
+
+def test_notes_labels_and_canned_replies(page, world, conversation):
+    page.get_by_label("Reply").fill("Dear Ada,")
+    page.get_by_text("Private note", exact=True).click()
+    page.get_by_role("textbox", name="Private note").fill("She is a regular.")
+    page.get_by_role("button", name="Add the note").click()
+    expect(thread(page).get_by_text("She is a regular.")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Private note")).to_have_value("")
+    expect(page.get_by_label("Reply")).to_have_value("Dear Ada,")
+
+    page.get_by_role("checkbox", name="VIP").check()
+    page.get_by_role("button", name="Save labels").click()
+    expect(page.locator("#conversation-state").get_by_text("VIP")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="VIP")).to_be_checked()
+
+    page.get_by_text("Canned replies", exact=True).click()
+    page.get_by_role("button", name=str(world.rows["cannedreply"])).click()
+    expect(page.get_by_label("Reply")).to_have_value(
+        f"Dear Ada,\n{world.rows['cannedreply'].text}"
+    )
+
+
+def test_a_text_is_planned_and_taken_back(page, conversation):
+    page.get_by_label("Reply").fill("See you at eight.")
+    page.get_by_text("Send later", exact=True).click()
+    page.get_by_label("Send it at").fill("2130-01-10T12:00")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(thread(page).get_by_text("Will be sent")).to_be_visible()
+
+    page.get_by_role("button", name="Do not send").click()
+
+    expect(thread(page).get_by_text("Canceled")).to_be_visible()
+
+
+def test_a_conversation_is_snoozed_and_woken(page, conversation):
+    page.get_by_role("button", name="Snooze").click()
+    expect(page.get_by_role("button", name="Wake up")).to_be_visible()
+
+    page.get_by_role("button", name="Wake up").click()
+
+    expect(page.get_by_role("button", name="Wake up")).to_have_count(0)
+    expect(page.get_by_role("button", name="Hand back")).to_be_visible()
