@@ -7,7 +7,6 @@ that is killed loses nothing: its claim runs out and the step is taken again.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.db import transaction
 from django.db.models import F, Max
@@ -42,13 +41,7 @@ def begin(call: Call) -> None:
     """Note, with the end of the call, what is to be done. Repeating is safe."""
     row = AfterCall(owner_id=call.owner_id, call=call, next_try_at=now())
     AfterCall.unscoped.bulk_create([row], ignore_conflicts=True)
-    _ring_the_bell(in_s=QUIET_S + 1)
-
-
-def _ring_the_bell(*, in_s: float) -> None:
-    """Start the work soon after the commit; without a broker, beat does it later."""
-    start = partial(tasks.follow_up_calls.apply_async, countdown=in_s, retry=False)
-    transaction.on_commit(start, robust=True)
+    tasks.ring(tasks.follow_up_calls, in_s=QUIET_S + 1)
 
 
 def analyze_again(call: Call) -> bool:
@@ -69,7 +62,7 @@ def analyze_again(call: Call) -> bool:
             updated_at=now(),
         )
         if won:
-            _ring_the_bell(in_s=0)
+            tasks.ring(tasks.follow_up_calls, in_s=0)
     return bool(won)
 
 

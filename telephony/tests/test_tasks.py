@@ -5,6 +5,7 @@ from datetime import timedelta
 import httpx
 import pytest
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from telephony import tasks, twilio
 from telephony.models import Call, CarrierAccount, Turn
@@ -226,3 +227,17 @@ def test_one_call_that_cannot_be_settled_does_not_stop_the_others(number):
 
     assert ended(stuck) == ("in-progress", "")
     assert ended(call) == ("failed", "never_reported")
+
+
+def test_work_is_written_down_while_the_broker_is_away(
+    monkeypatch, django_capture_on_commit_callbacks
+):
+    def is_away(*args, **options):
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.send_texts, "apply_async", is_away)
+
+    with django_capture_on_commit_callbacks(execute=True) as rung:
+        tasks.ring(tasks.send_texts, "an id")
+
+    assert len(rung) == 1  # and nothing is raised: the clock does it later
