@@ -184,7 +184,7 @@ def test_the_inbox_without_scripts(visitor, conversation):
 
 def test_notes_labels_and_canned_replies(page, world, conversation):
     page.get_by_label("Reply").fill("Dear Ada,")
-    page.get_by_text("Private note", exact=True).click()
+    page.locator("summary", has_text="Private note").click()
     page.get_by_role("textbox", name="Private note").fill("She is a regular.")
     page.get_by_role("button", name="Add the note").click()
     expect(thread(page).get_by_text("She is a regular.")).to_be_visible()
@@ -196,7 +196,7 @@ def test_notes_labels_and_canned_replies(page, world, conversation):
     expect(page.locator("#conversation-state").get_by_text("VIP")).to_be_visible()
     expect(page.get_by_role("checkbox", name="VIP")).to_be_checked()
 
-    page.get_by_text("Canned replies", exact=True).click()
+    page.locator("summary", has_text="Canned replies").click()
     page.get_by_role("button", name=str(world.rows["cannedreply"])).click()
     expect(page.get_by_label("Reply")).to_have_value(
         f"Dear Ada,\n{world.rows['cannedreply'].text}"
@@ -205,7 +205,7 @@ def test_notes_labels_and_canned_replies(page, world, conversation):
 
 def test_a_text_is_planned_and_taken_back(page, conversation):
     page.get_by_label("Reply").fill("See you at eight.")
-    page.get_by_text("Send later", exact=True).click()
+    page.locator("summary", has_text="Send later").click()
     page.get_by_label("Send it at").fill("2130-01-10T12:00")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(thread(page).get_by_text("Will be sent")).to_be_visible()
