@@ -118,6 +118,29 @@ SCRIPTS = (
 )
 
 
+# What is noted of some callers, by what they said.
+CONTACTS: dict[str, dict] = {
+    "It's Amara Okafor": {
+        "name": "Amara Okafor",
+        "email": "amara.okafor@example.com",
+        "notes": "Prefers Friday mornings.",
+        "call_consent": "given",
+        "call_consent_note": "Ticked the box on the form for new patients",
+    },
+    "Do you take Delta Dental?": {
+        "name": "Jordan Lee",
+        "variables": {"insurance": "Delta Dental"},
+    },
+    "My tooth broke": {
+        "name": "Sam Rivera",
+        "notes": "Afraid of needles: take time to explain.",
+        "timezone": "America/Denver",
+        "text_consent": "refused",
+        "text_consent_note": "Said so at the desk",
+    },
+}
+
+
 def past_calls(
     *, reception: VoiceAgent, after_hours: VoiceAgent, now: datetime
 ) -> Iterator[tuple[Call, list[Turn], list[CallEvent]]]:

@@ -13,7 +13,14 @@ from django.utils import timezone
 from accounts.models import Membership, User, Workspace
 from agents.models import MessageAgent, Prompt, PromptVersion, VoiceAgent
 from telephony import samples
-from telephony.models import Call, CallEvent, CarrierAccount, Phone, Turn
+from telephony.models import (
+    Call,
+    CallEvent,
+    CarrierAccount,
+    Contact,
+    Phone,
+    Turn,
+)
 from telephony.tests.carriers import UNREACHABLE
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +39,7 @@ COUNTED = (
     Call,
     Turn,
     CallEvent,
+    Contact,
 )
 
 
@@ -80,6 +88,7 @@ def test_demo_makes_everything_but_the_number_without_a_simulator(capsys):
         "Call": samples.COUNT,
         "Turn": turns,
         "CallEvent": 2 * samples.COUNT,
+        "Contact": len(samples.CONTACTS),
     }
     assert f"log in as demo@example.com, password {PASSWORD}" in said.out
     assert "The next run tries again." in said.err

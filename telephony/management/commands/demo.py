@@ -11,8 +11,8 @@ from accounts.models import Membership, User, Workspace
 from agents import services as agents
 from agents.models import MessageAgent, VoiceAgent
 from telephony import samples
-from telephony.models import Call, CallEvent, CarrierAccount, Phone, Turn
-from telephony.services import carrier
+from telephony.models import Call, CallEvent, CarrierAccount, Contact, Phone, Turn
+from telephony.services import carrier, contacts
 from telephony.twilio import CarrierError
 
 ZONE = "America/Los_Angeles"
@@ -120,6 +120,7 @@ def make_workspace() -> Workspace:
     )
     reception, after_hours = make_agents(workspace, user)
     make_past_calls(reception, after_hours)
+    make_contacts(workspace)
     make_message_agent(workspace)
     return workspace
 
@@ -186,6 +187,14 @@ def make_past_calls(reception: VoiceAgent, after_hours: VoiceAgent) -> None:
     Call.unscoped.bulk_create(calls)
     Turn.unscoped.bulk_create(turn for found in turns for turn in found)
     CallEvent.unscoped.bulk_create(event for found in events for event in found)
+
+
+def make_contacts(workspace: Workspace) -> None:
+    for words, noted in samples.CONTACTS.items():
+        said = Turn.unscoped.filter(owner=workspace, text__startswith=words)
+        number = said.order_by("-pk").values_list("call__from_number", flat=True)[0]
+        contact = Contact(owner=workspace, number=number, **noted)
+        contacts.save(contact, at=timezone.now())
 
 
 def register_simulated_number(workspace: Workspace) -> Phone:
