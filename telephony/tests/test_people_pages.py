@@ -170,6 +170,19 @@ def test_who_must_not_be_contacted_is_said_and_not_offered(alice):
     assert "/calls/new?" not in page
 
 
+def test_list_of_numbers_not_to_contact_leads_back_to_the_person(alice):
+    form = f"/do-not-contact/new?person=1&number=%2B{NUMBER[1:]}"
+    shown = page_of(alice, form)
+    added = alice.client.post(form, {"number": NUMBER, "one": "1"})
+    row = do_not_contact.find(alice.workspace, NUMBER)
+    leave = f"/do-not-contact/{row.pk}/delete?person=1"
+    removed = alice.client.post(leave, {"reason": "asked"})
+
+    assert f'value="{NUMBER}"' in shown and "person=1" in shown
+    assert (added.url, removed.url) == (PAGE, PAGE)
+    assert do_not_contact.find(alice.workspace, NUMBER) is None
+
+
 def test_page_takes_few_statements_however_much_there_is(
     django_assert_max_num_queries,
 ):

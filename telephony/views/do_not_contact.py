@@ -65,8 +65,8 @@ def do_not_contact_create(request):
     )
     many = DoNotContactManyForm(request.POST, request.FILES) if is_many else None
     context = {"one": one, "many": many or DoNotContactManyForm()}
-    if one.is_valid() and _add(request, one):
-        return go_to(request, reverse("telephony:do_not_contact_list"))
+    if one.is_valid() and (row := _add(request, one)):
+        return go_to(request, _back(request, row))
     if many is not None and many.is_valid():
         context["report"] = do_not_contact.add_many(
             owner=request.workspace, text=many.cleaned_data["text"], by=request.user
@@ -79,6 +79,13 @@ def do_not_contact_create(request):
         context,
         status=UNPROCESSABLE if request.method == "POST" else None,
     )
+
+
+def _back(request, row):
+    """Where the person came from: the list, or the page of who has the number."""
+    if "person" in request.GET:
+        return reverse("telephony:person_detail", args=[row.number])
+    return reverse("telephony:do_not_contact_list")
 
 
 def _add(request, form):
@@ -104,7 +111,7 @@ def do_not_contact_delete(request, pk):
         do_not_contact.remove(row, by=request.user, **form.cleaned_data)
         text = _("%(number)s is off the list.") % {"number": row.number}
         offer_undo(request, row, text)
-        return redirect("telephony:do_not_contact_list")
+        return redirect(_back(request, row))
     return render(
         request,
         "telephony/do_not_contact_delete.html",
