@@ -4,7 +4,7 @@ Everything here is exact for any zone and filters: see docs/analytics.md.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -17,11 +17,10 @@ from accounts.models import Workspace
 from analytics.histogram import percentile
 from analytics.models import Bucket, Quarters, Series
 from analytics.periods import Cover, Period
-from analytics.quarters import unpack
+from analytics.quarters import DIRECTIONS, Column, Name, unpack
 from analytics.tallies import MILLIONTHS, Tally, merge, merged
-from analytics.timeline import Timeline
+from analytics.timeline import Timeline, parts_of_days
 
-DIRECTIONS = ("incoming", "outgoing")
 Span = Bucket.Span
 
 
@@ -63,26 +62,19 @@ class Question:
 # -- By day and by hour ----------------------------------------------------------------
 
 
-def timelines(question: Question, series: Series, *wanted: str) -> dict[str, Timeline]:
-    """What is charted by its name, such as `total` or `cost.EUR`.
-
-    `wanted` are the names, or what they begin with.
-    """
-    found: dict[str, Timeline] = {}
+def columns(
+    question: Question, series: Series, *wanted: str
+) -> Iterator[tuple[date, Name, Column]]:
+    """The columns of what is wanted (`quarters.CHARTED`), day by day of UTC."""
     first, last = question.period.utc_days
     days = question.buckets(series).filter(
         span=Span.DAY, first_day__gte=first, first_day__lte=last
     )
     for day, names, packed in days.values_list("first_day", "names", "quarters"):
-        for name, column in unpack(names, packed):
-            direction, _, name = name.partition(".")
-            is_wanted = name.partition(".")[0] in wanted
-            if is_wanted and direction in question.directions:
-                line = found.get(name) or found.setdefault(
-                    name, Timeline(question.period)
-                )
-                line.put(day, column)
-    return found
+        for name, column in unpack(
+            names, packed, what=wanted, directions=question.directions
+        ):
+            yield day, name, column
 
 
 def by_day(question: Question, series: Series, *wanted: str) -> list[Tally]:
@@ -90,26 +82,35 @@ def by_day(question: Question, series: Series, *wanted: str) -> list[Tally]:
 
     What there was nothing of is not in them.
     """
-    days: list[Tally] = [{} for _ in question.period.days]
-    for name, line in timelines(question, series, *wanted).items():
-        head, is_of_a_kind, kind = name.partition(".")
-        for day, value in zip(days, line.by_day(), strict=True):
-            if value:
-                merge(day, {head: {kind: value} if is_of_a_kind else value})
-    return days
+    found: list[Tally] = [{} for _ in question.period.days]
+    parts = parts_of_days(question.period)
+    for day, name, column in columns(question, series, *wanted):
+        for place, part in parts[day]:
+            if value := sum(column[part]):
+                tally, key = found[place], name.what
+                if name.kind is not None:
+                    tally, key = tally.setdefault(key, {}), name.kind
+                tally[key] = tally.get(key, 0) + value
+    return found
+
+
+def timelines(question: Question, *wanted: str) -> dict[str, Timeline]:
+    """Of the calls, each number that is wanted by the quarter of an hour."""
+    lines = {what: Timeline(question.period) for what in wanted}
+    for day, name, column in columns(question, Series.CALLS, *wanted):
+        lines[name.what].put(day, column)
+    return lines
 
 
 def by_hour(question: Question, *wanted: str) -> dict[str, list[int]]:
-    """For each name the calls in each of 24 hours of the day."""
-    found = timelines(question, Series.CALLS, *wanted)
-    none = Timeline(question.period)
-    return {name: found.get(name, none).by_hour() for name in wanted}
+    """For each number the sums of each of 24 hours of the day."""
+    lines = timelines(question, *wanted)
+    return {what: lines[what].by_hour() for what in wanted}
 
 
-def by_hour_of_week(question: Question) -> list[list[int]]:
-    """The calls in each hour of each day of the week, Monday first."""
-    found = timelines(question, Series.CALLS, "total")
-    return (found.get("total") or Timeline(question.period)).by_hour_of_week()
+def by_hour_of_week(question: Question) -> list[int]:
+    """The calls in each of the 168 hours of a week, from Monday's first on."""
+    return timelines(question, "total")["total"].by_hour_of_week()
 
 
 # -- Sums ------------------------------------------------------------------------------
@@ -131,10 +132,10 @@ def sums(
     if whole:
         for agent, *tallies in rows.filter(whole).values_list("agent", *names):
             for tally in tallies:
-                merge(found[agent if by_agent else None], question.of(tally))
+                merge(found[agent if by_agent else None], tally)
     for agent, tally in _of_edges(question, rows, cover.edges):
-        merge(found[agent if by_agent else None], question.of(tally))
-    return found
+        merge(found[agent if by_agent else None], tally)
+    return {agent: of_it for agent in found if (of_it := question.of(found[agent]))}
 
 
 def _within(span: str, runs: Iterable[tuple[date, date]]) -> Q:

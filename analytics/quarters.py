@@ -5,11 +5,13 @@ form serves all of them.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Container, Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
 
 QUARTER_S = 900
 OF_A_DAY = 96
+DIRECTIONS = ("incoming", "outgoing")
 # By the numbers of what is charted; other facts are wanted of whole days alone.
 CHARTED = frozenset(
     ("total", "answered", "delivered", "failed", "talk_s", "segments")
@@ -53,10 +55,31 @@ def _code_for(most: int) -> str:
     return next(code for code, kind in CODES.items() if most < 256 ** (kind.size // 96))
 
 
-def unpack(names: list[str], packed: bytes) -> Iterator[tuple[str, Column]]:
-    """Each column's name and its 96 numbers."""
+class Name(NamedTuple):
+    """What a column counts: `incoming`, `cost`, `EUR`; of most there is one kind."""
+
+    direction: str
+    what: str
+    kind: str | None
+
+
+@cache
+def named(name: str) -> Name:
+    direction, what, *kind = name.split(".", 2)
+    return Name(direction, what, *(kind or [None]))
+
+
+def unpack(
+    names: list[str],
+    packed: bytes,
+    *,
+    what: Container[str],
+    directions: Container[str] = DIRECTIONS,
+) -> Iterator[tuple[Name, Column]]:
+    """The columns that are wanted, each with its 96 numbers."""
     offset = 0
     for coded in names:
-        kind = CODES[coded[0]]
-        yield coded[1:], kind.unpack_from(packed, offset)
+        kind, name = CODES[coded[0]], named(coded[1:])
+        if name.what in what and name.direction in directions:
+            yield name, kind.unpack_from(packed, offset)
         offset += kind.size

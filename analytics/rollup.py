@@ -68,12 +68,17 @@ def fold_some(owner_id: UUID) -> int:
         return 0
     series, day = waiting[0].series, _day_of(waiting[0].at)
     mine = [one for one in waiting if (one.series, _day_of(one.at)) == (series, day)]
-    if any(change.is_whole_day for change in mine):
-        quarters = set(range(OF_A_DAY))
-    else:
-        quarters = {_quarter_of(change.at) for change in mine}
-    count_again(series, owner_id, day, quarters)
     Change.objects.filter(pk__in=[change.pk for change in mine]).delete()
+    if not any(change.is_whole_day for change in mine):
+        quarters = {_quarter_of(change.at) for change in mine}
+        keys = count_again(series, owner_id, day, quarters)
+        sum_month(series, owner_id, month_of(day)[0], keys)
+        return len(mine)
+    count_again(series, owner_id, day, set(range(OF_A_DAY)))
+    first, after = month_of(day)
+    left = changes.filter(series=series, is_whole_day=True)
+    if not left.filter(at__gte=moment(first), at__lt=moment(after)).exists():
+        sum_month(series, owner_id, first)  # as of its last day that was asked for
     return len(mine)
 
 
@@ -86,8 +91,8 @@ def hold(owner_id: UUID) -> bool:
     return bool(rows.filter(pk=owner_id).values_list("pk", flat=True))
 
 
-def count_again(series: str, owner_id: UUID, day: date, quarters: set[int]) -> None:
-    """Replace what was counted in these quarters of the day, and the month's sums."""
+def count_again(series: str, owner_id: UUID, day: date, quarters: set[int]) -> set[Key]:
+    """Replace what was counted in these quarters of the day; for whom it was."""
     fresh: Counted = defaultdict(dict)
     for first, last in _runs(sorted(quarters)):
         for key, found in count(
@@ -107,7 +112,7 @@ def count_again(series: str, owner_id: UUID, day: date, quarters: set[int]) -> N
     for key in fresh:
         counted[key] = counted.get(key, {}) | fresh[key]
     _replace(standing.values(), day_rows(series, owner_id, day, counted))
-    _sum_month(series, owner_id, day.replace(day=1), set(counted))
+    return set(counted)
 
 
 def day_rows(series: str, owner_id: UUID, day: date, counted: Counted) -> list:
@@ -163,10 +168,8 @@ def _standing(series: str, owner_id: UUID, day: date) -> dict[Key, Bucket]:
 
 def _has_any(bucket: Bucket, quarters: set[int]) -> bool:
     """Whether anything was counted in these quarters."""
-    return any(
-        name.endswith(".total") and any(column[quarter] for quarter in quarters)
-        for name, column in unpack(bucket.names, bucket.quarters)
-    )
+    totals = unpack(bucket.names, bucket.quarters, what={"total"})
+    return any(column[quarter] for _name, column in totals for quarter in quarters)
 
 
 def _tallies(buckets: Iterable[Bucket]) -> Counted:
@@ -181,26 +184,33 @@ def _replace(old: Iterable[Bucket], new: list) -> None:
         model.unscoped.bulk_create([row for row in new if isinstance(row, model)])
 
 
-def _sum_month(series: str, owner_id: UUID, first_day: date, keys: set[Key]) -> None:
-    sums = sums_of_month(series, owner_id, first_day)
+def sum_month(
+    series: str, owner_id: UUID, first_day: date, keys: set[Key] | None = None
+) -> None:
+    """Sum the month's days up again, of these pairs or all."""
     months = Bucket.unscoped.filter(
         owner_id=owner_id, series=series, span=Span.MONTH, first_day=first_day
     )
-    old = [row for row in months.only(*KEY_FIELDS) if row.key in keys]
-    new = {key: tally for key, tally in sums.items() if key in keys}
-    _replace(old, month_rows(series, owner_id, first_day, new))
+    old = [row for row in months.only(*KEY_FIELDS) if keys is None or row.key in keys]
+    sums = sums_of_month(series, owner_id, first_day, keys)
+    _replace(old, month_rows(series, owner_id, first_day, sums))
 
 
-def sums_of_month(series: str, owner_id: UUID, first_day: date) -> dict[Key, Tally]:
+def sums_of_month(
+    series: str, owner_id: UUID, first_day: date, keys: set[Key] | None = None
+) -> dict[Key, Tally]:
     """The sums of the month's days, as they stand."""
-    after = (first_day + timedelta(days=31)).replace(day=1)
+    first, after = month_of(first_day)
     days = Bucket.unscoped.filter(
         owner_id=owner_id,
         series=series,
         span=Span.DAY,
-        first_day__gte=first_day,
+        first_day__gte=first,
         first_day__lt=after,
     )
+    if keys is not None:
+        rows = days.only(*KEY_FIELDS)
+        days = days.filter(pk__in=[row.pk for row in rows if row.key in keys])
     found: dict[Key, Tally] = {}
     for bucket in days.defer("names", "quarters"):
         tally = found.setdefault(bucket.key, {})
@@ -215,6 +225,12 @@ def moment(day: date, quarter: int = 0) -> datetime:
     """The beginning of a quarter of an hour; quarter 96 is the next day's first."""
     midnight = datetime.combine(day, time.min, tzinfo=UTC)
     return midnight + timedelta(seconds=quarter * QUARTER_S)
+
+
+def month_of(day: date) -> tuple[date, date]:
+    """The first of its month and of the next one."""
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=31)).replace(day=1)
 
 
 def _day_of(at: datetime) -> date:

@@ -1,15 +1,34 @@
 """Numbers by quarter of an hour, added up by the days and hours of a zone."""
 
 from array import array
+from collections import defaultdict
 from datetime import date
 from operator import add
 
-from analytics.periods import Period, quarter_at
+from analytics.periods import Period, day_of, quarter_at
 from analytics.quarters import OF_A_DAY, Column
 
 HOURS = 24
 OF_AN_HOUR = 4
-OF_A_WEEK = 7 * OF_A_DAY
+
+Parts = dict[date, list[tuple[int, slice]]]
+
+
+def parts_of_days(period: Period) -> Parts:
+    """For each day of UTC the days of the zone that it has quarters of.
+
+    Each as its place in the period, and which quarters of the day of UTC they are.
+    """
+    parts: Parts = defaultdict(list)
+    for place, first in enumerate(period.midnights[:-1]):
+        end = period.midnights[place + 1]
+        while first < end:
+            day = day_of(first)
+            begin = quarter_at(day)
+            until = min(end, begin + OF_A_DAY)
+            parts[day].append((place, slice(first - begin, until - begin)))
+            first = until
+    return parts
 
 
 class Timeline:
@@ -32,28 +51,25 @@ class Timeline:
         self._numbers[place] = array("q", more)
         self._filled.add(day)
 
-    def by_day(self) -> list[int]:
-        """The sum of each of the zone's days."""
-        places = [quarter - self._first for quarter in self.period.midnights]
-        pairs = zip(places, places[1:], strict=False)
-        return [sum(self._numbers[first:end]) for first, end in pairs]
-
-    def by_hour_of_week(self) -> list[list[int]]:
-        """The sums of the hours on the zone's clock, by weekday from Monday on."""
-        sums = [[0] * HOURS for _ in range(7)]
-        for day, first, end in self.period.stretches():
-            if (end - first) % OF_A_DAY:
-                for quarter in range(first, end):
-                    hour = self.period.hour_of(quarter)
-                    sums[day.weekday()][hour] += self._numbers[quarter - self._first]
-                continue
-            numbers = self._numbers[first - self._first : end - self._first]
-            for place in range(min(OF_A_WEEK, len(numbers))):
-                weekday = (day.weekday() + place // OF_A_DAY) % 7
-                hour = place % OF_A_DAY // OF_AN_HOUR
-                sums[weekday][hour] += sum(numbers[place::OF_A_WEEK])
-        return sums
-
     def by_hour(self) -> list[int]:
-        """The sums of the hours on the zone's clock, whatever day it was."""
-        return [sum(hours) for hours in zip(*self.by_hour_of_week(), strict=True)]
+        """The sums of the 24 hours on the zone's clock, whatever day it was."""
+        return self._by_hour_of(1)
+
+    def by_hour_of_week(self) -> list[int]:
+        """The sums of 168 hours, from the first one of Mondays on."""
+        return self._by_hour_of(7)
+
+    def _by_hour_of(self, days: int) -> list[int]:
+        """The sums of the hours of so many days, which come again and again."""
+        sums, again = [0] * (HOURS * days), OF_A_DAY * days
+        for day, first, end in self.period.stretches():
+            midnight = HOURS * (day.weekday() % days)
+            numbers = self._numbers[first - self._first : end - self._first]
+            if len(numbers) % OF_A_DAY:
+                for quarter, value in enumerate(numbers, first):
+                    sums[midnight + self.period.hour_of(quarter)] += value
+                continue
+            for place in range(min(again, len(numbers))):
+                hour = (midnight + place // OF_AN_HOUR) % len(sums)
+                sums[hour] += sum(numbers[place::again])
+        return sums

@@ -1,6 +1,5 @@
 """The rows that are told, and how they are made of tallies."""
 
-from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
@@ -88,13 +87,20 @@ class TextsOfDaySerializer(Costs):
 
 
 def money(tally: Tally) -> dict[str, Any]:
-    known = figures.amounts(tally.get("cost", {}))
-    one = known if known else [("", Decimal(0))]
+    known = spelled(tally.get("cost", {}))
+    one = known if known else [{"currency": "", "amount": "0.000000"}]
     return {
-        "cost": one[0][1] if len(one) == 1 else None,
-        "currency": one[0][0] if len(one) == 1 else "",
-        "costs": [{"currency": name, "amount": amount} for name, amount in known],
+        "cost": one[0]["amount"] if len(one) == 1 else None,
+        "currency": one[0]["currency"] if len(one) == 1 else "",
+        "costs": known,
     }
+
+
+def spelled(costs: dict[str, int]) -> list[dict[str, str]]:
+    return [
+        {"currency": currency, "amount": f"{amount:.6f}"}
+        for currency, amount in figures.amounts(costs)
+    ]
 
 
 def counts(tally: Tally, *names: str) -> dict[str, int]:

@@ -32,7 +32,7 @@ class FiguresView(APIView):
 
     renderer_classes = [*api_settings.DEFAULT_RENDERER_CLASSES, CsvRenderer]
     filters_class: type[Filters] = CallFilters
-    serializer_class: type[serializers.Serializer]
+    serializer_class: type[serializers.Serializer]  # tells the schema what comes
     problem_codes = {"GET": ["400"]}
 
     def initial(self, request, *args, **kwargs):
@@ -57,8 +57,7 @@ class FiguresView(APIView):
 
     def answer(self, found) -> Response:
         """The figures as the client wants them: JSON, or a file of `rows`."""
-        many = isinstance(found, list)
-        response = Response(self.serializer_class(found, many=many).data)
+        response = Response(found)
         if self.request.accepted_renderer.format == CsvRenderer.format:
             name = self.request.path.rpartition("/")[2]
             response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
@@ -66,8 +65,9 @@ class FiguresView(APIView):
 
     def rows(self, data):
         """For a file: the names of the columns, then the rows."""
+        told = self.serializer_class(data, many=True).data  # times as in JSON
         names = [name for name in self.serializer_class().fields if name != "costs"]
-        return [names, *([row[name] for name in names] for row in data)]
+        return [names, *([row[name] for name in names] for row in told)]
 
 
 def told_by(serializer: type[serializers.Serializer], filters: type[Filters], **words):

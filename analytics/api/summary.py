@@ -14,6 +14,7 @@ from analytics.api.answers import (
     average_duration_s,
     counts,
     minutes,
+    spelled,
 )
 from analytics.api.base import HOW_FRESH, CsvRenderer, FiguresView
 from analytics.api.filters import CallFilters
@@ -161,9 +162,9 @@ def _tiles(question: Question, tally: Tally) -> dict[str, Any]:
         },
         "reply_ms": figures.reply_times(tally),
         "spend": [
-            {"part": part, "currency": currency, "amount": amount}
+            {"part": part, **amount}
             for part in sorted(spend)
-            for currency, amount in figures.amounts(spend[part])
+            for amount in spelled(spend[part])
         ],
         "texts": None if texts is None else counts(texts, *names),
     }

@@ -74,7 +74,7 @@ def test_every_endpoint_says_what_plain_python_counts(zone, around, home, alice)
 
 
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

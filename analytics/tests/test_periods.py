@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from analytics.histogram import LAST, LONGEST_MS, bucket_of, percentile, typical_of
 from analytics.periods import FIRST_DAY, Cover, Period, day_of, quarter_at
-from analytics.quarters import OF_A_DAY, QUARTER_S, pack, unpack
-from analytics.timeline import Timeline
+from analytics.quarters import CHARTED, OF_A_DAY, QUARTER_S, pack, unpack
+from analytics.timeline import Timeline, parts_of_days
 
 ZONES = sorted(zoneinfo.available_timezones())
 DAYS = st.dates(FIRST_DAY, date(2199, 12, 1))
@@ -50,19 +50,24 @@ def test_quarters_are_on_the_day_and_hour_of_the_zones_clock(zone, first, length
     period = Period(first, min(first + timedelta(days=length), date.max), zone)
     chance = random.Random(str(period))
     line, days, hours = Timeline(period), {}, {}
+    parts, by_day = parts_of_days(period), [0] * len(period.days)
     quarters = sorted(chance.choices(range(period.start, period.end), k=30))
     for quarter in quarters:
         column = [0] * OF_A_DAY
         column[quarter % OF_A_DAY] = 1
         line.put(day_of(quarter), tuple(column))
+        for place, part in parts[day_of(quarter)]:
+            by_day[place] += sum(column[part])
         at = datetime.fromtimestamp(quarter * QUARTER_S, zoneinfo.ZoneInfo(zone))
         days[at.date()] = days.get(at.date(), 0) + 1
-        place = at.weekday(), at.hour
+        place = 24 * at.weekday() + at.hour
         hours[place] = hours.get(place, 0) + 1
 
-    assert line.by_day() == [days.get(day, 0) for day in period.days]
-    assert line.by_hour_of_week() == [
-        [hours.get((weekday, hour), 0) for hour in range(24)] for weekday in range(7)
+    assert by_day == [days.get(day, 0) for day in period.days]
+    assert line.by_hour_of_week() == [hours.get(hour, 0) for hour in range(168)]
+    assert line.by_hour() == [
+        sum(hours.get(hour + 24 * weekday, 0) for weekday in range(7))
+        for hour in range(24)
     ]
 
 
@@ -123,10 +128,10 @@ COUNTS = st.fixed_dictionaries(
     )
 )
 def test_what_is_packed_is_what_is_unpacked(tallies):
-    columns = dict(unpack(*pack(tallies)))
+    columns = dict(unpack(*pack(tallies), what=CHARTED))
 
     for quarter, tally in tallies.items():
         for counted in tally.values():
-            assert columns["incoming.total"][int(quarter)] == counted["total"]
+            assert columns["incoming", "total", None][int(quarter)] == counted["total"]
             for currency, cost in counted.get("cost", {}).items():
-                assert columns[f"incoming.cost.{currency}"][int(quarter)] == cost
+                assert columns["incoming", "cost", currency][int(quarter)] == cost

@@ -131,7 +131,7 @@ def test_one_that_is_killed_leaves_it_to_the_next(alice, monkeypatch):
 
     make_call(alice.workspace, NOON)
     with monkeypatch.context() as patched:
-        patched.setattr(rollup, "_sum_month", die)
+        patched.setattr(rollup, "sum_month", die)
         with pytest.raises(Killed):
             rollup.fold()
     assert totals(alice.workspace) == [0]
@@ -144,14 +144,14 @@ def test_one_that_is_killed_leaves_it_to_the_next(alice, monkeypatch):
 def test_a_change_during_the_counting_is_counted_next(alice, monkeypatch):
     """It comes after the rows were read and before the changes are done with."""
     make_call(alice.workspace, NOON)
-    sum_month = rollup._sum_month
+    sum_up = rollup.sum_month
 
     def meanwhile(*arguments):
         make_call(alice.workspace, NOON)
-        sum_month(*arguments)
+        sum_up(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rollup, "_sum_month", meanwhile)
+        patched.setattr(rollup, "sum_month", meanwhile)
         rollup.fold_some(alice.workspace.pk)
     assert totals(alice.workspace) == [1]
 

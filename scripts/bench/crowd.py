@@ -1,8 +1,4 @@
-"""Many calls at once, the same in every run: rows by the hundred thousand, fast.
-
-One call of the models' own making is the pattern; its columns are copied and a few of
-them changed, without a model instance a row.
-"""
+"""Many calls at once, the same in every run: rows by the hundred thousand, fast."""
 
 import secrets
 from collections.abc import Iterator
@@ -10,7 +6,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import connection
 from django.test import Client
 from django.utils.timezone import now
 
@@ -20,6 +16,7 @@ from agents.models import Prompt, VoiceAgent
 from telephony.models import Call, Phone, Turn
 from telephony.tests.calls import make_agent, make_phone
 from tests.people import make_tenant
+from voiceops import bulk
 from voiceops.ids import earliest_uuid7
 
 OPEN_CALLS = 5  # of each workspace, the newest
@@ -65,9 +62,9 @@ def fill(owners: list[Home], counts: list[int]) -> None:
     # In the order of their ids, as they are made in life: it decides how tables lie.
     ordered = sorted(calls, key=itemgetter("id"))
     tenant = owners[0][0]
-    _insert(Call, _pattern_call(*owners[0]), ordered)
-    _insert(Turn, _pattern_turn(tenant), _turns(ordered, tenant))
-    _analyze()
+    bulk.insert(Call, _pattern_call(*owners[0]), ordered, is_trusted=True)
+    bulk.insert(Turn, _pattern_turn(tenant), _turns(ordered, tenant), is_trusted=True)
+    analyze()
 
 
 def _calls(owner, agent, phone, count: int, end: datetime) -> Iterator[Row]:
@@ -141,35 +138,7 @@ def _pattern_turn(owner) -> Turn:
     return Turn(owner=owner, at_ms=1000)
 
 
-# -- Fast ways in ----------------------------------------------------------------------
-
-
-def _insert(model: type[models.Model], pattern: models.Model, rows) -> None:
-    """Texts will do for ids and moments: both databases read them."""
-    fields = model._meta.concrete_fields
-    same = {
-        field.column: field.get_db_prep_save(
-            getattr(pattern, field.attname), connection
-        )
-        for field in fields
-    }
-    table, columns = model._meta.db_table, ", ".join(same)
-    values = (tuple((same | row).values()) for row in rows)
-    with transaction.atomic(), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # No limit of time, and no look-up of each row's relatives: they are there.
-            cursor.execute("SET LOCAL statement_timeout = 0")
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-                for row in values:
-                    copy.write_row(row)
-        else:
-            marks = ", ".join(["%s"] * len(same))
-            statement = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
-            cursor.executemany(statement, values)
-
-
-def _analyze() -> None:
+def analyze() -> None:
     """What autovacuum does on an installation: the planner knows the tables."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -10,10 +10,9 @@ import logging
 import os
 import time
 from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from scripts.bench.asking import ROUNDS, Measured, answer_alone, best_of, clock
 from scripts.bench.world import world
 from tests.postgres import postgres_server
 
@@ -21,7 +20,7 @@ SMALL = (1_000, 0)
 # In the tenant, and in all others together; `BENCH_CALLS=10000,100000` for a quick run.
 BIG = tuple(map(int, os.environ.get("BENCH_CALLS", "100000,1000000").split(",")))
 CROWD = 10  # workspaces
-ROUNDS = 7
+
 BUDGET_STATEMENTS = 6  # and one more to find where a search stops
 WITH_A_SEARCH = {"calls of a week"}
 BUDGET_QUERY_MS = 5
@@ -29,22 +28,6 @@ BUDGET_SEARCH_MS = 100  # one page of a search that no index serves
 BUDGET_FIGURES_MS = 25  # the dashboard reads a week's calls
 BUDGET_GROWTH = 1.5
 SLACK_MS = 1  # a small workspace has pages that are not full
-
-
-@dataclass
-class Measured:
-    """The best of some rounds, in milliseconds: noise only ever adds."""
-
-    statements: int = 0
-    page_ms: float = float("inf")
-    database_ms: float = float("inf")
-    slowest_ms: float = float("inf")
-
-    def add(self, page_ms: float, statements: list[float]) -> None:
-        self.statements = len(statements)
-        self.page_ms = min(self.page_ms, page_ms)
-        self.database_ms = min(self.database_ms, sum(statements))
-        self.slowest_ms = min(self.slowest_ms, max(statements))
 
 
 @dataclass
@@ -76,7 +59,7 @@ def _run(name: str) -> bool:
 
     logging.disable(logging.INFO)
     call_command("migrate", verbosity=0)
-    _answer_alone()
+    answer_alone()
     with override_settings(ALLOWED_HOSTS=["testserver"]):
         started = time.perf_counter()
         small = _measure(*SMALL)
@@ -99,30 +82,8 @@ def _measure(own: int, others: int) -> Size:
     measured = Size()
     for name, path in _pages(owners[0]).items():
         ask = api if path.startswith("/api/") else client
-        measured.pages[name] = _best_of(lambda ask=ask, path=path: ask.get(path))
+        measured.pages[name] = best_of(lambda ask=ask, path=path: ask.get(path))
         measured.bare_ms = min(measured.bare_ms, _bare_ms(owners[0][0]))
-    return measured
-
-
-def _best_of(ask: Callable) -> Measured:
-    from django.db import connection
-
-    measured, statements, clock = Measured(), [], _clock()
-
-    def note(execute, *arguments):
-        started = clock()
-        try:
-            return execute(*arguments)
-        finally:
-            statements.append((clock() - started) * 1000)
-
-    assert ask().status_code == 200  # and everything that is loaded once is loaded
-    with connection.execute_wrapper(note):
-        for _ in range(ROUNDS):
-            statements.clear()
-            started = time.process_time()
-            ask()
-            measured.add((time.process_time() - started) * 1000, statements)
     return measured
 
 
@@ -134,43 +95,12 @@ def _bare_ms(owner) -> float:
 
     query = Call.objects.for_owner(owner).order_by("-pk")[:51].query
     statement = query.get_compiler(connection=connection).as_sql()
-    clock = _clock()
+    now = clock()
     with connection.cursor() as cursor:
-        started = clock()
+        started = now()
         cursor.execute(*statement)
         assert cursor.fetchall()
-        return (clock() - started) * 1000
-
-
-def _clock() -> Callable[[], float]:
-    """CPU seconds of this process and, on PostgreSQL, of the one that answers it.
-
-    What others do on the machine meanwhile is not counted.
-    """
-    from django.db import connection
-
-    if connection.vendor == "sqlite":
-        return time.process_time
-
-    def clock():
-        backend = connection.connection.info.backend_pid
-        told = Path(f"/proc/{backend}/schedstat").read_text()  # nanoseconds first
-        return time.process_time() + int(told.split()[0]) / 1e9
-
-    return clock
-
-
-def _answer_alone() -> None:
-    """PostgreSQL's backend has no helpers, whose CPU `_clock` would not see."""
-    from django.db import connection
-
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "ALTER ROLE CURRENT_USER SET max_parallel_workers_per_gather = 0"
-            )
-        connection.close()
-        connection.close_pool()
+        return (now() - started) * 1000
 
 
 def _report(small: Size, big: Size) -> bool:

@@ -14,6 +14,7 @@ def main() -> None:
         call_command("migrate", interactive=False, verbosity=1)
     if settings.SIMULATOR and not settings.PRODUCTION:
         call_command("demo")
+        call_command("make_history")
 
 
 if __name__ == "__main__":
