@@ -1,4 +1,4 @@
-"""All calls and texts of a workspace with one number, newest first."""
+"""All calls and texts of a workspace with one number, and notes; newest first."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,9 +11,10 @@ from django.db.models import QuerySet
 from django.utils.timezone import localdate
 
 from accounts.models import Workspace
-from telephony.models import Call, Conversation, Message, ScheduledCall
+from telephony.models import Call, Conversation, Message, Note, ScheduledCall
 from telephony.models.texts import WHATSAPP
 
+Row = Call | Message | Note
 CALLS, TEXTS = "calls", "texts"
 E164 = re.compile(r"\+[1-9][0-9]{1,18}")
 MOST_TO_COME = 10
@@ -21,10 +22,12 @@ MOST_TO_COME = 10
 
 @dataclass(frozen=True)
 class Entry:
-    """One call, or texts of one conversation and day that nothing came between."""
+    """One call, one note of the team, or texts of one conversation and day that nothing
+    came between."""
 
     at: datetime
     call: Call | None = None
+    note: Note | None = None
     texts: list[Message] = field(default_factory=list)  # oldest first
 
     @property
@@ -54,15 +57,19 @@ def of_number(
     before: UUID | None = None,
     only: str = "",
 ) -> Timeline:
-    """Up to `size` calls and texts, those before `before`; `only` CALLS or TEXTS.
+    """Up to `size` of all there is, or of `only` CALLS or TEXTS, before `before`.
 
-    Ids are in the order of time, so one key is a place in both tables.
+    Ids are in the order of time, so one key is a place in all these tables.
     """
-    found: list[Call | Message] = []
+    found: list[Row] = []
     if only != TEXTS:
         found += _newest(calls_with(owner, number), before, size)
     if only != CALLS:
-        found += _newest(texts_with(owner, number), before, size)
+        ids = _conversations_with(owner, number)
+        found += _newest(_texts_in(owner, ids), before, size)
+        notes = Note.objects.for_owner(owner).filter(conversation__in=ids)
+        if not only:
+            found += _newest(notes.select_related("user"), before, size)
     found.sort(key=lambda row: row.pk, reverse=True)
     shown = found[:size]
     older = shown[-1].pk if len(found) > size else None
@@ -76,17 +83,20 @@ def calls_with(owner: Workspace, number: str) -> QuerySet[Call]:
 
 def texts_with(owner: Workspace, number: str) -> QuerySet[Message]:
     """By way of the conversations, which an index finds: there are few."""
-    ids = [conversation.pk for conversation in conversations_with(owner, number)]
+    return _texts_in(owner, _conversations_with(owner, number))
+
+
+def _texts_in(owner: Workspace, ids: list[UUID]) -> QuerySet[Message]:
     messages = Message.objects.for_owner(owner).filter(conversation__in=ids)
     return messages.select_related("conversation__phone", "agent", "user")
 
 
-def conversations_with(owner: Workspace, number: str) -> QuerySet[Conversation]:
-    """By text and by WhatsApp, with any number of ours: the latest first."""
+def _conversations_with(owner: Workspace, number: str) -> list[UUID]:
+    """By SMS and by WhatsApp, with any number of ours."""
     theirs = Conversation.objects.for_owner(owner).filter(
         address__in=[number, WHATSAPP + number]
     )
-    return theirs.order_by("-last_message_at")
+    return list(theirs.values_list("pk", flat=True))
 
 
 def calls_to_come(owner: Workspace, number: str) -> QuerySet[ScheduledCall]:
@@ -102,17 +112,20 @@ def _newest(rows: QuerySet, before: UUID | None, size: int) -> list:
     return list(rows.order_by("-pk")[: size + 1])
 
 
-def _entries(rows: Iterable[Call | Message]) -> Iterator[Entry]:
-    for key, together in groupby(rows, _belongs_to):
-        same = list(together)
-        if key is None:
-            yield from (Entry(call.started_at, call=call) for call in same)
-        else:
-            yield Entry(same[0].created_at, texts=same[::-1])
+def _entries(rows: Iterable[Row]) -> Iterator[Entry]:
+    for _key, together in groupby(rows, _belongs_to):
+        match list(together):
+            case [Call() as call]:
+                yield Entry(call.started_at, call=call)
+            case [Note() as note]:
+                yield Entry(note.created_at, note=note)
+            case several:
+                texts = [row for row in several if isinstance(row, Message)]
+                yield Entry(texts[0].created_at, texts=texts[::-1])
 
 
-def _belongs_to(row: Call | Message):
-    """What one entry of texts has in common; None for a call."""
-    if isinstance(row, Call):
-        return None
-    return row.conversation_id, localdate(row.created_at)
+def _belongs_to(row: Row):
+    """What one entry of texts has in common; all others are alone."""
+    if isinstance(row, Message):
+        return row.conversation_id, localdate(row.created_at)
+    return row.pk

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from telephony.models import AfterCall, Contact, ScheduledCall
+from telephony.models import AfterCall, Contact, Note, ScheduledCall
 from telephony.services import contacts, do_not_contact, sending, timelines
 from telephony.tests.calls import make_agent, make_call
 from telephony.tests.test_contacts import NUMBER, make_contact
@@ -95,7 +95,8 @@ def test_timeline_has_calls_and_texts_newest_first_and_none_of_others():
     text_in(number, "One")
     text_in(number, "Two")
     last = make_call(owner, direction="outgoing", to_number=TEXTER)
-    sending.send(number.phone, f"whatsapp:{TEXTER}", body="Three", by=None, at=now())
+    whatsapp = f"whatsapp:{TEXTER}"
+    sent = sending.send(number.phone, whatsapp, body="Three", by=None, at=now())
     make_call(owner, from_number=TEXTER, is_test=True)
     make_call(owner, from_number="+16285550999")
     stranger = make_texting_number(name="mallory")
@@ -110,6 +111,10 @@ def test_timeline_has_calls_and_texts_newest_first_and_none_of_others():
         ]
 
     assert told() == [["Three"], last, ["One", "Two"], first]
+    conversation = sent.conversation
+    note = Note.unscoped.create(owner=owner, conversation=conversation, text="Hm.")
+    (newest, *_) = timelines.of_number(owner, TEXTER, size=10).entries
+    assert newest.note == note
     assert told(only="calls") == [last, first]
     assert told(only="texts") == [["Three"], ["One", "Two"]]
 
@@ -327,6 +332,7 @@ def test_scripts_are_inert_everywhere():
     call = make_call(owner, from_number=TEXTER, agent=make_agent(owner, SCRIPT))
     AfterCall.unscoped.create(owner=owner, call=call, summary=SCRIPT)
     text = text_in(number, SCRIPT)
+    Note.unscoped.create(owner=owner, conversation=text.conversation, text=SCRIPT)
     make_contact(
         owner,
         TEXTER,

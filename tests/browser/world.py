@@ -32,6 +32,7 @@ from telephony.models import (
     Conversation,
     Label,
     Message,
+    Note,
     RecurringCall,
     Rehearsal,
     ScheduledCall,
@@ -153,6 +154,12 @@ def _add_people(world: World) -> None:
     for address in (number, f"whatsapp:{number}"):
         conversation = Conversation.unscoped.create(
             owner=owner, phone=phone, address=address
+        )
+        Note.unscoped.create(
+            owner=owner,
+            conversation=conversation,
+            user=world.alice.user,
+            text="Has asked twice by now.",
         )
         for n, body in enumerate(("Is it ready?", "It is, come by.", "Thanks!")):
             is_ours = n == 1
