@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.timezone import now
 
 from agents import texting
 from agents.chat import ToolCall
 from agents.models import MessageAgent
 from agents.tools import Toolbox
-from telephony import built_ins, session, words
+from telephony import built_ins, live, session, words
 from telephony.models import Conversation, Message, TextToolUse
 from telephony.services import conversations
 from voiceops.threads import in_thread
@@ -80,6 +81,7 @@ def _begin(turn: Turn, call: ToolCall) -> TextToolUse:
         if is_doubtful and not turn.toolbox.is_repeatable(call.name):
             row.status, row.text = Status.REFUSED, BEGUN_BEFORE
         row.save(force_insert=True)
+        live.conversation_changed(conversation)
     return row
 
 
@@ -87,7 +89,8 @@ def _settle(row: TextToolUse, used: texting.Use) -> None:
     """Write what became of it, also where it was given up for lost meanwhile."""
     row.status, row.text = used.status, words.speakable(used.text)
     row.elapsed_ms = used.elapsed_ms
-    row.save(update_fields=["status", "text", "elapsed_ms", "updated_at"])
+    row.save(update_fields=["status", "text", "elapsed_ms"])
+    live.conversation_changed(row.conversation)
 
 
 def settle_lost(conversation: Conversation) -> None:
@@ -101,7 +104,9 @@ def settle_forgotten(at: datetime) -> None:
 
 
 def _lose(uses) -> None:
-    uses.filter(status=Status.RUNNING).update(status=Status.UNKNOWN, text=NOBODY_KNOWS)
+    uses.filter(status=Status.RUNNING).update(
+        status=Status.UNKNOWN, text=NOBODY_KNOWS, updated_at=now()
+    )
 
 
 def shown(row: TextToolUse, most_characters: int | None = None) -> texting.Use:

@@ -7,8 +7,9 @@ from urllib.parse import quote
 import pytest
 from django.utils.timezone import now
 
-from telephony.models import Conversation, Message
-from telephony.services import conversations, do_not_contact
+from telephony.models import Conversation, Message, TextToolUse
+from telephony.services import conversations, do_not_contact, facts
+from telephony.tests.calls import make_call
 from telephony.tests.test_api_messages import number_of
 from telephony.tests.texting import TEXTER, conversation_of, text_in, thread
 from tests.people import join
@@ -451,3 +452,27 @@ def test_the_size_of_a_text_is_told_while_it_is_written(alice):
     answer = posted(alice, "/inbox/size", status=200, body="Grüße 🦷")
 
     assert answer.content.decode().strip() == "7 characters · 1 segment (UCS-2)"
+
+
+def test_what_the_agent_did_and_noted_is_shown(alice, conversation):
+    text = Message.unscoped.get(conversation=conversation)
+    call = make_call(alice.workspace)
+    own = {"owner": alice.workspace, "conversation": conversation}
+    TextToolUse.unscoped.create(
+        asked=text,
+        number=1,
+        name="find_table",
+        arguments='{"seats": 4}',
+        status="unknown",
+        text="<b>cut off</b>",
+        **own,
+    )
+    facts.note(conversation, "party size", "4")
+    Message.unscoped.filter(pk=text.pk).update(direction="outgoing", call=call)
+
+    shown = page(alice, conversation.get_absolute_url())
+
+    assert "find_table({&quot;seats&quot;: 4})" in shown
+    assert "Nobody knows" in shown and "&lt;b&gt;cut off" in shown
+    assert "Noted by the agent" in shown and "party_size" in shown
+    assert f'href="{call.get_absolute_url()}"' in shown

@@ -200,6 +200,7 @@ def _shown(request, conversation):
         "thread": inbox.thread_of(
             conversation, before=place["texts_before"], after=place["texts_after"]
         ),
+        "facts": conversation.facts.for_owner(conversation.owner_id),
         "agent": conversations.agent_of(conversation),
         "no_texts": conversations.why_no_texts(conversation),
     }
@@ -215,6 +216,7 @@ def _stamp(shown):
         row = entry.text or entry.note or entry.use
         told += [row.pk, row.updated_at]
     told += [row.pk for row in thread.to_come]
+    told += [fact.updated_at for fact in shown["facts"]]
     return _short("|".join(map(str, told)))
 
 
