@@ -126,8 +126,8 @@ def answer(
     thread = thread_of(agent, entries, number=number, at=at)
     provider = services.provider_of(agent.owner, agent.model)
     use = partial(run_tool, toolbox)
-    asked = ask(agent, provider, thread, toolbox.schemas, use, deadline_s=deadline_s)
-    return llm.run(asked)
+    asking = ask(agent, provider, thread, toolbox.schemas, use, deadline_s=deadline_s)
+    return llm.run(asking)
 
 
 async def run_tool(toolbox: Toolbox, call: ToolCall, within_s: float) -> Use:
