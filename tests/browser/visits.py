@@ -498,7 +498,7 @@ NOT_VISITED = {
     "telephony:phone_point": POSTED,
     "telephony:phone_delete": POSTED,
 }
-FOR_PROGRAMS = ("webhooks/", "api/", "auth/", "agents", "^(api|")
+FOR_PROGRAMS = ("webhooks/", "api/", "auth/", "agents", "analytics/", "^(api|")
 OF_THE_ADMIN = "admin/"
 
 
