@@ -4,7 +4,7 @@ Everything here is exact for any zone and filters: see docs/analytics.md.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import Workspace
 from analytics.histogram import percentile
 from analytics.models import Bucket, Quarters, Series
-from analytics.periods import Cover, Period
+from analytics.periods import DAY, Cover, Period
 from analytics.quarters import DIRECTIONS, Column, Name, unpack
 from analytics.tallies import MILLIONTHS, Tally, merge, merged
 from analytics.timeline import Timeline, parts_of_days
@@ -41,6 +41,11 @@ class Question:
     @property
     def before(self) -> "Question":
         return replace(self, period=self.period.before)
+
+    def of_last_days(self, most: int) -> "Question":
+        """The end of the period alone, if it is longer."""
+        first = max(self.period.first, self.period.last - DAY * (most - 1))
+        return replace(self, period=replace(self.period, first=first))
 
     def buckets(self, series: Series, *, by_agent: bool = False) -> QuerySet[Bucket]:
         """Those that have the wanted calls and no others, of all days and months."""
@@ -100,6 +105,36 @@ def timelines(question: Question, *wanted: str) -> dict[str, Timeline]:
     for day, name, column in columns(question, Series.CALLS, *wanted):
         lines[name.what].put(day, column)
     return lines
+
+
+def timelines_by_kind(question: Question, *wanted: str) -> dict[str, Timeline]:
+    """Likewise, each kind by itself: `total`, `outcomes.resolved`."""
+    lines: dict[str, Timeline] = {}
+    for day, name, column in columns(question, Series.CALLS, *wanted):
+        key = name.what if name.kind is None else f"{name.what}.{name.kind}"
+        if key not in lines:
+            lines[key] = Timeline(question.period)
+        lines[key].put(day, column)
+    return lines
+
+
+def by_day_of_agents(
+    question: Question, agents: Collection[UUID]
+) -> dict[UUID, list[int]]:
+    """The calls of each of these agents on each day of the period."""
+    lines = {agent: Timeline(question.period) for agent in agents}
+    first, last = question.period.utc_days
+    days = question.buckets(Series.CALLS, by_agent=True).filter(
+        span=Span.DAY, first_day__gte=first, first_day__lte=last, agent__in=agents
+    )
+    for agent, day, *packed in days.values_list(
+        "agent", "first_day", "names", "quarters"
+    ):
+        for _name, column in unpack(
+            *packed, what=("total",), directions=question.directions
+        ):
+            lines[agent].put(day, column)
+    return {agent: line.by_day() for agent, line in lines.items()}
 
 
 def by_hour(question: Question, *wanted: str) -> dict[str, list[int]]:

@@ -1,23 +1,14 @@
-"""The figures of the dashboard, from the rows themselves."""
+"""What a new workspace does first."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, Q, Sum
+from django.db.models import Exists
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
 from agents.models import VoiceAgent
-from telephony.models import Call, CarrierAccount, Phone, Turn
-from telephony.transcripts import typical_ms
-from voiceops.ids import earliest_uuid7
-
-WEEK = timedelta(days=7)
-# A call's id is as old as its row; its start is the carrier's word, give or take.
-ID_MARGIN = timedelta(days=1)
-# Enough to tell what is typical; all of a busy week's turns would take seconds to read.
-TYPICAL_OF_CALLS = 200
+from telephony.models import Call, CarrierAccount, Phone
 
 
 @dataclass(frozen=True)
@@ -62,35 +53,3 @@ def _steps(done: list[bool]) -> list[Step]:
         )
         for place, (title, url_name) in enumerate(steps)
     ]
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Real calls that started in a stretch of time."""
-
-    calls: int
-    answered: int
-    talk_s: int
-    typical_reply_ms: int | None
-
-    @property
-    def answered_percent(self) -> float | None:
-        return 100 * self.answered / self.calls if self.calls else None
-
-
-def figures(owner: Workspace, *, since: datetime) -> Figures:
-    """Real calls since then; a call counts at its `started_at`."""
-    calls = Call.objects.for_owner(owner).filter(
-        pk__gte=earliest_uuid7(since - ID_MARGIN), is_test=False, started_at__gte=since
-    )
-    totals = calls.aggregate(
-        calls=Count("pk"),
-        answered=Count("answered_at"),
-        talk_s=Sum("duration_s", filter=Q(answered_at__isnull=False), default=0),
-    )
-    newest = calls.order_by("-pk").values("pk")[:TYPICAL_OF_CALLS]
-    replies = Turn.objects.for_owner(owner).filter(
-        call__in=newest, reply_ms__isnull=False
-    )
-    times = replies.values_list("reply_ms", flat=True)
-    return Figures(typical_reply_ms=typical_ms(times), **totals)

@@ -3,6 +3,7 @@
 from array import array
 from collections import defaultdict
 from datetime import date
+from itertools import pairwise
 from operator import add
 
 from analytics.periods import Period, day_of, quarter_at
@@ -50,6 +51,11 @@ class Timeline:
         more = map(add, self._numbers[place], column) if is_more else column
         self._numbers[place] = array("q", more)
         self._filled.add(day)
+
+    def by_day(self) -> list[int]:
+        """The sum of each of the zone's days."""
+        places = [quarter - self._first for quarter in self.period.midnights]
+        return [sum(self._numbers[a:b]) for a, b in pairwise(places)]
 
     def by_hour(self) -> list[int]:
         """The sums of the 24 hours on the zone's clock, whatever day it was."""

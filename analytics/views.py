@@ -1,10 +1,17 @@
+from zoneinfo import ZoneInfo
+
 from django.contrib.auth.decorators import login_required
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from analytics import services
+from analytics import dashboard as pictures
+from analytics import figures, services
+from analytics.drilldown import calls_url, files
+from analytics.forms import NO_DAYS, DashboardForm
+from analytics.models import Series
 from telephony.models import Call
 from telephony.services import history
 
@@ -17,15 +24,49 @@ MOST_LIVE = 6
 @vary_on_headers("HX-Request")
 def dashboard(request):
     owner = request.workspace
+    form = DashboardForm(request.GET, owner=owner)
+    if "" in request.GET.values():  # sent by the form: the page has a shorter address
+        return redirect(reverse("analytics:dashboard") + form.address())
+    is_valid = form.is_valid()
+    if is_valid:  # the person's own zone comes back with the next request
+        timezone.activate(ZoneInfo(form.question.period.zone))
     steps = services.onboarding_steps(owner)
     context = {
+        "form": form,
         "steps": steps,
         "steps_done": [step.state for step in steps].count("done"),
-        "figures": services.figures(owner, since=timezone.now() - services.WEEK),
         "recent_calls": recent_calls(owner),
+        **(pictured(form) if is_valid else {}),
         **live_now(owner),
     }
-    return render(request, "analytics/dashboard.html", context)
+    status = 200 if is_valid else 422
+    return render(request, "analytics/dashboard.html", context, status=status)
+
+
+def pictured(form):
+    """All that is shown of the figures of the chosen days."""
+    question, compared = form.question, form.compared
+    calls = pictures.sums(question, Series.CALLS)
+    now = pictures.headline(question, calls)
+    before = compared and pictures.headline(
+        compared, pictures.sums(compared, Series.CALLS)
+    )
+    lines = figures.timelines_by_kind(question, "total", "outcomes")
+    return {
+        "days": question.period,
+        "days_before": compared and compared.period,
+        "now": now,
+        "before": before,
+        "changes": pictures.changes(now, before),
+        "chart": pictures.chart(question, compared, lines, form.of_days),
+        "week": pictures.week(question, lines),
+        "reasons": pictures.reasons(question, calls),
+        "agents": pictures.agents(question, form.fields["agent"].rows, form.of_agent),
+        "calls_url": calls_url(question),
+        "answered_url": calls_url(question, answered="yes"),
+        "a_year": form.address(period="12m", **NO_DAYS),
+        "files": files(question),
+    }
 
 
 @login_required

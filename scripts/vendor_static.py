@@ -31,6 +31,8 @@ class Asset:
 
 
 ASSETS = (
+    Asset("chart.js", "dist/chart.umd.min.js", "chart.min.js"),
+    Asset("chart.js", "LICENSE.md", "chart.LICENSE.txt"),
     Asset("htmx.org", "dist/htmx.min.js", "htmx.min.js"),
     Asset("htmx.org", "LICENSE", "htmx.LICENSE.txt"),
     Asset(

@@ -19,4 +19,7 @@
   apply();
   dark.addEventListener("change", apply);
   addEventListener("storage", apply);
+  // Paper is white, whatever the screen is.
+  addEventListener("beforeprint", () => (document.documentElement.dataset.theme = "vo"));
+  addEventListener("afterprint", apply);
 })();

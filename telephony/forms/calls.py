@@ -1,13 +1,16 @@
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django import forms
 from django.db.models import F
 from django.forms.models import ModelChoiceIterator
+from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from accounts.zones import zone_names
 from agents.models import VoiceAgent
+from agents.outcomes import Outcome
 from telephony.models import Call, Phone
 from telephony.services import history
 from voiceops.filters import FilterForm, any_of, midnight
@@ -15,7 +18,17 @@ from voiceops.paging import newest_first
 
 # Calls outlive who answered them and where: both can still be chosen, at the end.
 NOT_DELETED_FIRST = (F("deleted_at").asc(nulls_first=True), "-pk")
-KINDS = [("real", _("Real calls")), ("test", _("Test calls"))]
+COUNTED = "counted"
+KINDS = [
+    ("real", _("Real calls")),
+    (COUNTED, _("Real calls that have ended")),
+    ("test", _("Test calls")),
+]
+NOT_ANALYZED = "none"
+
+
+EMPTY = ("", None)
+NO_SEARCH = {"before", "after", "timezone"}
 
 
 class LoadedChoices(ModelChoiceIterator):
@@ -98,6 +111,30 @@ class CallFilterForm(FilterForm):
         required=False,
     )
 
+    outcome = forms.ChoiceField(
+        label=_("Outcome"),
+        choices=any_of(
+            _("Any outcome"), [*Outcome.choices, (NOT_ANALYZED, _("Not analyzed"))]
+        ),
+        required=False,
+    )
+    reason = forms.ChoiceField(
+        label=_("How it ended"),
+        choices=any_of(_("However it ended"), Call.EndReason.choices),
+        required=False,
+    )
+    # What links of figures say besides; the page tells them in words.
+    answered = forms.ChoiceField(
+        choices=[("yes", _("answered"))], required=False, widget=forms.HiddenInput
+    )
+    weekday = forms.IntegerField(
+        min_value=1, max_value=7, required=False, widget=forms.HiddenInput
+    )
+    hour = forms.IntegerField(
+        min_value=0, max_value=23, required=False, widget=forms.HiddenInput
+    )
+    timezone = forms.CharField(max_length=60, required=False, widget=forms.HiddenInput)
+
     def __init__(self, data, *, owner):
         super().__init__(data)
         for name in ("agent", "phone"):
@@ -112,6 +149,12 @@ class CallFilterForm(FilterForm):
             raise forms.ValidationError(_("Type some digits of the number."))
         return digits
 
+    def clean_timezone(self):
+        name = self.cleaned_data["timezone"]
+        if name and name not in zone_names():
+            raise forms.ValidationError(_("There is no such time zone."))
+        return name
+
     def page_of(self, calls, size):
         """A page of the calls that match; `before` and `after` say which."""
         wanted = self.cleaned_data
@@ -119,13 +162,13 @@ class CallFilterForm(FilterForm):
         indexed = calls.by_index(
             agent=wanted["agent"], phone=wanted["phone"], since=first, until=last
         )
-        asked = {name for name, value in wanted.items() if value}
+        asked = {name for name, value in wanted.items() if value not in EMPTY}
         return newest_first(
             indexed,
             size=size,
             before=wanted["before"],
             after=wanted["after"],
-            search=history.search_for(asked - {*self.POSITION}, self.apply),
+            search=history.search_for(asked - NO_SEARCH, self.apply),
         )
 
     def apply(self, calls):
@@ -136,6 +179,19 @@ class CallFilterForm(FilterForm):
                 calls = calls.filter(**{name: wanted[name]})
         if wanted["kind"]:
             calls = calls.filter(is_test=wanted["kind"] == "test")
+        if wanted["kind"] == COUNTED:
+            calls = calls.filter(ended_at__isnull=False)
+        if wanted["answered"]:
+            calls = calls.filter(answered_at__isnull=False)
+        if wanted["reason"]:
+            calls = calls.filter(end_reason=wanted["reason"])
+        if wanted["outcome"]:
+            is_known = wanted["outcome"] != NOT_ANALYZED
+            calls = calls.with_outcome(wanted["outcome"] if is_known else "")
+        if wanted["weekday"]:
+            calls = calls.filter(started_at__iso_week_day=wanted["weekday"])
+        if wanted["hour"] is not None:
+            calls = calls.filter(started_at__hour=wanted["hour"])
         if digits := wanted["number"]:
             calls = calls.with_number(digits)
         if wanted["q"]:
@@ -146,6 +202,19 @@ class CallFilterForm(FilterForm):
         if last:
             calls = calls.started_before(last)
         return calls
+
+    @property
+    def told_besides(self):
+        """In words what is asked and has no control of its own."""
+        wanted, told = self.cleaned_data, []
+        if wanted["answered"]:
+            told.append(_("answered"))
+        if wanted["weekday"]:
+            monday = date(2024, 1, 1)
+            told.append(date_format(monday + timedelta(wanted["weekday"] - 1), "l"))
+        if wanted["hour"] is not None:
+            told.append("{0:02}:00–{0:02}:59".format(wanted["hour"]))
+        return told
 
     def _days(self):
         """The moments between which the call has started; None: no limit."""

@@ -192,6 +192,12 @@ class CallQuerySet(OwnedQuerySet):
         turns = Turn.unscoped.filter(call=OuterRef("pk"), text__icontains=words)
         return self.filter(Exists(turns))
 
+    def with_outcome(self, outcome: str):
+        """Calls that came to this; "" for those of which nobody knows."""
+        if outcome:
+            return self.filter(after_call__outcome=outcome)
+        return self.filter(Q(after_call=None) | Q(after_call__outcome=""))
+
     def started_from(self, at: datetime):
         """Calls that started at `at` or later, found by the index of the id."""
         return self.by_index(since=at).filter(started_at__gte=at)

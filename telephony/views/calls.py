@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -41,6 +42,8 @@ def call_list(request):
     if not form.is_valid():
         response = render(request, template, {"form": form}, status=422)
         return with_address(request, response, form)
+    if zone := form.cleaned_data["timezone"]:
+        timezone.activate(zone)  # the person's own comes back with the next request
     calls = Call.objects.for_owner(request.workspace).select_related("agent")
     page = form.page_of(calls, PER_PAGE)
     history.note_typical_replies(request.workspace, page.rows)

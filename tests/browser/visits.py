@@ -141,6 +141,17 @@ WITH_DATA = visits_of(
     "alice",
     **LISTS,
     **{
+        "dashboard-hours": at("analytics:dashboard", query="?period=today"),
+        "dashboard-year": at(
+            "analytics:dashboard",
+            query="?period=12m&compare=year&timezone=Asia/Kathmandu",
+        ),
+        "dashboard-quiet": at(
+            "analytics:dashboard", query="?from=2020-01-01&to=2020-01-31"
+        ),
+        "calls-of-an-hour": at(
+            "telephony:call_list", query="?kind=counted&answered=yes&weekday=1&hour=9"
+        ),
         "live-paused": at("telephony:call_live", query="?paused=1"),
         "inbox-found": at("telephony:inbox", query="?q=thursday"),
         "label": at("telephony:inbox_label_change", row("label")),
@@ -289,6 +300,12 @@ WITH_DATA = visits_of(
         "calls-bad-filter",
         "alice",
         at("telephony:call_list", query="?from=nonsense&number=abc"),
+        status=422,
+    ),
+    Visit(
+        "dashboard-bad-filter",
+        "alice",
+        at("analytics:dashboard", query="?timezone=nowhere&agent=7"),
         status=422,
     ),
     Visit(

@@ -20,6 +20,7 @@ from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
 from agents.forms.tools import schema_of as schema_of_tool
 from agents.models import MessageAgent, Prompt, PromptVersion, Tool, VoiceAgent
+from analytics import rollup
 from hooks.models import Attempt, Delivery, Endpoint
 from telephony.models import (
     AfterCall,
@@ -129,6 +130,7 @@ def make_world() -> World:
     _add_campaigns(world)
     _add_people(world)
     _add_texts(world)
+    rollup.fold()
     return world
 
 

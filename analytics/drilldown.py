@@ -1,0 +1,48 @@
+"""Addresses of the lists that show what was counted."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from analytics.figures import Question
+
+COUNTED = "counted"  # the list's word for calls that figures are made of
+
+
+def calls_url(question: Question, **filters: Any) -> str:
+    """The list of exactly the calls that the question counts, further narrowed."""
+    asked = {
+        "kind": COUNTED,
+        "from": question.period.first,
+        "to": question.period.last,
+        "timezone": question.period.zone,
+        "agent": question.agent_id,
+        "phone": question.phone_id,
+        "direction": question.direction,
+        **filters,
+    }
+    return f"{reverse('telephony:call_list')}?{_query(asked)}"
+
+
+def files(question: Question) -> list[tuple[str, str]]:
+    """What the API tells of the question as files: its name and address."""
+    asked = {
+        "from": question.period.first,
+        "to": question.period.last,
+        "timezone": question.period.zone,
+        "agent_id": question.agent_id,
+        "phone_id": question.phone_id,
+        "direction": question.direction,
+        "format": "csv",
+    }
+    names = ["summary", "calls-by-date", "calls-by-hour", "agent-summary"]
+    texts = [] if question.agent_id else ["messages-by-date"]
+    return [
+        (name, f"/api/analytics/{name}?{_query(asked)}") for name in [*names, *texts]
+    ]
+
+
+def _query(asked: dict[str, Any]) -> str:
+    known = {name: value for name, value in asked.items() if value not in ("", None)}
+    return urlencode(known)
