@@ -61,6 +61,7 @@ def test_a_message_agent_has_all_fields_of_the_contract(alice):
         "business_hours": {},
         "away_message": "",
         "tools": [],
+        "knows_contact": False,
     }
 
 
