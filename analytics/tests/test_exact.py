@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics import rollup
-from analytics.models import Change
+from analytics import figures, rollup
+from analytics.figures import Question
+from analytics.models import Change, Series
+from analytics.periods import Period
 from analytics.tests.histories import (
     Home,
     costs_of,
@@ -197,6 +199,14 @@ def hold(alice, home, query):
     assert ask(alice, "agent-summary", query) == sorted(
         rows, key=lambda row: (-row["total"], row["name"])
     )
+    asked = Question(
+        alice.workspace,
+        Period(query["from"], query["to"], query["timezone"]),
+        query.get("agent_id"),
+        query.get("phone_id"),
+        query.get("direction", ""),
+    )
+    hold_charts(asked, query, calls, days)
     summary = ask(alice, "summary", query)
     assert summary["calls"]["total"] == len(calls)
     assert summary["calls"]["minutes"] == round(talk_s(calls) / 60, 2)
@@ -219,6 +229,36 @@ def hold(alice, home, query):
             if (replies := replies_of(c for c in calls if c.prompt_version == version))
         }
     hold_texts(alice, home, query, summary)
+
+
+def hold_charts(asked, query, calls, days):
+    """What the dashboard charts and no endpoint tells."""
+    hours = Counter(
+        24 * local(call, query).weekday() + local(call, query).hour for call in calls
+    )
+    assert figures.by_hour_of_week(asked) == [hours[hour] for hour in range(168)]
+    agents = {call.agent_id for call in calls} - {None}
+    assert figures.by_day_of_agents(asked, agents) == {
+        agent: [
+            sum(c.agent_id == agent and local(c, query).date() == day for c in calls)
+            for day in days
+        ]
+        for agent in agents
+    }
+    outcomes = [
+        tally.get("outcomes", {})
+        for tally in figures.by_day(asked, Series.CALLS, "outcomes")
+    ]
+    assert outcomes == [
+        Counter(
+            call.after_call.outcome
+            for call in calls
+            if local(call, query).date() == day
+            and hasattr(call, "after_call")
+            and call.after_call.outcome
+        )
+        for day in days
+    ]
 
 
 def hold_texts(alice, home, query, summary):
@@ -262,7 +302,7 @@ def local(row, query):
 
 
 def wanted(home, model, query):
-    related = () if model is Call else ("conversation",)
+    related = ("after_call",) if model is Call else ("conversation",)
     rows = model.unscoped.filter(owner=home.owner).select_related(*related)
     return [
         row
