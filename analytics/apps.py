@@ -7,14 +7,14 @@ class AnalyticsConfig(AppConfig):
     name = "analytics"
 
     def ready(self):
-        pre_migrate.connect(_remove_triggers, sender=self)
+        pre_migrate.connect(_make_way, sender=self)
         post_migrate.connect(_install_triggers, sender=self)
 
 
-def _remove_triggers(using, **kwargs):
+def _make_way(using, **kwargs):
     from analytics import triggers
 
-    triggers.remove(connections[using])
+    triggers.make_way(connections[using])
 
 
 def _install_triggers(using, **kwargs):

@@ -99,21 +99,31 @@ def install(connection) -> None:
     watched = {"analytics_change", *(trigger.table for trigger in TRIGGERS)}
     with connection.cursor() as cursor:
         if not watched <= set(connection.introspection.table_names(cursor)):
-            return  # migrated to an earlier state
+            remove(connection)  # migrated to an earlier state
+            return
         for trigger in TRIGGERS:
             for statement in STATEMENTS[connection.vendor](trigger):
                 cursor.execute(statement)
 
 
-def remove(connection) -> None:
-    """SQLite makes a table anew to change it, and stumbles over triggers that name it.
+def make_way(connection) -> None:
+    """Before tables are changed: SQLite makes them anew for that, and stumbles over
+    triggers that name them.
 
     PostgreSQL's stay: a function's body keeps nobody from changing a table.
     """
     if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            for trigger in TRIGGERS:
-                cursor.execute(f"DROP TRIGGER IF EXISTS {trigger.name}")
+        remove(connection)
+
+
+def remove(connection) -> None:
+    drop = {
+        "sqlite": "DROP TRIGGER IF EXISTS {}",
+        "postgresql": "DROP FUNCTION IF EXISTS {}() CASCADE",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        for trigger in TRIGGERS:
+            cursor.execute(drop.format(trigger.name))
 
 
 def missing(connection) -> list[str]:

@@ -91,11 +91,23 @@ def test_what_is_taken_back_was_never_noted(alice):
 def test_triggers_are_there_after_every_migration(db):
     assert triggers.missing(connection) == []
 
-    triggers.remove(connection)
+    triggers.make_way(connection)
     triggers.install(connection)
     triggers.install(connection)
 
     assert triggers.missing(connection) == []
+
+
+def test_triggers_go_with_the_tables_that_they_write_to(alice, monkeypatch):
+    tables = connection.introspection.table_names()
+    tables.remove("analytics_change")
+    with monkeypatch.context() as patched:
+        patched.setattr(connection.introspection, "table_names", lambda cursor: tables)
+        triggers.install(connection)
+
+    assert len(triggers.missing(connection)) == len(triggers.TRIGGERS)
+    make_call(alice.workspace, NOON)
+    assert noted() == []
 
 
 # -- Counting again --------------------------------------------------------------------

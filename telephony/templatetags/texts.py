@@ -6,7 +6,6 @@ from django.utils.translation import gettext_lazy as _
 
 from telephony import text_errors
 from telephony.models import Conversation, Message
-from telephony.services import inbox
 
 register = template.Library()
 
@@ -64,8 +63,9 @@ def why(text):
 @register.filter
 def can_repeat(text):
     """Whether it may be sent again, if need be after a warning."""
-    may = text.status in inbox.MAY_BE_REPEATED and not text.is_repeated
-    return may and not text.is_incoming
+    is_repeated = hasattr(text, "repeated")
+    may = Message.REPEATABLE | {Status.UNKNOWN}
+    return not text.is_incoming and not is_repeated and text.status in may
 
 
 @register.filter
