@@ -58,6 +58,8 @@ def test_a_path_does_not_lead_out_of_the_pages(front, passed_on):
 
 
 def test_a_body_larger_than_any_form_is_not_held_in_memory(front, passed_on):
-    answer = front.post("/simulator/accounts", content=b"x" * (64 * 1024 + 1))
+    answer = front.post(
+        "/simulator/accounts", content=b"x" * (proxy.MAX_BODY_BYTES + 1)
+    )
 
     assert (answer.status_code, passed_on) == (413, [])

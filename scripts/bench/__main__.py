@@ -3,13 +3,15 @@
 import subprocess
 import sys
 
-from scripts.bench import analytics, dialling, lists, texts, turns, webhook
+from scripts.bench import analytics, dialling, inbox, lists, texts, turns, webhook
 
 BENCHMARKS = {
     "webhook": webhook.run,
     "texts": texts.run,
     "turns": turns.run,
     "dialling": dialling.run,
+    "inbox-sqlite": inbox.run_on_sqlite,
+    "inbox-postgres": inbox.run_on_postgres,
     "lists-sqlite": lists.run_on_sqlite,
     "lists-postgres": lists.run_on_postgres,
     "analytics-sqlite": analytics.run_on_sqlite,

@@ -76,12 +76,12 @@ class InboxFilterForm(FilterForm):
         """A page of the conversations of the chosen tab."""
         wanted = self.cleaned_data
         rows = inbox.TABS[wanted["tab"]](inbox.with_last_texts(conversations))
-        if wanted["unread"]:
-            rows = rows.unread()
         if wanted["assigned"] == "me":
             rows = rows.of_person(self.user)
-        if wanted["label"] or wanted["assigned"] == "nobody":
+        if wanted["unread"] or wanted["label"] or wanted["assigned"] == "nobody":
             rows = inbox.newest(rows)
+        if wanted["unread"]:
+            rows = rows.unread()
         if wanted["assigned"] == "nobody":
             rows = rows.unassigned()
         if wanted["label"]:

@@ -117,19 +117,10 @@ class Conversation(OwnedModel):
                 name="conversations_listed",
             ),
             models.Index(
-                fields=["owner", "-last_message_at", "-id"],
+                # The columns of the condition again: else SQLite takes the one above.
+                fields=["owner", "status", "mode", "-last_message_at", "-id"],
                 condition=Q(status="open", mode="human"),
                 name="conversations_needing_person",
-            ),
-            models.Index(
-                fields=["owner", "status", "-last_message_at", "-id"],
-                condition=Q(unread_count__gt=0),
-                name="conversations_unread",
-            ),
-            models.Index(
-                fields=["owner", "-last_message_at", "-id"],
-                condition=Q(status="open", mode="human", unread_count__gt=0),
-                name="conversations_unread_by_person",
             ),
             models.Index(
                 fields=["owner", "assigned_to", "status", "-last_message_at", "-id"],

@@ -41,6 +41,7 @@ MATCHING_TEXTS = 500
 MATCHES = 50
 FEWEST_DIGITS = 3
 TEXTS_A_PAGE = 100
+MAY_BE_REPEATED = Message.REPEATABLE | {Message.Status.UNKNOWN}
 
 TABS: dict[str, Callable[[QuerySet], QuerySet]] = {
     "needs-human": lambda rows: rows.needing_person(),
@@ -200,7 +201,7 @@ def thread_of(
     conversation: Conversation, *, before: UUID | None = None, after: UUID | None = None
 ) -> Thread:
     """The latest page, or that before or after a text."""
-    texts = _of(Message, conversation).select_related("user", "agent", "repeated")
+    texts = _of(Message, conversation).select_related("user", "agent")
     page = newest_first(
         texts.filter(send_at=None), size=TEXTS_A_PAGE, before=before, after=after
     )
@@ -223,12 +224,22 @@ def thread_of(
         and (first is None or row.send_at >= first)
         and (last is None or row.send_at <= last)
     ]
+    _note_repeated(conversation, [entry.text for entry in entries if entry.text])
     return Thread(
         sorted(entries, key=lambda entry: entry.at),
         sorted(filter(lambda row: row.is_for_later, planned), key=_send_at),
         earlier=page.older,
         later=page.newer,
     )
+
+
+def _note_repeated(conversation: Conversation, texts: list[Message]) -> None:
+    """Set `is_repeated` of each: whether it was sent once more."""
+    wanted = [text.pk for text in texts if text.status in MAY_BE_REPEATED]
+    repeated = _of(Message, conversation).filter(repeats__in=wanted)
+    found = {*repeated.values_list("repeats_id", flat=True)} if wanted else set()
+    for text in texts:
+        text.is_repeated = text.pk in found
 
 
 def _send_at(text: Message) -> datetime:

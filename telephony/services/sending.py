@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """The other party wants no texts: `str()` says how that is known."""
+    """Nothing is sent there, for the other party wants no texts: `str()` says why."""
 
 
 class WithAgent(Exception):
@@ -90,11 +90,23 @@ def reply(
     """
     with transaction.atomic():
         row = conversations.lock(conversation)
+        _refuse_where_stopped(row)
         if row.is_with_agent:
             if not takes_over:
                 raise WithAgent
             conversations.take_over(row, by=by)
         return send(row.phone, row.address, body=body, by=by, at=at)
+
+
+def _refuse_where_stopped(conversation: Conversation) -> None:
+    if conversation.phone.is_deleted:
+        raise Stopped(_number_is_gone())
+    if why := conversations.why_no_texts(conversation):
+        raise Stopped(why)
+
+
+def _number_is_gone() -> str:
+    return _("Your number of this conversation was removed.")
 
 
 def begin(
@@ -125,8 +137,7 @@ def repeat(
         is_repeated = Message.unscoped.filter(repeats=message).exists()
         if message.is_incoming or is_repeated or message.status not in repeatable:
             raise NotRepeatable
-        if why := conversations.why_no_texts(conversation):
-            raise Stopped(why)
+        _refuse_where_stopped(conversation)
         return write(
             conversation,
             [message.body],
@@ -146,8 +157,7 @@ def send_later(
     """
     with transaction.atomic():
         row = conversations.lock(conversation)
-        if why := conversations.why_no_texts(row):
-            raise Stopped(why)
+        _refuse_where_stopped(row)
         wish = {"conversation": row, "body": body, "user": by, "send_at": send_at}
         just_now = Message.unscoped.filter(**wish, created_at__gt=at - DOUBLE_CLICK)
         if written := just_now.first():
@@ -173,8 +183,13 @@ def send_due(at: datetime) -> None:
     for message in due.order_by("send_at").select_related("conversation")[:BATCH]:
         with transaction.atomic():
             conversation = conversations.lock(message.conversation)
-            if message.come_due():
-                _follow_up(conversation, message, at)
+            if not message.come_due():
+                continue
+            _follow_up(conversation, message, at)
+            if conversation.phone.is_deleted:
+                failed = {"status": Status.FAILED, "error_detail": _number_is_gone()}
+                message.give_up(**failed)
+                announcements.text_moved(message)
 
 
 def write(

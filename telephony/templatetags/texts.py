@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from telephony import text_errors
 from telephony.models import Conversation, Message
+from telephony.services import inbox
 
 register = template.Library()
 
@@ -63,9 +64,8 @@ def why(text):
 @register.filter
 def can_repeat(text):
     """Whether it may be sent again, if need be after a warning."""
-    is_repeated = hasattr(text, "repeated")
-    may = Message.REPEATABLE | {Status.UNKNOWN}
-    return not text.is_incoming and not is_repeated and text.status in may
+    may = text.status in inbox.MAY_BE_REPEATED and not text.is_repeated
+    return may and not text.is_incoming
 
 
 @register.filter

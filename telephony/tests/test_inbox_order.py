@@ -405,6 +405,24 @@ def test_who_stops_meanwhile_gets_nothing(alice, conversation):
     assert text.status == Status.BLOCKED
 
 
+def test_nothing_goes_out_from_a_number_that_was_removed(alice, number, conversation):
+    text = planned(alice, conversation)
+    number.phone.put_away()
+
+    refused = posted(
+        alice, path_of(conversation, "/reply"), 422, body="Hello", takes_over="1"
+    )
+    with time_machine.travel(now() + timedelta(hours=24, seconds=5)):
+        tasks.send_due_texts()
+
+    assert "was removed" in refused.content.decode()
+    text.refresh_from_db()
+    assert (text.status, text.error_detail) == (
+        Status.FAILED,
+        "Your number of this conversation was removed.",
+    )
+
+
 def test_a_time_in_the_past_is_refused(alice, conversation):
     answer = posted(
         alice,

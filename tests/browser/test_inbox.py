@@ -84,6 +84,18 @@ def test_the_list_shows_who_has_written(page, phone, conversation):
     expect(listed.and_(page.locator("[aria-current=true]"))).to_contain_text("another")
 
 
+def test_an_update_leaves_the_list_where_it_was_scrolled_to(page, phone, conversation):
+    page.set_viewport_size({"width": 1440, "height": 500})
+    page.goto(f"{conversation.get_absolute_url()}?tab=open")
+    rows = page.locator(".list-rows")
+    rows.evaluate("rows => rows.scrollTop = 100")
+
+    text_in(phone, conversation.address, "Quite another matter")
+
+    expect(rows).to_contain_text("Quite another matter")
+    assert rows.evaluate("rows => rows.scrollTop") == 100
+
+
 def test_a_reply_asks_once_whether_to_take_over(page, conversation):
     conversations.release(conversation, at=now())
     page.reload()
