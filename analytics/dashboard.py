@@ -5,7 +5,7 @@ for a year of many calls as for a day of none.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -337,6 +337,26 @@ def reasons(question: Question, calls: Tally) -> list[Kind]:
 
 
 @dataclass(frozen=True)
+class Trend:
+    """The calls of each day of a stretch of them, for a line without a scale."""
+
+    days: list[int]
+
+    @property
+    def most(self) -> int:
+        return max(self.days, default=0)
+
+    @property
+    def points(self) -> str:
+        """In a box of 100 by 24, the way SVG wants it."""
+        most, last = self.most or 1, max(len(self.days) - 1, 1)
+        return " ".join(
+            f"{100 * place / last:.1f},{23 - 22 * calls / most:.1f}"
+            for place, calls in enumerate(self.days)
+        )
+
+
+@dataclass(frozen=True)
 class AgentRow:
     agent: Any  # None: no agent took them
     calls: int
@@ -346,7 +366,7 @@ class AgentRow:
     last_at: datetime | None
     url: str
     alone: str  # this page for the agent alone
-    trend: list[int] = field(default_factory=list)
+    trend: Trend
 
     @property
     def answered_percent(self) -> float | None:
@@ -355,19 +375,6 @@ class AgentRow:
     @property
     def average_s(self) -> int | None:
         return round(self.talk_s / self.answered) if self.answered else None
-
-    @property
-    def most(self) -> int:
-        return max(self.trend, default=0)
-
-    @property
-    def points(self) -> str:
-        """The trend as a line in a box of 100 by 24, the way SVG wants it."""
-        most, last = self.most or 1, max(len(self.trend) - 1, 1)
-        return " ".join(
-            f"{100 * place / last:.1f},{23 - 22 * calls / most:.1f}"
-            for place, calls in enumerate(self.trend)
-        )
 
 
 @dataclass(frozen=True)
@@ -399,7 +406,7 @@ def agents(
             found.get(pk, {}),
             url=calls_url(question, agent=pk) if pk else "",
             alone=of_agent(pk) if pk else "",
-            trend=trends.get(pk, []),
+            trend=Trend(trends.get(pk, [])),
         )
         for pk in shown
     ]
@@ -416,3 +423,19 @@ def _agent_row(agent, tally: Tally, **more: Any) -> AgentRow:
         last_at=parse_datetime(tally["last"]) if tally.get("last") else None,
         **more,
     )
+
+
+# -- One agent, one number -------------------------------------------------------------
+
+
+def trend(question: Question) -> Trend:
+    return Trend(figures.timelines(question, "total")["total"].by_day())
+
+
+def versions(calls: Tally) -> list[dict[str, Any]]:
+    """How long replies took, by version of the prompt, the newest first."""
+    replies = calls.get("replies", {})
+    return [
+        {"name": name, **figures.times_of(replies[name])}
+        for name in sorted(replies, key=lambda name: -int(name or 0))
+    ]

@@ -132,9 +132,10 @@ class DashboardForm(FilterForm):
         question, wanted = self.question, self.cleaned_data["compare"]
         if wanted == "none":
             return None
-        if wanted != "year":
-            return question.before
         days = question.period
+        # Of more than a year, the weeks before would be partly the same ones.
+        if wanted != "year" or days.last - days.first >= A_YEAR:
+            return question.before
         before = Period(days.first - A_YEAR, days.last - A_YEAR, days.zone)
         return replace(question, period=before)
 

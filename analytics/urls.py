@@ -7,5 +7,7 @@ from analytics import views
 app_name = "analytics"
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
+    path("voice-agents/<uuid:pk>/figures", views.agent_figures, name="agent_figures"),
+    path("numbers/<uuid:pk>/figures", views.phone_figures, name="phone_figures"),
     path("dashboard/live", views.dashboard_live, name="dashboard_live"),
 ]

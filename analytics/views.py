@@ -1,18 +1,19 @@
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from agents.models import VoiceAgent
 from analytics import dashboard as pictures
 from analytics import figures, services
 from analytics.drilldown import calls_url, files
 from analytics.forms import NO_DAYS, DashboardForm
 from analytics.models import Series
-from telephony.models import Call
+from telephony.models import Call, Phone
 from telephony.services import history
 
 MOST_RECENT = 8
@@ -74,6 +75,38 @@ def pictured(form):
 def dashboard_live(request):
     context = live_now(request.workspace)
     return render(request, "analytics/dashboard.html#live", context)
+
+
+@login_required
+@require_safe
+def agent_figures(request, pk):
+    """The last 30 days of an agent, for its page."""
+    agent = get_object_or_404(VoiceAgent.objects.for_owner(request.workspace), pk=pk)
+    return of_one(request, agent=agent.pk)
+
+
+@login_required
+@require_safe
+def phone_figures(request, pk):
+    """The last 30 days of a number, for its page."""
+    phone = get_object_or_404(Phone.objects.for_owner(request.workspace), pk=pk)
+    return of_one(request, phone=phone.pk)
+
+
+def of_one(request, **asked):
+    """On the workspace's own clock."""
+    form = DashboardForm(asked, owner=request.workspace)
+    form.full_clean()
+    question = form.question
+    calls = pictures.sums(question, Series.CALLS)
+    context = {
+        "now": pictures.headline(question, calls),
+        "trend": pictures.trend(question),
+        "versions": pictures.versions(calls) if question.agent_id else [],
+        "calls_url": calls_url(question),
+        "dashboard_url": reverse("analytics:dashboard") + form.address(),
+    }
+    return render(request, "analytics/of_one.html", context)
 
 
 def recent_calls(owner):

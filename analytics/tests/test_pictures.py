@@ -111,7 +111,7 @@ def test_sums_of_all_parts_are_the_calls(alice):
     assert sum(sum(bar.parts) for bar in page["chart"].bars) == total
     assert sum(row.calls for row in page["agents"].rows) == total
     assert sum(hour.calls for day in page["week"] for hour in day.hours) == total
-    trends = [row.trend for row in page["agents"].rows if row.agent]
+    trends = [row.trend.days for row in page["agents"].rows if row.agent]
     agents = [row.calls for row in page["agents"].rows if row.agent]
     assert [sum(trend) for trend in trends] == agents
 
@@ -272,3 +272,45 @@ def test_files_are_of_the_same_days_and_calls(alice):
         rows = by_date.content.decode().split()[1:]
         totals = [int(row.split(",")[1].strip('"')) for row in rows]
         assert totals == [bar.total for bar in page["chart"].bars]
+
+
+def test_agent_page_has_its_figures_by_version(alice):
+    agent = make_agent(alice.workspace)
+    for version, reply_ms in ((1, 2_000), (2, 500), (2, 500)):
+        call = make_call(alice.workspace, agent=agent, prompt_version=version)
+        make_turn(call, 1, "Yes", reply_ms=reply_ms)
+    make_call(alice.workspace)
+    rollup.fold()
+
+    page = alice.client.get(f"/voice-agents/{agent.pk}/figures")
+
+    assert page.context["now"].calls == 3
+    assert sum(page.context["trend"].days) == 3
+    assert listed(alice.workspace, page.context["calls_url"]) == 3
+    told = [(one["name"], one["count"]) for one in page.context["versions"]]
+    assert told == [("2", 2), ("1", 1)]
+    assert page.context["dashboard_url"] == f"/?agent={agent.pk}"
+    assert "Reply times by prompt version" in page.content.decode()
+
+
+def test_number_page_has_its_figures(alice):
+    home = Home(alice.workspace)
+    make_call(alice.workspace, phone=home.phones[0])
+    make_call(alice.workspace, phone=home.phones[1])
+    rollup.fold()
+
+    page = alice.client.get(f"/numbers/{home.phones[0].pk}/figures")
+
+    assert page.context["now"].calls == 1
+    assert page.context["versions"] == []
+    assert listed(alice.workspace, page.context["calls_url"]) == 1
+
+
+def test_figures_of_nobody_say_so(alice, mallory):
+    agent = make_agent(alice.workspace)
+    theirs = make_agent(mallory.workspace)
+
+    quiet = alice.client.get(f"/voice-agents/{agent.pk}/figures")
+
+    assert "No calls in the last 30 days." in quiet.content.decode()
+    assert alice.client.get(f"/voice-agents/{theirs.pk}/figures").status_code == 404

@@ -74,7 +74,8 @@ function drawn(figure) {
         if (address) location.assign(address);
       },
       onHover: (event, hits) => {
-        event.native.target.classList.toggle("cursor-pointer", hits.length > 0);
+        const leads = hits.length > 0 && linkAt(hits[0].index) !== undefined;
+        event.native.target.classList.toggle("cursor-pointer", leads);
       },
       scales: {
         x: {
@@ -117,9 +118,12 @@ function draw() {
   }
 }
 
+// Colours may take a frame to change, also for those who asked for no motion.
+const drawSoon = () => requestAnimationFrame(() => requestAnimationFrame(draw));
+
 draw();
-document.addEventListener("themechange", draw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+document.addEventListener("themechange", drawSoon);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawSoon);
 
 // -- On paper -----------------------------------------------------------------------
 
@@ -129,7 +133,7 @@ addEventListener("beforeprint", () => {
   draw();
   for (const chart of charts.values()) chart.resize(...PAPER_PX);
 });
-addEventListener("afterprint", draw);
+addEventListener("afterprint", drawSoon);
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
@@ -167,6 +171,16 @@ function take(table, link) {
 }
 
 for (const table of document.querySelectorAll("[data-heat-map]")) {
-  [...table.querySelectorAll("a")].slice(1).forEach((link) => (link.tabIndex = -1));
+  // On a phone the night would be all that is seen.
+  const links = [...table.querySelectorAll("a")];
+  const first = links.reduce(
+    (one, other) =>
+      other.parentElement.cellIndex < one.parentElement.cellIndex ? other : one,
+    links[0],
+  );
+  const way = getComputedStyle(table).direction === "rtl" ? -1 : 1;
+  const width = first.parentElement.offsetWidth;
+  table.parentElement.scrollLeft = way * (first.parentElement.cellIndex - 1) * width;
+  links.slice(1).forEach((link) => (link.tabIndex = -1));
   table.addEventListener("keydown", (event) => walk(table, event));
 }

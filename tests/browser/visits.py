@@ -452,6 +452,8 @@ NOT_VISITED = {
     "telephony:message_repeat": POSTED,
     "telephony:call_interventions": PART,
     "analytics:dashboard_live": PART,
+    "analytics:agent_figures": PART,
+    "analytics:phone_figures": PART,
     "agents:prompt_preview": PART,
     "telephony:agent_calls": PART,
     "agents:agent_variables": PART,
