@@ -396,7 +396,7 @@ class Message(OwnedModel):
         rows.update(**changes, updated_at=timezone.now())
         rows.filter(status__in=self.FINAL).update(look_at=None)
 
-    def advance(self, status: str, **changes) -> bool:
+    def rise_to(self, status: str, **changes) -> bool:
         """Move on to `status`; False if that is old news (reports repeat, overtake)."""
         rank = self.RANK[status]
         earlier = [known for known, place in self.RANK.items() if place < rank]

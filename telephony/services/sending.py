@@ -323,7 +323,7 @@ def refuse(message: Message, error: twilio.CarrierError) -> None:
     code = error.code if isinstance(error, twilio.Rejected) else None
     detail = getattr(error, "message", "") or str(error)
     with transaction.atomic():
-        if message.advance(
+        if message.rise_to(
             Status.FAILED, error_code=code, error_detail=detail[:200], look_at=None
         ):
             announcements.text_moved(message)

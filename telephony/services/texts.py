@@ -154,7 +154,7 @@ def record_status(
     """Note what the carrier tells of a text of ours. Safe to repeat, in any order."""
     error = {"error_code": error_code} if error_code else {}
     with transaction.atomic():
-        if message.advance(status, look_at=at + PRICE_AFTER, **error):
+        if message.rise_to(status, look_at=at + PRICE_AFTER, **error):
             announcements.text_moved(message)
             if error_code == opt_outs.STOPPED_AT_CARRIER:
                 stop(message.conversation)

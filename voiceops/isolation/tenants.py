@@ -384,9 +384,10 @@ def _is_running(pid: int) -> bool:
 def _remove(user: User) -> None:
     """Remove the person, their workspaces and all that is in them, in no time."""
     for membership in Membership.objects.filter(user=user):
-        workspace = membership.workspace
+        workspace, owner_id = membership.workspace, membership.workspace_id
         _empty(workspace)
         workspace.delete()
+        Change.objects.filter(owner_id=owner_id).delete()  # notes of just that
     with contextlib.suppress(ObjectDoesNotExist):
         User.objects.get(pk=user.pk).delete()
 
