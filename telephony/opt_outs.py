@@ -49,3 +49,8 @@ def word_in(
     if text in START_WORDS or (text in START_WORDS_OF_STOPPED and has_stopped()):
         return Word.START
     return Word.HELP if text in HELP_WORDS else None
+
+
+def is_word(body: str) -> bool:
+    """Whether a text is one of the words from whoever it comes: no agent is told it."""
+    return word_in(body, has_stopped=lambda: False) is not None

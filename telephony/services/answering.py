@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import takewhile
+from operator import attrgetter
 
 from django.db import transaction
 from django.utils.timezone import now
@@ -18,7 +20,7 @@ from django.utils.translation import ngettext
 from agents import llm, services, texting
 from agents.models import MessageAgent
 from agents.tools import Toolbox
-from telephony import live, words
+from telephony import live, opt_outs, words
 from telephony.models import Conversation, Message, TextToolUse
 from telephony.services import acquaintances, conversations, sending, text_tools
 from voiceops import claims
@@ -97,7 +99,7 @@ pump = Pump(claim=_claim, work=_answer, at_once=AT_ONCE, run=llm.run)
 def _prepare(row: Conversation, at: datetime) -> _Turn | None:
     """The turn that is due; None if there is none (any more), or a person's."""
     latest = Message.unscoped.filter(conversation=row).order_by("-pk")
-    asked = latest.filter(direction=Message.Direction.INCOMING).first()
+    asked = conversations.asked_last(row)
     is_answered = Message.unscoped.filter(answers=asked, answers__isnull=False)
     if not row.is_with_agent or asked is None or is_answered.exists():
         claims.finish(row, next_try_at=None)
@@ -118,14 +120,14 @@ def _prepare(row: Conversation, at: datetime) -> _Turn | None:
     if not mine.update(attempts=row.attempts):
         return None
     number, known = row.number, acquaintances.of_conversation(row, agent)
+    messages = list(latest[: 2 * agent.history_limit])
     answer = texting.answer_without_model(
-        agent, asked.body, number=number, at=at, known=known
+        agent, _written_since(messages, row), number=number, at=at, known=known
     )
     if answer is not None:
         return _Turn(agent, asked, answer=answer)
     text_tools.settle_lost(row)
     toolbox = text_tools.toolbox_of(agent, row)
-    messages = list(latest[: 2 * agent.history_limit])
     # Some providers take no history of tools where there are none.
     uses = text_tools.since(row, messages[-1]) if toolbox.schemas else []
     begun = [text_tools.shown(one) for one in uses if one.asked_id == asked.pk]
@@ -142,6 +144,17 @@ def _prepare(row: Conversation, at: datetime) -> _Turn | None:
     )
 
 
+def _written_since(latest: Iterable[Message], row: Conversation) -> str:
+    """All that the other party has written since we have, or the agent got it back."""
+    told = filter(_is_said, latest)
+    bodies = [
+        one.body
+        for one in takewhile(attrgetter("is_incoming"), told)
+        if row.released_at is None or one.created_at > row.released_at
+    ]
+    return "\n".join(reversed(bodies))
+
+
 def _entries(
     messages: Iterable[Message], uses: Iterable[TextToolUse], asked: Message
 ) -> list[texting.Entry]:
@@ -151,7 +164,8 @@ def _entries(
             "texter" if message.is_incoming else "agent", _readable(message)
         )
         for message in messages
-        if message.sent_by != SentBy.SYSTEM and message.status not in Message.UNTOLD
+        if _is_said(message)
+        and not (message.is_incoming and opt_outs.is_word(message.body))
     }
     tools = {
         one.pk: text_tools.shown(
@@ -161,6 +175,11 @@ def _entries(
     }
     # Ids are moments.
     return [entry for _pk, entry in sorted((texts | tools).items())]
+
+
+def _is_said(message: Message) -> bool:
+    """Whether it is part of what the two sides have told each other."""
+    return message.sent_by != SentBy.SYSTEM and message.status not in Message.UNTOLD
 
 
 def _readable(message: Message) -> str:

@@ -12,7 +12,7 @@ from accounts.audit import Action
 from accounts.models import User, Workspace
 from agents import texting
 from agents.models import MessageAgent
-from telephony import announcements, live, tasks
+from telephony import announcements, live, opt_outs, tasks
 from telephony.models import (
     Conversation,
     ConversationLabel,
@@ -26,8 +26,8 @@ from telephony.services import contacts, do_not_contact
 
 Mode, Need, Status = Conversation.Mode, Conversation.Need, Conversation.Status
 
-
 BATCH = 200
+MOST_WORDS_IN_A_ROW = 20  # of STOP, START and HELP; who writes more is not answered
 
 
 class NoMember(Exception):
@@ -94,6 +94,14 @@ def why_no_texts(conversation: Conversation) -> str:
     return ""
 
 
+def asked_last(conversation: Conversation) -> Message | None:
+    """The latest text that an agent answers, which is no STOP, START or HELP."""
+    came_in = Message.unscoped.filter(
+        conversation=conversation, direction=Message.Direction.INCOMING
+    ).order_by("-pk")[:MOST_WORDS_IN_A_ROW]
+    return next((one for one in came_in if not opt_outs.is_word(one.body)), None)
+
+
 def put_off_answer(conversation: Conversation, at: datetime) -> None:
     """The agent answers once nothing more came for a while; a person, if there is no
     agent. The row is locked, and saved by whoever calls.
@@ -152,6 +160,7 @@ def release(conversation: Conversation, *, at: datetime) -> Conversation:
                 if (
                     last is not None
                     and last.is_incoming
+                    and not opt_outs.is_word(last.body)
                     and not texting.asks_for_person(agent, last.body)
                 ):
                     put_off_answer(row, at)

@@ -9,7 +9,7 @@ account's texts are listed, several times over two minutes. What is not found th
 import logging
 from datetime import datetime, timedelta
 
-from telephony import twilio
+from telephony import live, twilio
 from telephony.models import Message
 from telephony.patience import patient
 from telephony.services import sending, text_tools
@@ -34,7 +34,9 @@ def look(at: datetime) -> int:
     stuck = Message.unscoped.filter(
         status=Status.ASKING, asked_at__lt=at - ASKING_TAKES
     )
-    stuck.update(status=Status.UNKNOWN, look_at=at)
+    for message in stuck[:BATCH]:
+        if message.lose(at):
+            live.text_changed(message)
     text_tools.settle_forgotten(at)
     due = Message.unscoped.filter(look_at__lte=at).select_related(
         "carrier_account", "conversation__owner", "conversation__phone"

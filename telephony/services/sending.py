@@ -71,8 +71,9 @@ def send(
             raise Stopped(why)
         wish = {"conversation": conversation, "body": body, "user": by, **more}
         just_now = Message.unscoped.filter(**wish, created_at__gt=at - DOUBLE_CLICK)
-        if by is not None and (sent := just_now.order_by("-pk").first()):
-            return sent
+        for sent in just_now.order_by("-pk") if by is not None else ():
+            if [one["url"] for one in sent.media] == [*media_urls]:
+                return sent
         given = {"sent_by": SentBy.USER, "user": by, **more}
         return write(conversation, [body], media_urls=media_urls, at=at, **given)[0]
 
@@ -309,6 +310,7 @@ def _ask(message: Message) -> bool:
     except twilio.AnswerLost:  # perhaps it was sent
         logger.warning("message %s: the carrier's answer was lost", message.pk)
         message.lose(now())
+        live.text_changed(message)
     except twilio.CarrierError as error:  # a clear no
         refuse(message, error)
     else:

@@ -171,6 +171,42 @@ def test_asked_for_a_person_the_agent_is_silent(number, model):
     assert model.requests == []
 
 
+def test_person_asked_for_in_any_of_the_texts_of_a_turn_takes_over(number, model):
+    change(number, handoff_phrases=["a human"])
+    text_in(number, "Give me a human")
+    text_in(number, "please")
+
+    answer_due()
+
+    assert who_has(number) == ("human", "asked_for")
+    assert model.requests == []
+    conversations.release(conversation_of(number), at=now())
+    answer_due()
+    assert thread(number)[-1] == ("agent", "You said: Give me a human\nplease")
+
+
+@pytest.mark.parametrize("sender", [TEXTER, f"whatsapp:{TEXTER}"])
+def test_help_takes_no_answer_away_and_is_not_shown_to_the_agent(number, sender):
+    text_in(number, "Are you open?", sender=sender)
+    text_in(number, "HELP", sender=sender)
+
+    answer_due()
+
+    assert thread(number, sender)[-1] == ("agent", "You said: Are you open?")
+
+
+def test_help_is_not_answered_by_the_agent_that_gets_it_back(number):
+    text_in(number, "Hello")
+    answer_due()
+    conversations.take_over(conversation_of(number))
+    text_in(number, "HELP")
+
+    conversations.release(conversation_of(number), at=now())
+    answer_due()
+
+    assert len(thread(number)) == 3
+
+
 def test_agent_that_hands_over_says_so_first(number):
     change(number, model="fixed", handoff_phrases=["word3"])
 

@@ -137,6 +137,16 @@ def test_text_is_sent_into_a_conversation_with_pictures(alice, number):
     ]
 
 
+def test_pictures_in_a_row_are_several_texts(alice, number):
+    for name in ("one", "two", "two"):
+        media_urls = [f"https://example.com/{name}.png"]
+        answer = alice.api("POST", "/api/messages", new(number, media_urls=media_urls))
+        assert answer.status_code == 202
+
+    sent = [one.media[0]["url"][-7:] for one in Message.unscoped.order_by("pk")]
+    assert sent == ["one.png", "two.png"]
+
+
 def test_repeated_request_sends_one_text(alice, number):
     for _ in range(2):
         answer = alice.api(

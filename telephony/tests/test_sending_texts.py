@@ -174,8 +174,11 @@ def test_worker_that_died_while_it_asked_leaves_it_unknown(quiet_number, carrier
     lost_texts.look(now())
     sending.send_waiting(message.conversation_id)
 
+    asked_at = message.updated_at
     assert status_of(message) == "unknown"
     assert sent_to(carrier, quiet_number) == []
+    message.refresh_from_db()
+    assert message.updated_at > asked_at  # by which pages see that it is news
 
 
 def test_too_much_at_once_is_asked_again(quiet_number, carrier):
