@@ -168,11 +168,12 @@ async def ask(
     *,
     deadline_s: float,
     begun: Sequence[Use] = (),
+    meter: llm.Meter | None = None,
 ) -> Answer:
     """What the model answers, once it has used what it wanted. Raises `ModelFailed`.
 
     `begun` was used for this answer before, by somebody who did not come to its end; it
-    stands in the thread.
+    stands in the thread. `meter` counts the tokens, also of what fails.
     """
     until = monotonic() + deadline_s
     uses = list(begun)
@@ -186,9 +187,14 @@ async def ask(
             max_tokens=agent.max_tokens,
             tools=tools,
             may_use_tools=may_use,
+            meter=meter,
         )
         within_s = min(left_s, MODEL_WITHIN_S)
-        pieces = await llm.collect_pieces(provider, request, within_s)
+        pieces: list[llm.Piece] = []
+        try:
+            pieces = await llm.collect_pieces(provider, request, within_s)
+        finally:
+            _estimate_what_was_not_told(request, pieces)
         calls = [piece for piece in pieces if isinstance(piece, ToolCall)]
         if not (calls and may_use):
             body = "".join(p for p in pieces if isinstance(p, str)).strip()
@@ -205,6 +211,17 @@ async def ask(
             uses.append(used)
             thread = thread.after(used)
     return Answer("", uses=tuple(uses))
+
+
+def _estimate_what_was_not_told(
+    request: llm.Request, pieces: Sequence[llm.Piece]
+) -> None:
+    meter = request.meter
+    while meter is not None and meter.told < meter.asked:
+        meter.estimate(
+            sum(len(str(message.get("content"))) for message in request.messages),
+            sum(len(str(piece)) for piece in pieces),
+        )
 
 
 def _is_stopped(uses: Sequence[Use]) -> bool:

@@ -31,6 +31,7 @@ from telephony.models import (
     ScheduledCall,
     TestLine,
     TestScript,
+    TextCost,
     TextToolUse,
     Turn,
 )
@@ -276,6 +277,13 @@ class ConversationAdmin(OwnedAdmin):
     list_select_related = ["owner", "phone"]
     list_filter = ["owner", "mode", "need", "status"]
     search_fields = ["address", "phone__number", "owner__name"]
+
+
+@admin.register(TextCost)
+class TextCostAdmin(OwnedAdmin):
+    list_display = ["asked_id", "amount", "currency", "is_estimate", "owner"]
+    list_filter = ["owner", "is_estimate"]
+    search_fields = ["asked__sid", "model_label"]
 
 
 @admin.register(TextToolUse)

@@ -176,6 +176,10 @@ class MessageSerializer(serializers.ModelSerializer):
                 "was lost, and it is never sent again by itself; `blocked`: they want "
                 "no texts."
             },
+            "cost": {
+                "help_text": "What is known by now: the carrier's price, and the "
+                "model's for an agent's answer. Null where they have two currencies."
+            },
             "sent_by": {"help_text": "`system`: VoiceOps, to STOP and HELP."},
         }
 

@@ -3,6 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.tenancy import OwnedModel
 from telephony.models.calls import Call
+from telephony.models.texts import Message
 
 
 class CallCost(OwnedModel):
@@ -30,3 +31,20 @@ class CallCost(OwnedModel):
 
     def __str__(self):
         return f"{self.call_id} {self.part}"
+
+
+class TextCost(OwnedModel):
+    """The model's tokens for answering a text, over all tries; `amount` is None where
+    the price is unknown. The carrier's own price is the message's.
+    """
+
+    asked = models.OneToOneField(Message, models.CASCADE, related_name="model_cost")
+    amount = models.DecimalField(max_digits=12, decimal_places=6, null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    is_estimate = models.BooleanField(default=False)
+    model_label = models.CharField(max_length=200, blank=True)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self):
+        return f"{self.asked_id} {self.model_label}"

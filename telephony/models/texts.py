@@ -70,6 +70,7 @@ class Conversation(OwnedModel):
         MODEL_FAILED = "model_failed", _("The language model did not answer")
         CUT_OFF = "cut_off", _("An answer was begun and cut off here")
         LOOP = "loop", _("It looks as if two machines were texting each other")
+        IN_A_ROW = "in_a_row", _("The agent has answered many times in a row")
 
     audited_as = "conversation", _("conversation")
 
@@ -389,9 +390,9 @@ class Message(OwnedModel):
         """It was never asked for, and will not be."""
         return self._step([self.Status.WAITING], **changes)
 
-    def note_price(self, amount: Decimal, currency: str) -> None:
+    def note_cost(self, cost: Decimal | None, currency: str) -> None:
         """What it costs is known, and nothing more is asked about one that is over."""
-        changes = {"cost": amount, "currency": currency}
+        changes = {"cost": cost, "currency": currency}
         rows = Message.unscoped.filter(pk=self.pk)
         rows.update(**changes, updated_at=timezone.now())
         rows.filter(status__in=self.FINAL).update(look_at=None)

@@ -22,7 +22,13 @@ from agents.models import MessageAgent
 from agents.tools import Toolbox
 from telephony import live, opt_outs, words
 from telephony.models import Conversation, Message, TextToolUse
-from telephony.services import acquaintances, conversations, sending, text_tools
+from telephony.services import (
+    acquaintances,
+    conversations,
+    sending,
+    text_costs,
+    text_tools,
+)
 from voiceops import claims
 from voiceops.pump import Pump
 from voiceops.threads import in_thread
@@ -38,6 +44,10 @@ AT_ONCE_OF_AN_OWNER = 8
 MOST_ANSWERS = 25
 IN = timedelta(hours=1)
 SAME_TEXTS = 4
+# So often the agent answers without that a person writes or hands it back, however
+# slowly; after a long pause it begins anew.
+MOST_IN_A_ROW = 50
+PAUSE = timedelta(hours=12)
 # Who writes more than once while it is closed is told so once.
 AWAY_HOLDS = timedelta(hours=8)
 
@@ -82,15 +92,23 @@ async def _answer(row: Conversation) -> None:
 
 async def _ask(row: Conversation, turn: _Turn) -> texting.Answer:
     using = text_tools.Turn(row, turn.asked, turn.toolbox)
-    return await texting.ask(
-        turn.agent,
-        turn.provider,
-        turn.thread,
-        turn.toolbox.schemas,
-        partial(text_tools.use, using),
-        deadline_s=DEADLINE_S,
-        begun=turn.begun,
-    )
+    meter = llm.Meter()
+    try:
+        return await texting.ask(
+            turn.agent,
+            turn.provider,
+            turn.thread,
+            turn.toolbox.schemas,
+            partial(text_tools.use, using),
+            deadline_s=DEADLINE_S,
+            begun=turn.begun,
+            meter=meter,
+        )
+    finally:  # a failure costs too
+        label = turn.provider.spoken_by
+        await in_thread(
+            partial(text_costs.record_usage, turn.asked, meter, label=label)
+        )
 
 
 pump = Pump(claim=_claim, work=_answer, at_once=AT_ONCE, run=llm.run)
@@ -112,6 +130,8 @@ def _prepare(row: Conversation, at: datetime) -> _Turn | None:
         return _leave_to_person(row, Need.NO_AGENT)
     if _looks_like_machine(row, at):
         return _leave_to_person(row, Need.LOOP)
+    if _answers_in_a_row(row, at) >= MOST_IN_A_ROW:
+        return _leave_to_person(row, Need.IN_A_ROW)
     if row.attempts > len(RETRY_AFTER_S):
         return _leave_to_person(row, Need.CUT_OFF)
     # Counted before it is made: what breaks its worker is not asked for ever.
@@ -206,6 +226,20 @@ def _looks_like_machine(row: Conversation, at: datetime) -> bool:
     return answers >= MOST_ANSWERS or (is_same and answers >= SAME_TEXTS - 1)
 
 
+def _answers_in_a_row(row: Conversation, at: datetime) -> int:
+    ours = Message.unscoped.filter(
+        conversation=row, direction=Message.Direction.OUTGOING, part=0, call=None
+    ).exclude(sent_by=SentBy.SYSTEM)
+    latest = ours.order_by("-pk").values_list("sent_by", "created_at")
+    count, later = 0, at
+    for sent_by, written_at in latest[:MOST_IN_A_ROW]:
+        is_released = row.released_at is not None and written_at <= row.released_at
+        if sent_by != SentBy.AGENT or is_released or later - written_at > PAUSE:
+            break
+        count, later = count + 1, written_at
+    return count
+
+
 def _leave_to_person(row: Conversation, need: str) -> None:
     claims.finish(
         row,
@@ -244,7 +278,7 @@ def _conclude(
         if conversations.why_no_texts(conversation):  # since they asked for none
             return
         if bodies and not (answer.is_away and _was_told_away(conversation, at)):
-            sending.write(
+            first, *_rest = sending.write(
                 conversation,
                 bodies,
                 sent_by=SentBy.AGENT,
@@ -253,6 +287,8 @@ def _conclude(
                 is_away=answer.is_away,
                 at=at,
             )
+            known = text_costs.cost_of(first)
+            Message.unscoped.filter(pk=first.pk).update(**known)
 
 
 def _was_told_away(conversation: Conversation, at: datetime) -> bool:

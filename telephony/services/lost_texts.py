@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from telephony import live, twilio
 from telephony.models import Message
 from telephony.patience import patient
-from telephony.services import sending, text_tools
+from telephony.services import sending, text_costs, text_tools
 
 Status = Message.Status
 
@@ -67,7 +67,8 @@ def _look_for(message: Message, at: datetime) -> None:
     if not message.is_incoming:
         sending.follow(message, told, at=at)
     if told.price is not None:
-        message.note_price(told.price, told.price_unit)
+        price = (told.price, told.price_unit)
+        message.note_cost(**text_costs.cost_of(message, [price]))
 
 
 def _at_the_carrier(message: Message) -> twilio.CarrierMessage | None:

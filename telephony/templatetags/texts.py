@@ -29,6 +29,7 @@ NEEDS = {
     Need.MODEL_FAILED: _("No answer of the model"),
     Need.CUT_OFF: _("Answer cut off"),
     Need.LOOP: _("Two machines?"),
+    Need.IN_A_ROW: _("Many answers"),
 }
 
 

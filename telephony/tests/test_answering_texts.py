@@ -323,6 +323,33 @@ def test_many_answers_in_an_hour_are_enough(number, monkeypatch):
     assert thread(number)[-1][0] == "agent"
 
 
+def test_agent_answers_so_often_in_a_row_then_a_person(number, monkeypatch):
+    monkeypatch.setattr(answering, "MOST_IN_A_ROW", 3)
+    for place in range(3):
+        text_in(number, f"Text {place}")
+        answer_due()
+    before = who_has(number)
+    Message.unscoped.update(created_at=now() - timedelta(hours=2))  # however slowly
+
+    text_in(number, "One more")
+    answer_due()
+
+    assert (before, who_has(number)) == (("agent", ""), ("human", "in_a_row"))
+    conversations.release(conversation_of(number), at=now())
+    answer_due()
+    assert thread(number)[-1] == ("agent", "You said: One more")
+
+
+def test_after_a_long_pause_answers_in_a_row_are_counted_anew(number, monkeypatch):
+    monkeypatch.setattr(answering, "MOST_IN_A_ROW", 3)
+    for place in range(5):
+        text_in(number, f"Text {place}")
+        answer_due()
+        Message.unscoped.update(created_at=now() - timedelta(hours=13))
+
+    assert who_has(number) == ("agent", "")
+
+
 def test_long_answer_is_sent_in_pieces(number):
     body = "word " * 400
     text_in(number, body.strip())

@@ -45,6 +45,7 @@ from telephony.models import (
     Rehearsal,
     ScheduledCall,
     TestLine,
+    TextCost,
     Turn,
 )
 
@@ -268,6 +269,7 @@ def _special(model) -> dict:
             "cost": None,
         },
         CallCost: {"amount": 1},
+        TextCost: {"amount": 1},
         # A person's: no background job answers it.
         Conversation: {
             "address": f"+999{secrets.randbelow(10**10):010}",
