@@ -15,6 +15,7 @@ from operator import attrgetter
 
 from django.db import transaction
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from agents import llm, services, texting
@@ -205,8 +206,8 @@ def _is_said(message: Message) -> bool:
 def _readable(message: Message) -> str:
     """The words, and that there is something which a model does not see."""
     count = len(message.media)
-    if not count:
-        return message.body
+    if not count:  # neither: a place on the map, a business card
+        return message.body or _("(something without words, which you cannot see)")
     told = ngettext(
         "(%(count)d picture or file, which you cannot see)",
         "(%(count)d pictures or files, which you cannot see)",

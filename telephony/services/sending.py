@@ -87,13 +87,13 @@ def reply(
     at: datetime,
 ) -> Message:
     """A person writes, and has the conversation from then on. Raises Stopped, and
-    WithAgent where that is still to be said.
+    WithAgent where that is still to be said: there is an agent that falls silent.
     """
     with transaction.atomic():
         row = conversations.lock(conversation)
         _refuse_where_stopped(row)
         if row.is_with_agent:
-            if not takes_over:
+            if not takes_over and conversations.agent_of(row) is not None:
                 raise WithAgent
             conversations.take_over(row, by=by)
         return send(row.phone, row.address, body=body, by=by, at=at)

@@ -145,6 +145,15 @@ def test_model_is_shown_both_sides_and_that_there_are_pictures(number, model):
     ]
 
 
+def test_message_without_words_is_told_to_the_model(number, model):
+    text_in(number, "", sender=f"whatsapp:{TEXTER}")  # a place on the map
+
+    answer_due()
+
+    (*_system, shown) = model.requests[-1]["messages"]
+    assert shown["content"] == "(something without words, which you cannot see)"
+
+
 def test_away_message_is_sent_once(number, model):
     change(number, business_hours=NIGHT, away_message="We are closed.")
     if answering.texting.is_open(NIGHT, now()):

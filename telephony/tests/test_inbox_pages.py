@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from urllib.parse import quote
 
 import pytest
@@ -276,18 +277,29 @@ def test_what_is_known_is_not_fetched_again(alice, number, conversation):
     assert 'id="reply"' not in changed.content.decode()
 
 
+def test_without_an_agent_a_reply_needs_no_confirmation(alice, conversation, number):
+    number.texting_agent.put_away()
+    conversations.close(conversation, at=now())
+
+    posted(alice, f"{conversation.get_absolute_url()}/reply", body="Hello")
+
+    assert thread(number)[-1] == ("user", "Hello")
+    assert conversation_of(number).need == "taken_over"
+
+
 def test_earlier_texts_are_on_pages_of_their_own(alice, conversation, monkeypatch):
     monkeypatch.setattr("telephony.services.inbox.TEXTS_A_PAGE", 2)
     ours(conversation, Status.SENT, body="Two")
     ours(conversation, Status.SENT, body="Three")
 
-    html = page(alice, conversation.get_absolute_url())
-    earlier = re.search(r'href="([^"]+texts_before=[^"]+)"', html)[1]
+    html = page(alice, f"{conversation.get_absolute_url()}?tab=closed")
+    earlier = unescape(re.search(r'href="([^"]+texts_before=[^"]+)"', html)[1])
     before = page(alice, earlier)
 
     assert "Is a table free?" not in html.partition('id="texts"')[2]
     assert "Is a table free?" in before.partition('id="texts"')[2]
     assert "To the latest texts" in before
+    assert "tab=closed" in earlier  # the list beside it stays as it was
 
 
 # -- Who has it ------------------------------------------------------------------------
