@@ -184,13 +184,8 @@ def send_due(at: datetime) -> None:
     for message in due.order_by("send_at").select_related("conversation")[:BATCH]:
         with transaction.atomic():
             conversation = conversations.lock(message.conversation)
-            if not message.come_due():
-                continue
-            _follow_up(conversation, message, at)
-            if conversation.phone.is_deleted:
-                failed = {"status": Status.FAILED, "error_detail": _number_is_gone()}
-                message.give_up(**failed)
-                announcements.text_moved(message)
+            if message.come_due():
+                _follow_up(conversation, message, at)
 
 
 def write(
@@ -275,17 +270,21 @@ def _next(conversation_id) -> Message | None:
 
 
 def _may_not_be_sent(message: Message) -> bool:
-    """Whether it was settled instead: stopped since it was written, or too late."""
+    """Whether it was settled instead: stopped since it was written, its number gone,
+    or too late.
+    """
     with transaction.atomic():
         # That no text reaches them any more they are still told.
         is_told = message.sent_by == SentBy.SYSTEM
         if not is_told and conversations.why_no_texts(message.conversation):
             return message.block() and _announced(message)
-        if message.wanted_at < now() - SEND_WITHIN:
+        why = ""
+        if message.conversation.phone.is_deleted:
+            why = _number_is_gone()
+        elif message.wanted_at < now() - SEND_WITHIN:
             why = message.error_detail or _("It could not be sent in time.")
-            failed = {"status": Status.FAILED, "error_detail": why[:200]}
-            return message.give_up(**failed) and _announced(message)
-    return False
+        failed = {"status": Status.FAILED, "error_detail": why[:200]}
+        return bool(why) and message.give_up(**failed) and _announced(message)
 
 
 def _announced(message: Message) -> bool:

@@ -414,6 +414,7 @@ def test_nothing_goes_out_from_a_number_that_was_removed(alice, number, conversa
     )
     with time_machine.travel(now() + timedelta(hours=24, seconds=5)):
         tasks.send_due_texts()
+        sending.send_waiting(conversation.pk)
 
     assert "was removed" in refused.content.decode()
     text.refresh_from_db()

@@ -122,6 +122,18 @@ def test_long_text_is_cut_between_words():
     assert sending.pieces("") == []
 
 
+def test_nothing_that_waits_is_sent_from_a_number_that_was_removed(
+    quiet_number, carrier
+):
+    (message,) = write(quiet_number, "Hello")
+    quiet_number.phone.put_away()
+
+    sending.send_waiting(message.conversation_id)
+
+    assert status_of(message) == "failed"
+    assert sent_to(carrier, quiet_number) == []
+
+
 @pytest.mark.parametrize("kind", ["answer-lost", "500-after", "garbled", "cut"])
 def test_lost_answer_is_never_a_reason_to_send_again(quiet_number, carrier, kind):
     fail(carrier, quiet_number, kind=kind)
