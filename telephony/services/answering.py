@@ -269,6 +269,10 @@ def _conclude(
         conversation = conversations.lock(row)
         if conversation.claimed_until != row.claimed_until:
             return
+        if conversations.agent_of(conversation) != turn.agent:
+            # Switched off meanwhile: it says nothing more, whoever is active now does.
+            claims.finish(row, next_try_at=at)
+            return
         if answer.hands_over:
             conversations.give_to_person(conversation, Need.ASKED_FOR)
         conversation.next_try_at = conversation.claimed_until = None

@@ -284,6 +284,19 @@ def test_closed_it_is_the_agents_again(number):
     assert thread(number)[-1][0] == "agent"
 
 
+def test_agent_that_is_switched_off_while_it_thinks_says_nothing(number):
+    text_in(number, "Hello")
+    (row,) = answering._claim(1)
+    turn = answering._prepare(row, now())
+
+    change(number, is_active=False)
+    answering._conclude(row, turn, answering.texting.Answer("Too late"), now())
+    answering.pump.run()
+
+    assert who_has(number) == ("human", "no_agent")
+    assert len(thread(number)) == 1
+
+
 def test_stopped_while_the_model_thinks_it_is_not_answered(number):
     text_in(number, "Hello")
     (row,) = answering._claim(1)
