@@ -12,6 +12,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.utils.datastructures import MultiValueDict
 from django.utils.timezone import now
+from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.utils import translate_validation
 from rest_framework import generics, serializers
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
@@ -133,6 +135,19 @@ class OwnedView(generics.GenericAPIView):
 
 class ListCreateView(OwnedView, generics.ListCreateAPIView):
     """The list, newest first, and making one more."""
+
+
+class IndexedFilterBackend(DjangoFilterBackend):
+    """For filter sets that say what an index finds (`by_index`); the rest is their
+    `search`, which the pages carry out.
+    """
+
+    def filter_queryset(self, request, queryset, view):
+        filterset = self.get_filterset(request, queryset, view)
+        if not filterset.is_valid():
+            raise translate_validation(filterset.errors)
+        view.search = filterset.search
+        return filterset.by_index(queryset)
 
 
 class RowView(OwnedView, generics.RetrieveUpdateDestroyAPIView):

@@ -11,8 +11,6 @@ import time
 from dataclasses import dataclass, field
 
 from scripts.bench.asking import ROUNDS, Measured, answer_alone, best_of, clock
-from scripts.bench.world import world
-from tests.postgres import postgres_server
 
 SIZES = {"full": 10_000_000, "": 1_000_000}
 CALLS = int(os.environ.get("BENCH_CALLS", SIZES[os.environ.get("BENCH_SIZE", "")]))
@@ -36,21 +34,8 @@ class Share:
     figures: dict[str, Measured] = field(default_factory=dict)
 
 
-def run_on_sqlite() -> bool:
-    """Print the table; whether everything is within its budget."""
-    with world("http://localhost"):
-        return _run("SQLite")
-
-
-def run_on_postgres() -> bool:
-    with (
-        postgres_server() as database_url,
-        world("http://localhost", database_url=database_url),
-    ):
-        return _run("PostgreSQL")
-
-
-def _run(name: str) -> bool:
+def run(name: str) -> bool:
+    """Print the table of the database `name`; whether all is within its budget."""
     import django
 
     django.setup()

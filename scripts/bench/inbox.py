@@ -12,8 +12,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from scripts.bench.asking import Measured, answer_alone, best_of
-from scripts.bench.world import world
-from tests.postgres import postgres_server
 
 SMALL = 1_000
 BIG = int(os.environ.get("BENCH_CONVERSATIONS", "100000"))
@@ -28,21 +26,8 @@ RARE = 1_000
 BATCH = 5_000
 
 
-def run_on_sqlite() -> bool:
-    """Print the table; whether everything is within its budget."""
-    with world("http://localhost"):
-        return _run("SQLite")
-
-
-def run_on_postgres() -> bool:
-    with (
-        postgres_server() as database_url,
-        world("http://localhost", database_url=database_url),
-    ):
-        return _run("PostgreSQL")
-
-
-def _run(name: str) -> bool:
+def run(name: str) -> bool:
+    """Print the table of the database `name`; whether all is within its budget."""
     import django
 
     django.setup()

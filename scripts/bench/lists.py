@@ -13,8 +13,6 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 
 from scripts.bench.asking import ROUNDS, Measured, answer_alone, best_of, clock
-from scripts.bench.world import world
-from tests.postgres import postgres_server
 
 SMALL = (1_000, 0)
 # In the tenant, and in all others together; `BENCH_CALLS=10000,100000` for a quick run.
@@ -36,21 +34,8 @@ class Size:
     pages: dict[str, Measured] = field(default_factory=dict)
 
 
-def run_on_sqlite() -> bool:
-    """Print the table; whether everything is within its budget."""
-    with world("http://localhost"):
-        return _run("SQLite")
-
-
-def run_on_postgres() -> bool:
-    with (
-        postgres_server() as database_url,
-        world("http://localhost", database_url=database_url),
-    ):
-        return _run("PostgreSQL")
-
-
-def _run(name: str) -> bool:
+def run(name: str) -> bool:
+    """Print the table of the database `name`; whether all is within its budget."""
     import django
 
     django.setup()

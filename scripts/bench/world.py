@@ -9,11 +9,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+
+from tests.postgres import postgres_server
 
 ROOT = Path(__file__).resolve().parents[2]
 UP_WITHIN_S = 30
@@ -132,6 +134,25 @@ def world(
         yield env
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def on_each_database(
+    name: str, run: Callable[[str], bool]
+) -> dict[str, Callable[[], bool]]:
+    """Benchmarks by their names: `run` with a world on SQLite, and on PostgreSQL."""
+
+    def on_sqlite() -> bool:
+        with world("http://localhost"):
+            return run("SQLite")
+
+    def on_postgres() -> bool:
+        with (
+            postgres_server() as database_url,
+            world("http://localhost", database_url=database_url),
+        ):
+            return run("PostgreSQL")
+
+    return {f"{name}-sqlite": on_sqlite, f"{name}-postgres": on_postgres}
 
 
 def furnish() -> str:

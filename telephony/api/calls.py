@@ -10,14 +10,19 @@ from django.db import transaction
 from django.http import Http404
 from django.utils.timezone import now
 from django_filters import rest_framework as filters
-from django_filters.utils import translate_validation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 
-from accounts.api_base import OwnedSerializer, OwnedView, StrictSerializer, idempotent
+from accounts.api_base import (
+    IndexedFilterBackend,
+    OwnedSerializer,
+    OwnedView,
+    StrictSerializer,
+    idempotent,
+)
 from accounts.models import AccessToken
 from accounts.permissions import Action
 from agents.api.base import Variables
@@ -369,23 +374,13 @@ class CallListView(PlacesCalls, OwnedView, generics.ListAPIView):
     model = Call
     serializer_class = CallSerializer
     problem_codes = {"POST": ["409"]}
-    filter_backends = [filters.DjangoFilterBackend]
+    filter_backends = [IndexedFilterBackend]
     filterset_class = CallFilter
     filters = frozenset(CallFilter.base_filters)
 
     def get_queryset(self):
         calls = super().get_queryset().select_related("after_call")
         return recordings.with_sounds(calls)
-
-    def filter_queryset(self, queryset):
-        """What an index finds; the rest is a `search`, which the pages carry out."""
-        filterset = self.filterset_class(
-            self.request.query_params, queryset, request=self.request
-        )
-        if not filterset.is_valid():
-            raise translate_validation(filterset.errors)
-        self.search = filterset.search
-        return filterset.by_index(queryset)
 
     @extend_schema(
         operation_id="call_list",

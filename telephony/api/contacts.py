@@ -4,12 +4,17 @@ from django.db import transaction
 from django.http import Http404
 from django.utils.timezone import now
 from django_filters import rest_framework as filters
-from django_filters.utils import translate_validation
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from accounts.api_base import ListCreateView, OwnedSerializer, RowView, idempotent
+from accounts.api_base import (
+    IndexedFilterBackend,
+    ListCreateView,
+    OwnedSerializer,
+    RowView,
+    idempotent,
+)
 from accounts.permissions import Action
 from agents.api.base import Variables
 from telephony.api import examples
@@ -168,19 +173,9 @@ class ContactListView(ListCreateView):
     serializer_class = ContactSerializer
     needed_action = Action.PLACE_CALLS
     problem_codes = {"POST": ["409"]}
-    filter_backends = [filters.DjangoFilterBackend]
+    filter_backends = [IndexedFilterBackend]
     filterset_class = ContactFilter
     filters = frozenset(ContactFilter.base_filters)
-
-    def filter_queryset(self, queryset):
-        """What an index finds; the rest is a `search`, which the pages carry out."""
-        filterset = self.filterset_class(
-            self.request.query_params, queryset, request=self.request
-        )
-        if not filterset.is_valid():
-            raise translate_validation(filterset.errors)
-        self.search = filterset.search
-        return filterset.by_index(queryset)
 
     @extend_schema(
         operation_id="contact_list",

@@ -7,14 +7,18 @@ from django.core.validators import URLValidator
 from django.db import transaction
 from django.utils.timezone import now
 from django_filters import rest_framework as filters
-from django_filters.utils import translate_validation
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 
-from accounts.api_base import OwnedSerializer, OwnedView, idempotent
+from accounts.api_base import (
+    IndexedFilterBackend,
+    OwnedSerializer,
+    OwnedView,
+    idempotent,
+)
 from accounts.models import AccessToken
 from accounts.permissions import Action
 from agents.segments import MAX_TEXT_CHARACTERS
@@ -353,22 +357,12 @@ class MessageListView(SendsTexts, OwnedView, generics.ListAPIView):
     model = Message
     serializer_class = MessageSerializer
     problem_codes = {"POST": ["409"]}
-    filter_backends = [filters.DjangoFilterBackend]
+    filter_backends = [IndexedFilterBackend]
     filterset_class = MessageFilter
     filters = frozenset(MessageFilter.base_filters)
 
     def get_queryset(self):
         return super().get_queryset().select_related("user")
-
-    def filter_queryset(self, queryset):
-        """What an index finds; the rest is a `search`, which the pages carry out."""
-        filterset = self.filterset_class(
-            self.request.query_params, queryset, request=self.request
-        )
-        if not filterset.is_valid():
-            raise translate_validation(filterset.errors)
-        self.search = filterset.search
-        return filterset.by_index(queryset)
 
     @extend_schema(
         operation_id="message_list",
