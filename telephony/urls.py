@@ -19,6 +19,7 @@ from telephony.views import (
     rehearsals,
     scheduled,
     testing,
+    texts,
 )
 
 app_name = "telephony"
@@ -263,11 +264,11 @@ DIALLING = [
 INBOX = [
     path("inbox", inbox.inbox_list, name="inbox"),
     path("inbox/badge", inbox.inbox_badge, name="inbox_badge"),
-    path("inbox/new", inbox.text_create, name="text_create"),
-    path("inbox/size", inbox.text_size, name="text_size"),
+    path("inbox/new", texts.text_create, name="text_create"),
+    path("inbox/size", texts.text_size, name="text_size"),
     path("inbox/<uuid:pk>", inbox.conversation_detail, name="conversation_detail"),
     path("inbox/<uuid:pk>/texts", inbox.conversation_texts, name="conversation_texts"),
-    path("inbox/<uuid:pk>/reply", inbox.conversation_reply, name="conversation_reply"),
+    path("inbox/<uuid:pk>/reply", texts.conversation_reply, name="conversation_reply"),
     path(
         "inbox/<uuid:pk>/take-over",
         inbox.conversation_take_over,
@@ -293,7 +294,7 @@ INBOX = [
     path(
         "inbox/<uuid:pk>/snooze", inbox.conversation_snooze, name="conversation_snooze"
     ),
-    path("inbox/<uuid:pk>/notes", inbox.conversation_note, name="conversation_note"),
+    path("inbox/<uuid:pk>/notes", texts.conversation_note, name="conversation_note"),
     path("inbox/labels", inbox_words.label_list, name="inbox_label_list"),
     path("inbox/labels/<uuid:pk>", inbox_words.label_change, name="inbox_label_change"),
     path(
@@ -316,10 +317,10 @@ INBOX = [
         inbox_words.canned_reply_delete,
         name="inbox_canned_reply_delete",
     ),
-    path("texts/<uuid:pk>/cancel", inbox.message_cancel, name="message_cancel"),
+    path("texts/<uuid:pk>/cancel", texts.message_cancel, name="message_cancel"),
     path("inbox/<uuid:pk>/read", inbox.conversation_read, name="conversation_read"),
-    path("texts/<uuid:pk>/media/<int:number>", inbox.text_medium, name="text_medium"),
-    path("texts/<uuid:pk>/repeat", inbox.message_repeat, name="message_repeat"),
+    path("texts/<uuid:pk>/media/<int:number>", texts.text_medium, name="text_medium"),
+    path("texts/<uuid:pk>/repeat", texts.message_repeat, name="message_repeat"),
 ]
 
 urlpatterns = [
