@@ -85,15 +85,23 @@ def walk(owner: Tenant, stranger: Tenant, routes: list[Route]) -> Iterator[Repor
     """Each route as the stranger sees it who knows the owner's ids."""
     before = snapshot(owner)
     visitors = Visitor(owner), Visitor(stranger)
+    openers: dict[str, list[str]] = {}
     for route in routes:
-        yield _Walk(route, *visitors, before).report()
+        yield _Walk(route, *visitors, before, openers).report()
 
 
 class _Walk:
     """One route, asked in every way with every verb."""
 
-    def __init__(self, route: Route, host: Visitor, visitor: Visitor, before):
-        self._route, self._before = route, before
+    def __init__(
+        self,
+        route: Route,
+        host: Visitor,
+        visitor: Visitor,
+        before,
+        openers: dict[str, list[str]],
+    ):
+        self._route, self._before, self._openers = route, before, openers
         self._host, self._visitor = host, visitor
         self._owner = owner = host.tenant
         self._stranger = visitor.tenant
@@ -122,13 +130,22 @@ class _Walk:
         """
         if self._route.kind in NOT_OPENED:
             return []
+        stem = self._route.template.partition(">")[0]
+        # What opens one address opens those below it; else it may be any of the ids.
+        known = self._openers.get(stem, [])
+        opening = self._opened(known) or self._opened(self._fitting())
+        if not opening:
+            self._report.add(f"{self._route.template}: opens for nobody, not proven")
+        elif not known:
+            self._openers[stem] = opening
+        return opening
+
+    def _opened(self, names: list[str]) -> list[str]:
         opening: list[str] = []
         for verb in OPENING_VERBS:
             # What a page shows is what its forms take.
-            found = self._opened_by(verb, opening or self._fitting())
+            found = self._opened_by(verb, opening or names)
             opening = opening or found
-        if not opening:
-            self._report.add(f"{self._route.template}: opens for nobody, not proven")
         return opening
 
     def _opened_by(self, verb: str, names: list[str]) -> list[str]:
