@@ -15,14 +15,18 @@ from telephony.models import (
     Campaign,
     CampaignEvent,
     CampaignFile,
+    CannedReply,
     CarrierAccount,
     Contact,
     Conversation,
     ConversationFact,
+    ConversationLabel,
     DialledDay,
     DoNotContact,
     Intervention,
+    Label,
     Message,
+    Note,
     Phone,
     Recording,
     RecurringCall,
@@ -300,6 +304,34 @@ class ConversationFactAdmin(OwnedAdmin):
     list_select_related = ["owner", "conversation"]
     list_filter = ["owner"]
     search_fields = ["name", "conversation__address", "owner__name"]
+
+
+@admin.register(Label)
+class LabelAdmin(OwnedAdmin):
+    list_display = ["name", "owner", "created_at", "deleted_at"]
+    list_filter = ["owner", ("deleted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "owner__name"]
+
+
+@admin.register(ConversationLabel)
+class ConversationLabelAdmin(OwnedAdmin):
+    list_display = ["conversation", "label", "owner", "created_at"]
+    list_select_related = ["owner", "conversation", "label"]
+    list_filter = ["owner"]
+
+
+@admin.register(Note)
+class NoteAdmin(OwnedAdmin):
+    list_display = ["conversation", "user", "owner", "created_at"]
+    list_select_related = ["owner", "conversation", "user"]
+    list_filter = ["owner"]
+
+
+@admin.register(CannedReply)
+class CannedReplyAdmin(OwnedAdmin):
+    list_display = ["name", "owner", "created_at", "deleted_at"]
+    list_filter = ["owner", ("deleted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "owner__name"]
 
 
 @admin.register(Message)
