@@ -263,7 +263,10 @@ class NewTextForm(forms.Form):
     WAYS = [("sms", _("SMS")), ("whatsapp", _("WhatsApp"))]
 
     phone = forms.ModelChoiceField(
-        label=_("From"), queryset=Phone.objects.all(), empty_label=None
+        label=_("From"),
+        queryset=Phone.objects.all(),
+        # With none the widget would begin to read the rows and not end it.
+        empty_label=_("Choose a number"),
     )
     number = NumberField(label=_("To"))
     way = forms.ChoiceField(
@@ -280,6 +283,7 @@ class NewTextForm(forms.Form):
         super().__init__(data, initial=initial)
         phones = self.fields["phone"]
         phones.queryset = phones.queryset.for_owner(owner).order_by("-pk")
+        phones.initial = phones.queryset.first()
 
     @property
     def address(self):
