@@ -242,8 +242,32 @@ class _Walk:
             return [everything]
         names = everything - _refused_names(answer)
         words = names & WORDS.keys()
-        alone = names & self._names_to_try_alone()
-        return [names, *({*words, name} for name in sorted(alone))]
+        alone = sorted(names & self._names_to_try_alone())
+        wordy = self._ask_with(way, verb, path, words)
+        read = self._read_among(alone, words, wordy, way, verb, path)
+        return [names, *({*words, name} for name in read)]
+
+    def _read_among(self, names: list[str], words, wordy, way, verb, path) -> list[str]:
+        """Those of the `names` that change what the `words` alone are answered: halves
+        that make no difference are not looked into."""
+        if not names:
+            return []
+        asked = self._ask_with(way, verb, path, {*words, *names})
+        if not _difference(asked, wordy):
+            return []
+        if len(names) == 1:
+            return names
+        middle = len(names) // 2
+        halves = names[:middle], names[middle:]
+        return [
+            name
+            for half in halves
+            for name in self._read_among(half, words, wordy, way, verb, path)
+        ]
+
+    def _ask_with(self, way: Way, verb: str, path: str, names: set[str]):
+        question = self._by_content(path, names, verb)(self._known)
+        return self._ask(way, verb, question), question
 
     def _names_to_try_alone(self) -> set[str]:
         """Those of relations: `agent` in forms, `agent_id` in the API."""
