@@ -43,6 +43,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=_is_short)  # the longest first: nobody waits for it at the end
     if config.getoption("--database-only"):
         config.hook.pytest_deselected(items=[i for i in items if not _opens(i)])
         items[:] = filter(_opens, items)
@@ -53,6 +54,10 @@ def pytest_collection_finish(session):
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS, 20, 50)
+
+
+def _is_short(item):
+    return item.get_closest_marker("walk") is None
 
 
 def _opens(item):

@@ -277,7 +277,8 @@ def _sqlite(room: Room) -> Count:
 def _postgres(room: Room) -> Count:
     """Without the tests that open no database: `sqlite` has run them."""
     with postgres_server() as url:
-        return _pytest(room, "-m", PLAIN_TESTS, "--database-only", DATABASE_URL=url)
+        options = ("--database-only", "--dist=worksteal")
+        return _pytest(room, "-m", PLAIN_TESTS, *options, DATABASE_URL=url)
 
 
 def _flow(room: Room) -> Count:

@@ -10,13 +10,13 @@ from tests.chaos.run import Size, run
 pytestmark = pytest.mark.flow
 
 SIZE = Size(
-    rows=100,
+    rows=60,
     accounts=3,
     workers=1,
     calls_per_second=50,
     patience=0.1,
     within_s=180,
-    storm_s=15,
+    storm_s=12,
 )
 
 
