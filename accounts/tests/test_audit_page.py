@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from accounts import audit
+from accounts import audit, audit_words
 from accounts.audit import Action
 from accounts.models import AuditEntry, Invitation, Membership
 from accounts.services import issue_api_key
@@ -348,3 +348,7 @@ def test_api_refuses_filters_that_it_does_not_know_or_cannot_read(query, alice):
 def test_api_changes_nothing(alice):
     for verb in ("POST", "PUT", "PATCH", "DELETE"):
         assert alice.api(verb, API, {}).status_code == 405
+
+
+def test_every_action_has_its_words():
+    assert set(audit_words.SENTENCES) == set(Action)
