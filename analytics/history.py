@@ -71,6 +71,7 @@ UNANSWERED = {Reason.NO_ANSWER, Reason.BUSY, Reason.NOT_REACHED}
 OUTGOING_PERCENT = 25
 LONGEST = timedelta(minutes=30)
 AREAS = (212, 312, 415, 503, 617, 702, 808)
+FICTIONS = len(AREAS) * 100  # numbers
 A_MINUTE = {"incoming": Decimal("0.0085"), "outgoing": Decimal("0.0140")}
 MODEL_A_SECOND = Decimal("0.00012")
 A_TEXT = Decimal("0.0079")
@@ -300,8 +301,12 @@ def _part(call: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _number(chance: random.Random) -> str:
+    return _fiction(chance.randrange(FICTIONS))
+
+
+def _fiction(place: int) -> str:
     """555-0100 to 555-0199: for fiction, in any area."""
-    return f"+1{chance.choice(AREAS)}555{100 + chance.randrange(100):04}"
+    return f"+1{AREAS[place // 100]}555{100 + place % 100:04}"
 
 
 def _written(at: datetime) -> str:
@@ -317,7 +322,9 @@ def make_texts(plan: Plan, agent: MessageAgent, count: int) -> None:
     Every conversation is closed: nobody is waited for.
     """
     chance = random.Random(f"{plan.owner.pk} {plan.seed} texts")
-    threads = [_thread(plan, chance) for _ in range(-(-count // TEXTS_OF_A_THREAD))]
+    threads = _threads(plan, chance, -(-count // TEXTS_OF_A_THREAD))
+    if not threads:
+        return
     said: list[Message] = []
     for at in _starts(replace(plan, calls=count // 2)):
         said += _exchange(chance, chance.choice(threads), agent, at)
@@ -333,13 +340,22 @@ def make_texts(plan: Plan, agent: MessageAgent, count: int) -> None:
     count_by_days(plan.owner)
 
 
-def _thread(plan: Plan, chance: random.Random) -> Conversation:
-    return Conversation(
-        owner=plan.owner,
-        phone=plan.phones[0],
-        address=_number(chance),
-        status=Conversation.Status.CLOSED,
-    )
+def _threads(plan: Plan, chance: random.Random, count: int) -> list[Conversation]:
+    """With `count` others who have not texted with the plan's first number, or with as
+    many as there are.
+    """
+    phone = plan.phones[0]
+    known = Conversation.unscoped.filter(phone=phone).values_list("address", flat=True)
+    free = sorted(set(map(_fiction, range(FICTIONS))) - set(known))
+    return [
+        Conversation(
+            owner=plan.owner,
+            phone=phone,
+            address=address,
+            status=Conversation.Status.CLOSED,
+        )
+        for address in chance.sample(free, min(count, len(free)))
+    ]
 
 
 def _exchange(

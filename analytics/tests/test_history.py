@@ -92,6 +92,14 @@ def test_invented_texts_wait_for_nobody(plan, alice):
         assert conversation.last_message.direction == "outgoing"
 
 
+def test_invented_people_are_as_many_as_there_are_numbers_and_no_one_twice(plan):
+    agent = MessageAgent.unscoped.first()
+    for _ in range(3):  # 5 texts each: 400 conversations, the 300 left, none
+        history.make_texts(plan, agent, 2000)
+
+    assert Conversation.unscoped.count() == history.FICTIONS
+
+
 def test_the_command_makes_a_workspaces_history_once(alice, mallory):
     for _ in range(2):
         call_command("make_history", workspace=alice.workspace.pk, calls=7, days=3)

@@ -85,7 +85,7 @@ def world(alice, mallory, carrier, one_connection):
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("operation", "name"),
-    zip(OPERATIONS, cycle(["alice", "mallory"])),  # in turn
+    list(zip(OPERATIONS, cycle(["alice", "mallory"]), strict=False)),  # in turn
     ids=lambda found: getattr(found, "label", found),
 )
 def test_any_input_is_answered_as_promised(operation, name, world):
