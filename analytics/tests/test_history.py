@@ -92,10 +92,10 @@ def test_invented_texts_wait_for_nobody(plan, alice):
         assert conversation.last_message.direction == "outgoing"
 
 
-def test_invented_people_are_as_many_as_there_are_numbers_and_no_one_twice(plan):
+def test_nobody_is_invented_twice(plan):
     agent = MessageAgent.unscoped.first()
-    for _ in range(3):  # 5 texts each: 400 conversations, the 300 left, none
-        history.make_texts(plan, agent, 2000)
+
+    history.make_texts(plan, agent, 8 * history.FICTIONS)  # 5 texts a conversation
 
     assert Conversation.unscoped.count() == history.FICTIONS
 
