@@ -28,6 +28,7 @@ WAYS = {Kind.PAGE: Way.SESSION, Kind.API: Way.TOKEN}
 ASKED = [route for route in routes() if route.kind in WAYS]
 # Where what is deleted is still shown, and why.
 HISTORY = {
+    "": "figures of what is gone can still be looked at",
     "calls": "calls of what is gone can still be looked for",
     "deleted": "it is the list of them",
     "settings/audit-log": "says that it was deleted",
