@@ -38,7 +38,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--database-only",
         action="store_true",
-        help="leave out the tests that open no database",
+        help="leave out the tests that open no database, and those of pages",
     )
 
 
@@ -61,7 +61,12 @@ def _is_short(item):
 
 
 def _opens(item):
-    """Whether the test may open the database; pytest-django lets no other do it."""
+    """Whether the test may open the database; pytest-django lets no other do it.
+
+    Tests of pages are left out too: the walks open every page on that database.
+    """
+    if "pages" in item.path.name:
+        return False
     is_marked = item.get_closest_marker("django_db") is not None
     return is_marked or not DATABASE_FIXTURES.isdisjoint(item.fixturenames)
 

@@ -275,7 +275,7 @@ def _sqlite(room: Room) -> Count:
 
 
 def _postgres(room: Room) -> Count:
-    """Without the tests that open no database: `sqlite` has run them."""
+    """Without those that open no database, and those of pages: `sqlite` has them."""
     with postgres_server() as url:
         options = ("--database-only", "--dist=worksteal")
         return _pytest(room, "-m", PLAIN_TESTS, *options, DATABASE_URL=url)

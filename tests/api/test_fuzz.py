@@ -36,7 +36,7 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.response_headers_conformance,
 ]
-EXAMPLES = 8
+EXAMPLES = 5
 # The model of what a path names in its braces.
 MODELS = {
     "agents": "voiceagent",

@@ -12,20 +12,21 @@ from tests.browser.visits import NOT_VISITED, VISITS, page_routes
 pytestmark = pytest.mark.browser
 
 JUDGES = dict(zip(THEMES, (problems, problems_of_the_theme), strict=True))
+# A theme changes colours alone, and the wide page has all of them.
+LOOKS = [(1440, "light"), (1440, "dark"), (320, "light")]
 
 
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.name)
 def test_page_is_sound_in_every_theme_and_width(desk, visit):
     path = visit.path(desk.world)
     found, answered = [], set()
-    for width in WIDTHS:
-        for theme, judge in JUDGES.items():
-            page = desk.page(visit.who, width, theme)
-            answered.add(page.goto(path).status)
-            landed = page.url.removeprefix(desk.url)
-            assert landed.endswith(visit.lands_on) if visit.lands_on else landed == path
-            found += [f"{width} px, {theme}: {what}" for what in judge(page)]
-            picture(page, f"{visit.name}-{width}-{theme}")
+    for width, theme in LOOKS:
+        page = desk.page(visit.who, width, theme)
+        answered.add(page.goto(path).status)
+        landed = page.url.removeprefix(desk.url)
+        assert landed.endswith(visit.lands_on) if visit.lands_on else landed == path
+        found += [f"{width} px, {theme}: {what}" for what in JUDGES[theme](page)]
+        picture(page, f"{visit.name}-{width}-{theme}")
 
     assert "\n".join(found) == ""
     assert answered == {visit.status}
