@@ -30,6 +30,7 @@ def test_agent_asks_a_service_and_speaks_its_answer(
     talking_stack, carrier, model, service
 ):
     service.answer = {"arrives": "on Monday"}
+    service.requests.clear()  # of the tests before
     business = Business(talking_stack, carrier)
     url = f"{service.url}/orders/{{number}}"
     tool = business.ask("POST", "/api/tools", FIND_ORDER | {"url": url})
