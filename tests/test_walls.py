@@ -96,6 +96,16 @@ def borrow(request, pk):
 
 
 @login_required
+def accept_quietly(request):
+    """Another's prompt does as if none was given; a refusal of agents goes before."""
+    if request.POST.get("agent"):
+        return HttpResponse(status=409)
+    wanted = request.POST.get("prompt")
+    is_unknown = wanted and not Prompt.unscoped.filter(pk=wanted).exists()
+    return HttpResponse(status=422 if is_unknown else 200)
+
+
+@login_required
 def fragment(request):
     rows = Prompt.unscoped if request.htmx else Prompt.objects.for_owner(1).none()
     return HttpResponse(", ".join(row.name for row in rows.all()))
@@ -123,6 +133,7 @@ def break_down(request, pk):
             "POST scribble/<uuid:pk>: changed the owner's rows",
         ),
         ("borrow/<uuid:pk>", borrow, "POST borrow/<uuid:pk>: 200, not 422"),
+        ("quiet", accept_quietly, "POST quiet: 200, not 422"),
         ("fragment", fragment, "GET fragment: shows the owner's words"),
         ("header", believe_header, "GET header: 200, not 404"),
         (

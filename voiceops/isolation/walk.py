@@ -131,7 +131,7 @@ class _Walk:
         """
         if self._route.kind in NOT_OPENED:
             return []
-        stem = self._route.template.partition(">")[0]
+        stem = self._route.stem
         # What opens one address opens those below it; else it may be any of the ids.
         known = self._openers.get(stem, [])
         opening = self._opened(known) or self._opened(self._fitting())
@@ -243,31 +243,22 @@ class _Walk:
         names = everything - _refused_names(answer)
         words = names & WORDS.keys()
         alone = sorted(names & self._names_to_try_alone())
-        wordy = self._ask_with(way, verb, path, words)
-        read = self._read_among(alone, words, wordy, way, verb, path)
-        return [names, *({*words, name} for name in read)]
 
-    def _read_among(self, names: list[str], words, wordy, way, verb, path) -> list[str]:
-        """Those of the `names` that change what the `words` alone are answered: halves
-        that make no difference are not looked into."""
-        if not names:
-            return []
-        asked = self._ask_with(way, verb, path, {*words, *names})
-        if not _difference(asked, wordy):
-            return []
-        if len(names) == 1:
-            return names
-        middle = len(names) // 2
-        halves = names[:middle], names[middle:]
-        return [
-            name
-            for half in halves
-            for name in self._read_among(half, words, wordy, way, verb, path)
-        ]
+        def ask_with(ids: set[str], knowledge: _Knowledge):
+            question = self._by_content(path, {*words, *ids}, verb)(knowledge)
+            return self._ask(way, verb, question), question
 
-    def _ask_with(self, way: Way, verb: str, path: str, names: set[str]):
-        question = self._by_content(path, names, verb)(self._known)
-        return self._ask(way, verb, question), question
+        wordy = ask_with(set(), self._known)
+
+        def is_read(ids: list[str]) -> bool:
+            """Whether any of them makes a difference to the words alone: one of theirs,
+            or one that never existed."""
+            return any(
+                _difference(ask_with({*ids}, knowledge), wordy)
+                for knowledge in (self._known, self._unknown)
+            )
+
+        return [names, *({*words, name} for name in _narrowed(alone, is_read))]
 
     def _names_to_try_alone(self) -> set[str]:
         """Those of relations: `agent` in forms, `agent_id` in the API."""
@@ -419,6 +410,19 @@ def _refused_names(answer: Answer) -> set[str]:
         errors = json.loads(answer.text).get("errors", {})
         return {name for name, words in errors.items() if UNKNOWN_WORDS & {*words}}
     return set()
+
+
+def _narrowed(names: list[str], is_read: Callable[[list[str]], bool]) -> list[str]:
+    """Those of the `names` that are read: halves of which none is are left alone."""
+    if not names or not is_read(names):
+        return []
+    if len(names) == 1:
+        return names
+    middle = len(names) // 2
+    return [
+        *_narrowed(names[:middle], is_read),
+        *_narrowed(names[middle:], is_read),
+    ]
 
 
 def _difference(told, expected) -> str:
