@@ -143,11 +143,6 @@ def by_hour(question: Question, *wanted: str) -> dict[str, list[int]]:
     return {what: lines[what].by_hour() for what in wanted}
 
 
-def by_hour_of_week(question: Question) -> list[int]:
-    """The calls in each of the 168 hours of a week, from Monday's first on."""
-    return timelines(question, "total")["total"].by_hour_of_week()
-
-
 # -- Sums ------------------------------------------------------------------------------
 
 

@@ -9,12 +9,9 @@ from django.utils.timezone import get_current_timezone_name, now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.zones import time_zone_choices, zone_names
-from agents.models import VoiceAgent
 from analytics.figures import Question
 from analytics.periods import DAY, FIRST_DAY, LAST_DAY, MOST_DAYS, Period, today
-from telephony.forms.calls import NOT_DELETED_FIRST, HistoryChoiceField
-from telephony.models import Call, Phone
-from voiceops.filters import FilterForm, any_of
+from telephony.forms.calls import OfCallsForm
 
 DAYS_OF = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "12m": 365}
 USUAL = "30d"
@@ -43,31 +40,15 @@ def zone_choices(*usual):
     ]
 
 
-class DashboardForm(FilterForm):
+class DashboardForm(OfCallsForm):
     """A period that ends today, or from one day to another; and of which calls."""
 
     POSITION = ()
     before = after = None
+    field_order = ("first_day", "last_day", "period")
 
     period = forms.ChoiceField(
         choices=PERIODS, required=False, widget=forms.HiddenInput
-    )
-    direction = forms.ChoiceField(
-        label=_("Direction"),
-        choices=any_of(_("Any direction"), Call.Direction.choices),
-        required=False,
-    )
-    agent = HistoryChoiceField(
-        label=_("Agent"),
-        queryset=VoiceAgent.objects.all(),
-        empty_label=_("Any agent"),
-        required=False,
-    )
-    phone = HistoryChoiceField(
-        label=_("Phone number"),
-        queryset=Phone.objects.all(),
-        empty_label=_("Any phone number"),
-        required=False,
     )
     timezone = forms.CharField(
         label=_("Time zone"), max_length=60, required=False, widget=forms.Select
@@ -77,13 +58,8 @@ class DashboardForm(FilterForm):
     )
 
     def __init__(self, data, *, owner):
-        super().__init__(data)
+        super().__init__(data, owner=owner)
         self.owner = owner
-        for name in ("agent", "phone"):
-            field = self.fields[name]
-            rows = field.queryset.for_owner(owner, with_deleted=True)
-            field.queryset = rows.order_by(*NOT_DELETED_FIRST)
-
         zones = self.fields["timezone"].widget
         zones.choices = zone_choices(owner.timezone, get_current_timezone_name())
 

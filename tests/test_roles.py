@@ -106,9 +106,8 @@ def paths(route, owner):
     """
     if not route.parameters:
         return [route.path()]
-    stem = route.template.partition(">")[0]
     fitting = {name: id_ for name, id_ in owner.ids.items() if route.takes(id_)}
-    if stem not in _openers:
+    if route.stem not in _openers:
         opening = [
             name
             for name, id_ in fitting.items()
@@ -116,8 +115,8 @@ def paths(route, owner):
         ]
         if not opening:
             return list(map(route.path, fitting.values()))
-        _openers[stem] = opening
-    return [route.path(fitting[name]) for name in _openers[stem]]
+        _openers[route.stem] = opening
+    return [route.path(fitting[name]) for name in _openers[route.stem]]
 
 
 def ask(tenant: Tenant, route, verb, path):

@@ -29,6 +29,11 @@ def any_of(words, choices):
     return [("", words), *choices]
 
 
+def query_of(**parameters):
+    """The query string of what has a value; "?" leads to the page without any."""
+    return "?" + urlencode({name: value for name, value in parameters.items() if value})
+
+
 def midnight(day):
     """The beginning of the day in the current time zone."""
     return make_aware(datetime.combine(day, time.min))

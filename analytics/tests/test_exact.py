@@ -236,7 +236,8 @@ def hold_charts(asked, query, calls, days):
     hours = Counter(
         24 * local(call, query).weekday() + local(call, query).hour for call in calls
     )
-    assert figures.by_hour_of_week(asked) == [hours[hour] for hour in range(168)]
+    line = figures.timelines(asked, "total")["total"]
+    assert line.by_hour_of_week() == [hours[hour] for hour in range(168)]
     agents = {call.agent_id for call in calls} - {None}
     assert figures.by_day_of_agents(asked, agents) == {
         agent: [

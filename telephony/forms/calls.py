@@ -64,8 +64,39 @@ class HistoryChoiceField(forms.ModelChoiceField):
         return super().label_from_instance(row)
 
 
-class CallFilterForm(FilterForm):
+class OfCallsForm(FilterForm):
+    """Calls of a direction, an agent, a number: also of what is deleted by now."""
+
+    direction = forms.ChoiceField(
+        label=_("Direction"),
+        choices=any_of(_("Any direction"), Call.Direction.choices),
+        required=False,
+    )
+    agent = HistoryChoiceField(
+        label=_("Agent"),
+        queryset=VoiceAgent.objects.all(),
+        empty_label=_("Any agent"),
+        required=False,
+    )
+    phone = HistoryChoiceField(
+        label=_("Phone number"),
+        queryset=Phone.objects.all(),
+        empty_label=_("Any phone number"),
+        required=False,
+    )
+
+    def __init__(self, data, *, owner):
+        super().__init__(data)
+        for name in ("agent", "phone"):
+            field = self.fields[name]
+            rows = field.queryset.for_owner(owner, with_deleted=True)
+            field.queryset = rows.order_by(*NOT_DELETED_FIRST)
+
+
+class CallFilterForm(OfCallsForm):
     """What the list of calls can be narrowed to."""
+
+    field_order = ("first_day", "last_day", "before", "after", "q", "number")
 
     q = forms.CharField(
         label=_("In the transcript"),
@@ -83,26 +114,9 @@ class CallFilterForm(FilterForm):
             attrs={"placeholder": _("Number"), "inputmode": "tel", "size": 14}
         ),
     )
-    direction = forms.ChoiceField(
-        label=_("Direction"),
-        choices=any_of(_("Any direction"), Call.Direction.choices),
-        required=False,
-    )
     status = forms.ChoiceField(
         label=_("Status"),
         choices=any_of(_("Any status"), Call.Status.choices),
-        required=False,
-    )
-    agent = HistoryChoiceField(
-        label=_("Agent"),
-        queryset=VoiceAgent.objects.all(),
-        empty_label=_("Any agent"),
-        required=False,
-    )
-    phone = HistoryChoiceField(
-        label=_("Phone number"),
-        queryset=Phone.objects.all(),
-        empty_label=_("Any phone number"),
         required=False,
     )
     kind = forms.ChoiceField(
@@ -134,13 +148,6 @@ class CallFilterForm(FilterForm):
         min_value=0, max_value=23, required=False, widget=forms.HiddenInput
     )
     timezone = forms.CharField(max_length=60, required=False, widget=forms.HiddenInput)
-
-    def __init__(self, data, *, owner):
-        super().__init__(data)
-        for name in ("agent", "phone"):
-            field = self.fields[name]
-            rows = field.queryset.for_owner(owner, with_deleted=True)
-            field.queryset = rows.order_by(*NOT_DELETED_FIRST)
 
     def clean_number(self):
         number = self.cleaned_data["number"]

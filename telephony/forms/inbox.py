@@ -262,10 +262,9 @@ class NewTextForm(forms.Form):
 
     WAYS = [("sms", _("SMS")), ("whatsapp", _("WhatsApp"))]
 
-    phone = forms.ModelChoiceField(
+    phone = HistoryChoiceField(
         label=_("From"),
         queryset=Phone.objects.all(),
-        # With none the widget would begin to read the rows and not end it.
         empty_label=_("Choose a number"),
     )
     number = NumberField(label=_("To"))
@@ -283,7 +282,7 @@ class NewTextForm(forms.Form):
         super().__init__(data, initial=initial)
         phones = self.fields["phone"]
         phones.queryset = phones.queryset.for_owner(owner).order_by("-pk")
-        phones.initial = phones.queryset.first()
+        phones.initial = next(iter(phones.rows), None)
 
     @property
     def address(self):

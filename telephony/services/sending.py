@@ -29,7 +29,6 @@ SentBy, Status = Message.SentBy, Message.Status
 SEND_WITHIN = patient(600)
 # A task that got lost is made up for by the clock.
 WAIT_FOR_TASK = patient(5)
-LOOK_AFTER = patient(600)
 DOUBLE_CLICK = timedelta(seconds=10)
 BATCH = 200
 
@@ -70,12 +69,23 @@ def send(
         if why := conversations.why_no_texts(conversation):
             raise Stopped(why)
         wish = {"conversation": conversation, "body": body, "user": by, **more}
-        just_now = Message.unscoped.filter(**wish, created_at__gt=at - DOUBLE_CLICK)
-        for sent in just_now.order_by("-pk") if by is not None else ():
-            if [one["url"] for one in sent.media] == [*media_urls]:
-                return sent
+        if by is not None and (sent := _asked_for_just_now(at, media_urls, **wish)):
+            return sent
         given = {"sent_by": SentBy.USER, "user": by, **more}
         return write(conversation, [body], media_urls=media_urls, at=at, **given)[0]
+
+
+def _asked_for_just_now(
+    at: datetime, media_urls: Sequence[str] = (), **wish
+) -> Message | None:
+    """The same text, where somebody has clicked twice."""
+    just_now = Message.unscoped.filter(**wish, created_at__gt=at - DOUBLE_CLICK)
+    alike = (
+        message
+        for message in just_now.order_by("-pk")
+        if [one["url"] for one in message.media] == [*media_urls]
+    )
+    return next(alike, None)
 
 
 def reply(
@@ -160,8 +170,7 @@ def send_later(
         row = conversations.lock(conversation)
         _refuse_where_stopped(row)
         wish = {"conversation": row, "body": body, "user": by, "send_at": send_at}
-        just_now = Message.unscoped.filter(**wish, created_at__gt=at - DOUBLE_CLICK)
-        if written := just_now.first():
+        if written := _asked_for_just_now(at, **wish):
             return written
         message = _made(row, body, status=Status.LATER, send_at=send_at, user=by)
         message.save(force_insert=True)

@@ -6,7 +6,6 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -45,6 +44,7 @@ from telephony.services import (
     campaigns,
 )
 from telephony.tables import table_of
+from voiceops.filters import query_of
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.paging import by_number, newest_first
 from voiceops.spreadsheets import as_csv
@@ -95,14 +95,10 @@ def campaign_list(request):
         "form": form,
         "page": page,
         "is_narrowed": any(narrowed.values()),
-        "newer": page.newer and _query(**narrowed, after=page.newer),
-        "older": page.older and _query(**narrowed, before=page.older),
+        "newer": page.newer and query_of(**narrowed, after=page.newer),
+        "older": page.older and query_of(**narrowed, before=page.older),
     }
     return render(request, template, context)
-
-
-def _query(**parameters):
-    return "?" + urlencode({name: value for name, value in parameters.items() if value})
 
 
 def _campaigns(request):
@@ -346,8 +342,8 @@ def campaign_contacts(request, pk):
     context |= {
         "page": page,
         "is_narrowed": any(narrowed.values()),
-        "newer": page.newer and _query(**narrowed, before=page.newer),
-        "older": page.older and _query(**narrowed, after=page.older),
+        "newer": page.newer and query_of(**narrowed, before=page.newer),
+        "older": page.older and query_of(**narrowed, after=page.older),
     }
     return render(request, template, context)
 
@@ -362,8 +358,8 @@ def campaign_refused(request, pk):
     context = {
         "campaign": campaign,
         "page": page,
-        "newer": page.newer and _query(before=page.newer),
-        "older": page.older and _query(after=page.older),
+        "newer": page.newer and query_of(before=page.newer),
+        "older": page.older and query_of(after=page.older),
     }
     return render(request, "telephony/campaign_refused.html", context)
 

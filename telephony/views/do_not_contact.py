@@ -2,7 +2,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -17,6 +16,7 @@ from telephony.forms.dialling import (
 )
 from telephony.models import DoNotContact
 from telephony.services import do_not_contact
+from voiceops.filters import query_of
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.paging import newest_first
 
@@ -44,14 +44,10 @@ def do_not_contact_list(request):
         "form": form,
         "page": page,
         "query": wanted["q"],
-        "newer": page.newer and _query(q=wanted["q"], after=page.newer),
-        "older": page.older and _query(q=wanted["q"], before=page.older),
+        "newer": page.newer and query_of(q=wanted["q"], after=page.newer),
+        "older": page.older and query_of(q=wanted["q"], before=page.older),
     }
     return render(request, template, context)
-
-
-def _query(**parameters):
-    return "?" + urlencode({name: value for name, value in parameters.items() if value})
 
 
 @login_required

@@ -5,7 +5,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import (
@@ -25,6 +24,7 @@ from telephony.forms.contacts import (
 )
 from telephony.models import Contact
 from telephony.services import contacts, dialling, do_not_contact, timelines
+from voiceops.filters import query_of
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.paging import newest_first
 from voiceops.spreadsheets import as_csv
@@ -58,8 +58,8 @@ def person_list(request):
         "page": page,
         "listed": listed,
         "query": wanted["q"],
-        "newer": page.newer and _query(q=wanted["q"], after=page.newer),
-        "older": page.older and _query(q=wanted["q"], before=page.older),
+        "newer": page.newer and query_of(q=wanted["q"], after=page.newer),
+        "older": page.older and query_of(q=wanted["q"], before=page.older),
     }
     return render(request, template, context)
 
@@ -68,10 +68,6 @@ def person_list(request):
 @require_safe
 def person_export(request):
     return as_csv(contacts.as_rows(request.workspace), "contacts.csv")
-
-
-def _query(**parameters):
-    return "?" + urlencode({name: value for name, value in parameters.items() if value})
 
 
 @login_required
@@ -124,8 +120,8 @@ def person_detail(request, number):
         "timeline": timeline,
         "show": show,
         "before": before,
-        "tabs": [(_query(show=key) or "?", label, key) for key, label in form.SHOWN],
-        "older": timeline.older and _query(show=show, before=timeline.older),
+        "tabs": [(query_of(show=key), label, key) for key, label in form.SHOWN],
+        "older": timeline.older and query_of(show=show, before=timeline.older),
     }
     if request.htmx and before:
         template = full_or_partial(request, "telephony/person_detail.html", "entries")

@@ -44,6 +44,11 @@ class Route:
     def parameters(self) -> tuple[str, ...]:
         return tuple(name for _, name in PARAMETER.findall(self.template))
 
+    @property
+    def stem(self) -> str:
+        """What stands up to the first id: the same ids open what has the same stem."""
+        return self.template.partition(">")[0]
+
     def takes(self, value: str) -> bool:
         """Whether the address can be filled with `value`."""
         return "<uuid:" not in self.template or is_uuid(value)
