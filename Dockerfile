@@ -12,8 +12,10 @@ RUN pip install --disable-pip-version-check -r requirements.txt
 COPY . .
 
 # Production settings, for the names with a hash in them; nothing secret is involved.
-RUN SECRET_KEY=only-for-this-line FIELD_ENCRYPTION_KEYS=only-for-this-line \
-    PUBLIC_BASE_URL=https://localhost REDIS_URL=redis://localhost \
+RUN SECRET_KEY=only-for-this-line-only-for-this-line-only-for-this-line \
+    FIELD_ENCRYPTION_KEYS=b25seS1mb3ItdGhpcy1saW5lLW9mLXRoZS1pbWFnZSE= \
+    PUBLIC_BASE_URL=https://image.invalid REDIS_URL=redis://image.invalid \
+    DATABASE_URL=sqlite://:memory: EMAIL_URL=smtp://image.invalid \
     python manage.py collectstatic --noinput
 
 USER voiceops

@@ -45,6 +45,8 @@ PRODUCTION = {
     "FIELD_ENCRYPTION_KEYS": "Y2hlY2stb25seS1maWVsZC1lbmNyeXB0aW9uLWtleSE=",
     "PUBLIC_BASE_URL": "https://voiceops.example",
     "REDIS_URL": "redis://broker.example:6379/0",
+    "EMAIL_URL": "smtp+tls://mail.example:587",
+    "SIMULATOR": "off",
     "RATE_LIMITS": "on",
     "LOG_FORMAT": "json",
 }

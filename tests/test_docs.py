@@ -33,10 +33,7 @@ def _asks_environment(function: ast.expr) -> bool:
     if isinstance(function, ast.Attribute):
         is_env = isinstance(function.value, ast.Name) and function.value.id == "env"
         return is_env and function.attr != "read_env"
-    return isinstance(function, ast.Name) and function.id in {
-        "env",
-        "required_in_production",
-    }
+    return isinstance(function, ast.Name) and function.id == "env"
 
 
 def offered_by_example() -> set[str]:

@@ -7,15 +7,38 @@ import sys
 import pytest
 
 from tests.processes import NEUTRAL, PROJECT_DIR
+from voiceops.production import (
+    DEVELOPMENT_FIELD_KEY,
+    DEVELOPMENT_SECRET_KEY,
+    refusals,
+)
 
+FIELD_KEY = "b2YtdGhpcy10ZXN0LWFsb25lLTMyLWJ5dGVzLWxvbmc="
 PRODUCTION = {
     "ENVIRONMENT": "production",
-    "SECRET_KEY": "a-key-of-this-test-alone",
-    "FIELD_ENCRYPTION_KEYS": "b2YtdGhpcy10ZXN0LWFsb25lLTMyLWJ5dGVzLWxvbmc=",
+    "SECRET_KEY": "a-key-of-this-test-alone-which-is-as-long-as-it-has-to-be",
+    "FIELD_ENCRYPTION_KEYS": FIELD_KEY,
     "PUBLIC_BASE_URL": "https://voiceops.example",
+    "DATABASE_URL": "postgres://voiceops:word@database.example/voiceops",
     "REDIS_URL": "redis://broker.example:6379/0",
+    "EMAIL_URL": "smtp+tls://mail.example:587",
+    "SIMULATOR": "off",
     "RATE_LIMITS": "on",
 }
+# As the settings have read them.
+READ = {
+    **PRODUCTION,
+    "DEMO": False,
+    "DEBUG": False,
+    "SECRET_KEY_FALLBACKS": [],
+    "FIELD_ENCRYPTION_KEYS": [FIELD_KEY],
+    "ALLOWED_HOSTS": ["voiceops.example"],
+    "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+    "SIMULATOR": False,
+    "RATE_LIMITS": True,
+    "PATIENCE": 1.0,
+}
+CONSOLE = "django.core.mail.backends.console.EmailBackend"
 # The tables are missing, so the webhook fails, apologizes and is reported.
 REPORT_A_FAILURE = """
 import json
@@ -51,24 +74,87 @@ def test_production_starts_on_values_of_its_own(tmp_path):
     assert (started.returncode, started.stderr) == (0, "")
 
 
+def test_production_says_at_once_what_is_wrong_and_no_secret(tmp_path):
+    wrong = {"SECRET_KEY": "too-short-a-secret", "FIELD_ENCRYPTION_KEYS": "no-key"}
+    wrong |= {"REDIS_URL": "", "DEBUG": "on"}
+
+    refused = run(tmp_path, "import voiceops.settings", **PRODUCTION | wrong)
+
+    told = [line for line in refused.stderr.splitlines() if line.startswith("- ")]
+    names = ["SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "REDIS_URL", "DEBUG"]
+    assert refused.returncode == 1
+    assert [line.split()[1] for line in told] == names
+    assert "too-short-a-secret" not in refused.stderr
+    assert "no-key" not in refused.stderr
+
+
+def test_a_demonstration_starts_with_the_simulator_on_ones_own_machine(tmp_path):
+    demo = {"ENVIRONMENT": "demo", "PUBLIC_BASE_URL": "http://localhost:8000"}
+    demo |= {"SIMULATOR": "on", "EMAIL_URL": "consolemail://"}
+
+    started = run(tmp_path, "import voiceops.settings", **PRODUCTION | demo)
+
+    assert (started.returncode, started.stderr) == (0, "")
+
+
+def test_nothing_is_said_against_good_settings():
+    assert refusals(READ) == []
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ({"SECRET_KEY": ""}, "SECRET_KEY must be set"),
-        ({"FIELD_ENCRYPTION_KEYS": ""}, "FIELD_ENCRYPTION_KEYS must be set"),
+        ({"SECRET_KEY": DEVELOPMENT_SECRET_KEY}, "SECRET_KEY is the public"),
+        ({"SECRET_KEY": 49 * "k"}, "SECRET_KEY is too simple"),
+        ({"SECRET_KEY": 90 * "k"}, "SECRET_KEY is too simple"),
+        (
+            {"SECRET_KEY_FALLBACKS": [DEVELOPMENT_SECRET_KEY]},
+            "SECRET_KEY_FALLBACKS is the public",
+        ),
+        ({"FIELD_ENCRYPTION_KEYS": []}, "FIELD_ENCRYPTION_KEYS must be set"),
+        ({"FIELD_ENCRYPTION_KEYS": [""]}, "FIELD_ENCRYPTION_KEYS must be set"),
+        (
+            {"FIELD_ENCRYPTION_KEYS": [FIELD_KEY, DEVELOPMENT_FIELD_KEY]},
+            "FIELD_ENCRYPTION_KEYS holds the public",
+        ),
+        (
+            {"FIELD_ENCRYPTION_KEYS": [FIELD_KEY, FIELD_KEY[:-4]]},
+            "FIELD_ENCRYPTION_KEYS holds what is no Fernet key",
+        ),
         ({"PUBLIC_BASE_URL": ""}, "PUBLIC_BASE_URL must be set"),
-        ({"PUBLIC_BASE_URL": "http://voiceops.example"}, "must be https"),
+        ({"PUBLIC_BASE_URL": "http://voiceops.example"}, "PUBLIC_BASE_URL must be ht"),
+        ({"PUBLIC_BASE_URL": "https://localhost"}, "PUBLIC_BASE_URL is this machine"),
+        ({"PUBLIC_BASE_URL": "https://127.0.0.1:8"}, "PUBLIC_BASE_URL is this machine"),
+        ({"PUBLIC_BASE_URL": "https://[::1]"}, "PUBLIC_BASE_URL is this machine"),
+        ({"ALLOWED_HOSTS": ["*"]}, "ALLOWED_HOSTS is *"),
         ({"REDIS_URL": ""}, "REDIS_URL must be set"),
-        ({"RATE_LIMITS": "off"}, "RATE_LIMITS cannot be off"),
-        ({"DEBUG": "on"}, "DEBUG shows code and settings"),
-        ({"PATIENCE": "0.1"}, "PATIENCE is for tests"),
+        ({"DATABASE_URL": ""}, "DATABASE_URL must be set"),
+        ({"RATE_LIMITS": False}, "RATE_LIMITS cannot be off"),
+        ({"DEBUG": True}, "DEBUG shows code and settings"),
+        ({"PATIENCE": 0.1}, "PATIENCE is for tests"),
+        ({"SIMULATOR": True}, "SIMULATOR is on"),
+        ({"EMAIL_BACKEND": CONSOLE}, "EMAIL_URL must name a mail server"),
     ],
 )
-def test_production_refuses_what_is_not_safe(change, told, tmp_path):
-    refused = run(tmp_path, "import voiceops.settings", **PRODUCTION | change)
+def test_production_refuses_what_is_not_safe(change, told):
+    (sentence,) = refusals(READ | change)
 
-    assert refused.returncode == 1
-    assert told in refused.stderr.splitlines()[-1]
+    assert sentence.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"SECRET_KEY": DEVELOPMENT_SECRET_KEY}, "SECRET_KEY is the public"),
+        ({"PUBLIC_BASE_URL": "http://demo.example"}, "PUBLIC_BASE_URL must be https"),
+        ({"DEBUG": True}, "DEBUG shows code and settings"),
+    ],
+)
+def test_a_demonstration_for_others_refuses_it_too(change, told):
+    (sentence,) = refusals(READ | {"DEMO": True, "SIMULATOR": True} | change)
+
+    assert sentence.startswith(told)
 
 
 def test_error_reports_hold_nothing_of_what_was_sent(tmp_path):

@@ -12,6 +12,11 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from voiceops.logs import logging_config
+from voiceops.production import (
+    DEVELOPMENT_FIELD_KEY,
+    DEVELOPMENT_SECRET_KEY,
+    refusals,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -21,44 +26,29 @@ VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 env.read_env(VAR_DIR / "secrets.env")
 
 ENVIRONMENT = env("ENVIRONMENT", default="development")
-if ENVIRONMENT not in {"development", "production"}:
-    raise ImproperlyConfigured("ENVIRONMENT is 'development' or 'production'")
-PRODUCTION = ENVIRONMENT == "production"
+if ENVIRONMENT not in {"development", "production", "demo"}:
+    raise ImproperlyConfigured("ENVIRONMENT is 'development', 'production' or 'demo'")
+# A demonstration for others is production with the simulator in it.
+DEMO = ENVIRONMENT == "demo"
+PRODUCTION = ENVIRONMENT == "production" or DEMO
 DEBUG = env.bool("DEBUG", default=False)
-if PRODUCTION and DEBUG:
-    raise ImproperlyConfigured("DEBUG shows code and settings: not in production")
 PORT = env.int("PORT", default=8000)
 
-DEVELOPMENT_SECRET_KEY = (
-    "development-only-and-public: never serve anybody with this key"
+# What must be set in production is looked at when all is read, at the end.
+SECRET_KEY = env("SECRET_KEY", default="" if PRODUCTION else DEVELOPMENT_SECRET_KEY)
+# Earlier ones: what they have signed (sessions, links in mails) is accepted still.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+_field_keys = env(
+    "FIELD_ENCRYPTION_KEYS", default="" if PRODUCTION else DEVELOPMENT_FIELD_KEY
 )
-DEVELOPMENT_FIELD_KEY = "ZGV2ZWxvcG1lbnQtb25seS1hbmQtcHVibGljLWtleSE="
+FIELD_ENCRYPTION_KEYS = [key for key in map(str.strip, _field_keys.split(",")) if key]
 
-
-def required_in_production(name: str, default: str) -> str:
-    """The variable, or `default` in development; production refuses the default."""
-    value = env(name, default="" if PRODUCTION else default)
-    if PRODUCTION and value in {"", default}:
-        raise ImproperlyConfigured(f"{name} must be set to a value of your own")
-    return value
-
-
-SECRET_KEY = required_in_production("SECRET_KEY", DEVELOPMENT_SECRET_KEY)
-FIELD_ENCRYPTION_KEYS = [
-    key.strip()
-    for key in required_in_production(
-        "FIELD_ENCRYPTION_KEYS", DEVELOPMENT_FIELD_KEY
-    ).split(",")
-]
-if PRODUCTION and DEVELOPMENT_FIELD_KEY in FIELD_ENCRYPTION_KEYS:
-    raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS holds the development key")
-
-PUBLIC_BASE_URL = required_in_production(
-    "PUBLIC_BASE_URL", f"http://localhost:{PORT}"
+PUBLIC_BASE_URL = env(
+    "PUBLIC_BASE_URL", default="" if PRODUCTION else f"http://localhost:{PORT}"
 ).rstrip("/")
 _public = urlsplit(PUBLIC_BASE_URL)
-if PRODUCTION and _public.scheme != "https":
-    raise ImproperlyConfigured("PUBLIC_BASE_URL must be https in production")
+# A demonstration on one's own machine may do without.
+_speaks_https = PRODUCTION and _public.scheme == "https"
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS",
     default=[_public.hostname]
@@ -165,9 +155,10 @@ TEMPLATES = [
 
 # -- Database ------------------------------------------------------------------------
 
+DATABASE_URL = env("DATABASE_URL", default="")
 DATABASES = {
-    "default": env.db(
-        "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'voiceops.sqlite3'}"
+    "default": env.db_url_config(
+        DATABASE_URL or f"sqlite:///{VAR_DIR / 'voiceops.sqlite3'}"
     )
 }
 _database = DATABASES["default"]
@@ -198,8 +189,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # -- Redis: cache, sessions, broker, rate limits ---------------------------------------
 
 REDIS_URL = env("REDIS_URL", default="")
-if PRODUCTION and not REDIS_URL:
-    raise ImproperlyConfigured("REDIS_URL must be set in production")
 if REDIS_URL:
     _redis = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -353,8 +342,6 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 REQUIRE_EMAIL_VERIFICATION = env.bool("REQUIRE_EMAIL_VERIFICATION", default=PRODUCTION)
 RATE_LIMITS = env.bool("RATE_LIMITS", default=True)
-if PRODUCTION and not RATE_LIMITS:
-    raise ImproperlyConfigured("RATE_LIMITS cannot be off in production")
 
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 MFA_ADAPTER = "accounts.adapters.MfaAdapter"
@@ -383,16 +370,14 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # -- Carrier and model -----------------------------------------------------------------
 
-SIMULATOR = env.bool("SIMULATOR", default=not PRODUCTION)
+SIMULATOR = env.bool("SIMULATOR", default=not PRODUCTION or DEMO)
 SIMULATOR_URL = env("SIMULATOR_URL", default="").rstrip("/")
 SIMULATOR_KEY = env("SIMULATOR_KEY", default="")
 TWILIO_API_BASE_URL = env("TWILIO_API_BASE_URL", default="").rstrip("/") or (
-    SIMULATOR_URL if SIMULATOR and not PRODUCTION else ""
+    SIMULATOR_URL if SIMULATOR else ""
 )
 # Scales how long we wait for the carrier and for each other; for tests without time.
 PATIENCE = env.float("PATIENCE", default=1.0)
-if PRODUCTION and PATIENCE != 1:
-    raise ImproperlyConfigured("PATIENCE is for tests: not in production")
 LLM_BASE_URL = env("LLM_BASE_URL", default="")
 LLM_API_KEY = env("LLM_API_KEY", default="")
 LLM_MODEL = env("LLM_MODEL", default="")
@@ -511,16 +496,21 @@ CONTENT_SECURITY_POLICY = {
 # -- Security --------------------------------------------------------------------------
 
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
-SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _speaks_https
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+if _speaks_https:
+    # The prefix makes browsers take them from this very host alone, over https.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 if PRODUCTION:
-    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_speaks_https)
     # The front must speak https and set this header itself; see docs/operating.md.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+    SECURE_HSTS_SECONDS = env.int(
+        "SECURE_HSTS_SECONDS", default=31_536_000 if _speaks_https else 0
+    )
     # Whether the whole domain speaks https is not ours to decide.
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool(
         "SECURE_HSTS_WHOLE_DOMAIN", default=False
@@ -528,6 +518,10 @@ if PRODUCTION:
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
     # The probes are asked over plain http from inside.
     SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+    if _refused := refusals(vars()):
+        raise ImproperlyConfigured(
+            "VoiceOps does not start in production:\n- " + "\n- ".join(_refused)
+        )
 
 # -- Logs and errors -------------------------------------------------------------------
 

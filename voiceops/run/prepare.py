@@ -12,7 +12,7 @@ def main() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=1)
-    if settings.SIMULATOR and not settings.PRODUCTION:
+    if settings.SIMULATOR:
         call_command("demo")
         call_command("make_history")
 
