@@ -10,7 +10,7 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 SETTINGS = PROJECT_DIR / "voiceops" / "settings.py"
 NAME = re.compile(r"`([A-Z][A-Z0-9_]+)`")
 # Made by the first run for the demo and the simulator: nobody sets them.
-MADE_BY_US = {"DEMO_PASSWORD"}
+MADE_BY_US = {"DEMO_PASSWORD", "SIMULATOR_ACCOUNT_SID", "SIMULATOR_AUTH_TOKEN"}
 # Read by what starts the processes (voiceops.run), not by the settings.
 OF_THE_SUPERVISOR = {"HOST"}
 

@@ -76,6 +76,19 @@ def test_environment_wins_over_the_secrets_file(environment):
     assert found.environment["PUBLIC_BASE_URL"] == "http://localhost:8000"
 
 
+def test_secret_in_a_file_wins_over_the_secrets_file(environment):
+    environment["SECRET_KEY_FILE"] = "/run/secrets/secret_key"
+    environment["REDIS_URL_FILE"] = "/run/secrets/redis_url"
+
+    found = read_installation()
+    plan = make_plan(found, ("broker", "beat"))
+
+    assert "SECRET_KEY" not in found.environment
+    assert "FIELD_ENCRYPTION_KEYS" in found.environment
+    assert "REDIS_URL" not in found.environment
+    assert plan.first == []
+
+
 def test_production_makes_no_secrets(environment):
     environment["ENVIRONMENT"] = "production"
 

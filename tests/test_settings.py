@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from tests.processes import NEUTRAL, PROJECT_DIR
 from voiceops.production import (
@@ -12,6 +13,7 @@ from voiceops.production import (
     DEVELOPMENT_SECRET_KEY,
     refusals,
 )
+from voiceops.secret_files import read_secret_files
 
 FIELD_KEY = "b2YtdGhpcy10ZXN0LWFsb25lLTMyLWJ5dGVzLWxvbmc="
 PRODUCTION = {
@@ -155,6 +157,62 @@ def test_a_demonstration_for_others_refuses_it_too(change, told):
     (sentence,) = refusals(READ | {"DEMO": True, "SIMULATOR": True} | change)
 
     assert sentence.startswith(told)
+
+
+SECRETS = {
+    "SECRET_KEY": "a-key-out-of-a-file-which-is-as-long-as-it-has-to-be",
+    "SECRET_KEY_FALLBACKS": "an-earlier-key-which-is-as-long-as-it-had-to-be-too",
+    "FIELD_ENCRYPTION_KEYS": "b3V0LW9mLWEtZmlsZS0zMi1ieXRlcy1sb25nLTEyMzQ=",
+    "DATABASE_URL": "postgres://who:secret@db.example/calls",
+    "REDIS_URL": "redis://:secret@broker.example:6379/0",
+    "EMAIL_URL": "smtp+tls://who:secret@mail.example:587",
+    "LLM_API_KEY": "sk-one",
+    "LLM_FALLBACK_API_KEY": "sk-two",
+}
+TELL_SECRETS = """
+from voiceops import settings as s
+print(
+    s.SECRET_KEY, *s.SECRET_KEY_FALLBACKS, *s.FIELD_ENCRYPTION_KEYS,
+    s.DATABASES["default"]["PASSWORD"], s.REDIS_URL, s.EMAIL_HOST_PASSWORD,
+    s.LLM_API_KEY, s.LLM_FALLBACK_API_KEY, sep="\\n",
+)
+"""
+
+
+def test_secrets_may_come_from_files(tmp_path):
+    (tmp_path / "secrets.env").write_text("SECRET_KEY=made-on-the-first-run\n")
+    unset = dict.fromkeys(SECRETS, "")
+    for name, value in SECRETS.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    files = {f"{name}_FILE": str(tmp_path / name) for name in SECRETS}
+
+    told = run(tmp_path, TELL_SECRETS, **PRODUCTION | unset | files)
+
+    passwords = {"DATABASE_URL": "secret", "EMAIL_URL": "secret"}
+    assert told.stderr == ""
+    assert told.stdout.splitlines() == list((SECRETS | passwords).values())
+
+
+@pytest.mark.parametrize(
+    ("value", "content", "told"),
+    [
+        ("another", b"hush", "LLM_API_KEY and LLM_API_KEY_FILE are both set"),
+        ("", None, "LLM_API_KEY_FILE names a file that cannot be read: No such file"),
+        ("", b"", "LLM_API_KEY_FILE names a file that is empty"),
+        ("", b"hush \xff", "LLM_API_KEY_FILE names a file that cannot be read"),
+    ],
+)
+def test_secret_file_that_serves_for_nothing_is_refused(value, content, told, tmp_path):
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    environment = {"LLM_API_KEY": value, "LLM_API_KEY_FILE": str(path)}
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        read_secret_files(environment)
+
+    assert str(refused.value).startswith(told)
+    assert "hush" not in str(refused.value)
 
 
 def test_error_reports_hold_nothing_of_what_was_sent(tmp_path):

@@ -1,9 +1,10 @@
 """Settings: everything that differs between installations comes from the environment.
 
-The names and defaults are the table in README.md; `.env` and the secrets file of the
-data directory are read too, the environment wins over both.
+The names and defaults are the table in docs/operating.md; `.env` and the secrets file
+of the data directory are read too, the environment wins over both.
 """
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,12 +18,21 @@ from voiceops.production import (
     DEVELOPMENT_SECRET_KEY,
     refusals,
 )
+from voiceops.secret_files import read_secret_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+
+class Environment(environ.Env):
+    """This process's own: what files add to it is not handed on to children."""
+
+    ENVIRON = dict(os.environ)
+
+
+env = Environment()
 env.read_env(BASE_DIR / ".env")
 VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+env.ENVIRON.update(read_secret_files(env.ENVIRON))
 env.read_env(VAR_DIR / "secrets.env")
 
 ENVIRONMENT = env("ENVIRONMENT", default="development")
@@ -373,6 +383,8 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 SIMULATOR = env.bool("SIMULATOR", default=not PRODUCTION or DEMO)
 SIMULATOR_URL = env("SIMULATOR_URL", default="").rstrip("/")
 SIMULATOR_KEY = env("SIMULATOR_KEY", default="")
+SIMULATOR_ACCOUNT_SID = env("SIMULATOR_ACCOUNT_SID", default="")
+SIMULATOR_AUTH_TOKEN = env("SIMULATOR_AUTH_TOKEN", default="")
 TWILIO_API_BASE_URL = env("TWILIO_API_BASE_URL", default="").rstrip("/") or (
     SIMULATOR_URL if SIMULATOR else ""
 )

@@ -44,21 +44,21 @@ COUNTED = (
 
 
 @pytest.fixture(autouse=True)
-def demo_settings(settings, monkeypatch):
+def demo_settings(settings):
     settings.DEMO_PASSWORD = PASSWORD
     settings.SIMULATOR = True
     settings.SIMULATOR_URL = settings.TWILIO_API_BASE_URL = UNREACHABLE
-    monkeypatch.setenv("SIMULATOR_ACCOUNT_SID", "AC" + "0" * 32)
-    monkeypatch.setenv("SIMULATOR_AUTH_TOKEN", "secret")
+    settings.SIMULATOR_ACCOUNT_SID = "AC" + "0" * 32
+    settings.SIMULATOR_AUTH_TOKEN = "secret"
 
 
 @pytest.fixture
-def simulator(carrier, settings, monkeypatch):
+def simulator(carrier, settings):
     """The simulator runs, with the account that its settings name."""
     login = carrier.open_account(count=3)
     settings.SIMULATOR_URL = carrier.url
-    monkeypatch.setenv("SIMULATOR_ACCOUNT_SID", login.sid)
-    monkeypatch.setenv("SIMULATOR_AUTH_TOKEN", login.auth_token)
+    settings.SIMULATOR_ACCOUNT_SID = login.sid
+    settings.SIMULATOR_AUTH_TOKEN = login.auth_token
     return carrier, login
 
 

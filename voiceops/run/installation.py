@@ -129,12 +129,14 @@ def _port(text: str) -> int:
 
 
 def _add_file(environment: dict[str, str], path: Path) -> None:
-    """Names that the environment lacks, in the syntax that the settings read."""
+    """Names that the environment lacks, in the syntax that the settings read.
+
+    `NAME` is not missing where a secret's `NAME_FILE` is there.
+    """
     if not path.exists():
         return
-    outer = environ.Env.ENVIRON
-    try:
-        environ.Env.ENVIRON = environment
-        environ.Env.read_env(path)
-    finally:
-        environ.Env.ENVIRON = outer
+    file = type("File", (environ.Env,), {"ENVIRON": {}})
+    file.read_env(path)
+    for name, value in file.ENVIRON.items():
+        if not environment.get(f"{name}_FILE"):
+            environment.setdefault(name, value)

@@ -44,7 +44,7 @@ def _settle_broker(
 ) -> None:
     """REDIS_URL: the user's, else our own broker, else that of another terminal."""
     environment = installation.environment
-    if environment.get("REDIS_URL"):
+    if environment.get("REDIS_URL") or environment.get("REDIS_URL_FILE"):
         return
     if "broker" not in names:
         installation.find_published("broker", "REDIS_URL")

@@ -1,4 +1,3 @@
-import os
 import zoneinfo
 
 from allauth.account.models import EmailAddress
@@ -201,7 +200,7 @@ def register_simulated_number(workspace: Workspace) -> Phone:
     """A number of the simulator's account. Raises `CarrierError`, `NoNumber`,
     `carrier.NumberTaken`, or `carrier.NotPointed`, which has the phone.
     """
-    sid = os.environ.get("SIMULATOR_ACCOUNT_SID", "")
+    sid = settings.SIMULATOR_ACCOUNT_SID
     url = settings.SIMULATOR_URL
     # Never at the real carrier: these credentials are none of its business.
     if not (settings.SIMULATOR and sid and url == settings.TWILIO_API_BASE_URL):
@@ -211,7 +210,7 @@ def register_simulated_number(workspace: Workspace) -> Phone:
         owner=workspace,
         label="Built-in simulator",
         account_sid=sid,
-        auth_token=os.environ.get("SIMULATOR_AUTH_TOKEN", ""),
+        auth_token=settings.SIMULATOR_AUTH_TOKEN,
     )
     numbers = carrier.available_numbers(account)
     if not numbers:
