@@ -11,13 +11,18 @@ class AnalyticsConfig(AppConfig):
         post_migrate.connect(_install_triggers, sender=self)
 
 
-def _make_way(using, **kwargs):
+def _make_way(using, plan, **kwargs):
     from analytics import triggers
 
-    triggers.make_way(connections[using])
+    if plan:
+        triggers.make_way(connections[using])
 
 
 def _install_triggers(using, **kwargs):
-    from analytics import triggers
+    from accounts.models import Workspace
+    from analytics import rebuilding, triggers
 
-    triggers.install(connections[using])
+    if triggers.install(connections[using]):
+        # What changed before they were there was noted by nobody.
+        owners = Workspace.objects.values_list("pk", flat=True)
+        rebuilding.ask_for_everything(owners.iterator())

@@ -9,6 +9,8 @@ writes one small row; counting is `analytics.rollup`'s, later
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.db import transaction
+
 CALL_COLUMNS = (
     *("owner_id", "agent_id", "phone_id", "is_test", "direction", "status"),
     *("started_at", "answered_at", "ended_at", "duration_s", "end_reason"),
@@ -94,16 +96,21 @@ def _triggers() -> Iterator[Trigger]:
 TRIGGERS = tuple(_triggers())
 
 
-def install(connection) -> None:
-    """Make those that are missing, and renew the others. Repeating is safe."""
+def install(connection) -> list[str]:
+    """Make those that are missing, and renew the others; the names of the missing.
+
+    Repeating is safe, also while calls change: no change is missed meanwhile.
+    """
     watched = {"analytics_change", *(trigger.table for trigger in TRIGGERS)}
-    with connection.cursor() as cursor:
+    with transaction.atomic(connection.alias), connection.cursor() as cursor:
         if not watched <= set(connection.introspection.table_names(cursor)):
             remove(connection)  # migrated to an earlier state
-            return
+            return []
+        made = missing(connection)
         for trigger in TRIGGERS:
             for statement in STATEMENTS[connection.vendor](trigger):
                 cursor.execute(statement)
+        return made
 
 
 def make_way(connection) -> None:

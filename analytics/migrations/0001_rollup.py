@@ -1,41 +1,9 @@
-from datetime import UTC, datetime, time, timedelta
-
 import django.db.models.deletion
 import django.db.models.manager
 import django.utils.timezone
 from django.db import migrations, models
-from django.db.models import Max, Min
 
 import voiceops.ids
-
-
-def count_what_is_there(apps, schema_editor):
-    """The workers count every day that may have calls or texts, once they run."""
-    for owner in apps.get_model("accounts", "Workspace").objects.all():
-        for series, model, field in (
-            ("calls", "Call", "started_at"),
-            ("texts", "Message", "created_at"),
-        ):
-            rows = apps.get_model("telephony", model)._base_manager.filter(owner=owner)
-            ends = rows.aggregate(first=Min(field), last=Max(field))
-            if ends["first"]:
-                days = _days(ends["first"].date(), ends["last"].date())
-                ask(apps.get_model("analytics", "Change"), owner, series, days)
-
-
-def _days(first, last):
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-
-def ask(change, owner, series, days):
-    moments = [datetime.combine(day, time.min, tzinfo=UTC) for day in days]
-    change._base_manager.bulk_create(
-        [
-            change(series=series, owner_id=owner.pk, at=at, is_whole_day=True)
-            for at in moments
-        ],
-        batch_size=500,
-    )
 
 
 class Migration(migrations.Migration):
@@ -209,5 +177,4 @@ class Migration(migrations.Migration):
                 name="one_bucket_a_pair_and_span",
             ),
         ),
-        migrations.RunPython(count_what_is_there, migrations.RunPython.noop),
     ]
