@@ -170,6 +170,7 @@ def test_viewer_reads_what_a_member_reads(route, team):
         mine = ask(team["viewer"], route, "GET", path)
         theirs = ask(team["member"], route, "GET", path)
 
+        assert {"private", "no-store"} <= set(mine["Cache-Control"].split(", ")), path
         if name_of(route) in FORMS_TO_MAKE:
             assert mine.status_code == 403
         elif theirs.status_code == 405:

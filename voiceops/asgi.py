@@ -24,6 +24,7 @@ from django.conf import settings  # noqa: E402
 
 from telephony.relay import answer  # noqa: E402
 from telephony.stream import close_streams, live_stream  # noqa: E402
+from voiceops.bodies import WholeBodies  # noqa: E402
 from voiceops.proxy import close_client, forward_to_simulator  # noqa: E402
 
 WSGI_THREADS = 16
@@ -41,7 +42,8 @@ def routes() -> list:
             Route("/simulator", forward_to_simulator, methods=methods),
             Route("/simulator/{path:path}", forward_to_simulator, methods=methods),
         ]
-    return [*found, Mount("/", WSGIMiddleware(wsgi_application, workers=WSGI_THREADS))]
+    pages = WSGIMiddleware(wsgi_application, workers=WSGI_THREADS)
+    return [*found, Mount("/", WholeBodies(pages))]
 
 
 def end_streams_when_stopped() -> None:

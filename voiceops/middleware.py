@@ -1,8 +1,70 @@
-"""The carrier's webhooks go straight to their views."""
+"""What every request passes: sizes, headers, and the carrier's short way."""
+
+import json
+from http import HTTPStatus
 
 from django.core.handlers.base import BaseHandler
+from django.http import HttpResponse
+from django.template.loader import render_to_string
 
 PREFIX = "/webhooks/"
+MOST_BODY_BYTES = 11_000_000  # a list of 10 MB, and the form around it
+# Nothing that a page could be made to do with a visitor's devices is used here.
+PERMISSIONS = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        *("accelerometer", "bluetooth", "camera", "display-capture", "geolocation"),
+        *("gyroscope", "hid", "magnetometer", "microphone", "midi", "payment"),
+        *("serial", "usb", "xr-spatial-tracking"),
+    )
+)
+
+
+def answers_are_private(get_response):
+    """Nobody keeps a copy of an answer, and other sites cannot take it in.
+
+    Static files have said already how long they are kept.
+    """
+
+    def middleware(request):
+        response = get_response(request)
+        headers = response.headers
+        headers.setdefault("Cache-Control", "private, no-store")
+        headers.setdefault("Permissions-Policy", PERMISSIONS)
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response
+
+    return middleware
+
+
+def refuse_large_bodies(get_response):
+    """Answer 413 before a byte is read of what is announced as too large.
+
+    What announces no length is not read at all by Django.
+    """
+
+    def middleware(request):
+        length = request.META.get("CONTENT_LENGTH") or ""
+        if length.isdecimal() and int(length) > MOST_BODY_BYTES:
+            return _too_large(request)
+        return get_response(request)
+
+    return middleware
+
+
+def _too_large(request) -> HttpResponse:
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if "text/html" in request.headers.get("Accept", ""):
+        return HttpResponse(render_to_string("413.html"), status=status)
+    problem = {
+        "type": "https://voiceops.dev/problems/body-too-big",
+        "title": status.phrase,
+        "status": status,
+        "detail": f"The body is larger than {MOST_BODY_BYTES} bytes.",
+    }
+    return HttpResponse(
+        json.dumps(problem), status=status, content_type="application/problem+json"
+    )
 
 
 class _Views(BaseHandler):

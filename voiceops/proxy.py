@@ -6,6 +6,8 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 
+from voiceops.bodies import CLOSE, TOO_BIG, TOO_SLOW, WITHIN_S, TooBig, whole_body
+
 CONNECT_TIMEOUT_S = 3
 # A stream of events is silent for up to its heartbeat's 15 s.
 READ_TIMEOUT_S = 60
@@ -16,19 +18,6 @@ NOT_FORWARDED = {"host", "connection", "transfer-encoding", "cookie", "authoriza
 MAX_BODY_BYTES = 1280 * 1024  # a form with a picture
 
 _client: httpx.AsyncClient | None = None
-
-
-class BodyTooBig(Exception):
-    """More than a form of the simulator's pages can be."""
-
-
-async def _small_body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooBig
-    return body
 
 
 def _open_client() -> httpx.AsyncClient:
@@ -53,9 +42,11 @@ async def forward_to_simulator(request: Request):
     if ".." in request.url.path:
         return PlainTextResponse("There is no such page.", status_code=404)
     try:
-        body = await _small_body(request)
-    except BodyTooBig:
-        return PlainTextResponse("The body is too large.", status_code=413)
+        body = await whole_body(request.receive, MAX_BODY_BYTES, WITHIN_S)
+    except TooBig:
+        return PlainTextResponse(TOO_BIG, 413, CLOSE)
+    except TimeoutError:
+        return PlainTextResponse(TOO_SLOW, 408, CLOSE)
     target = f"{settings.SIMULATOR_URL}{request.url.path}"
     headers = [(k, v) for k, v in request.headers.items() if k not in NOT_FORWARDED]
     outgoing = _open_client().build_request(

@@ -102,9 +102,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "voiceops.middleware.answers_are_private",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "voiceops.logs.request_log_middleware",
+    "voiceops.middleware.refuse_large_bodies",
     "voiceops.middleware.webhooks_directly",
     "csp.middleware.CSPMiddleware",
     "voiceops.limits.rate_limit_middleware",
@@ -499,7 +501,8 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [SELF],
         "img-src": [SELF, "data:"],
         "object-src": [NONE],
-        "base-uri": [SELF],
+        "frame-src": [NONE],
+        "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
     }
@@ -515,7 +518,9 @@ if _speaks_https:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000  # without files: voiceops.middleware
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_speaks_https)
     # The front must speak https and set this header itself; see docs/operating.md.
