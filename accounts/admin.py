@@ -5,6 +5,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.admin import UserSessionAdmin
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -156,6 +157,26 @@ class AuditEntryAdmin(OwnedAdmin):
     list_select_related = ["owner", "user"]
     search_fields = ["label", "object_id", "actor_email", "owner__name"]
     paginator = CappedPaginator
+
+
+@admin.register(LogEntry)
+class OperatorsLog(admin.ModelAdmin):
+    """What operators did here, and when each of them came in."""
+
+    list_display = ["action_time", "user", "__str__"]
+    list_filter = ["user", "content_type"]
+    list_select_related = ["user", "content_type"]
+    search_fields = ["object_repr", "change_message", "user__email"]
+    paginator = CappedPaginator
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
 
 
 # allauth shows these two whole: the seed of a second factor, the key of a session.

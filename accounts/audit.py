@@ -61,7 +61,7 @@ def asked_by(request: HttpRequest) -> Iterator[None]:
         _asking.reset(token)
 
 
-def _address(request: HttpRequest) -> str | None:
+def address_of(request: HttpRequest) -> str | None:
     """Where it came from; None where the server was not told, as over a Unix socket."""
     try:
         return get_adapter().get_client_ip(request) or None
@@ -82,7 +82,7 @@ class Actor:
     def of(cls, request: HttpRequest) -> "Actor":
         token = getattr(request, "auth", None)  # set by the API's authentication
         user = request.user if request.user.is_authenticated else None
-        return cls(_source(request), user, token, _address(request))
+        return cls(_source(request), user, token, address_of(request))
 
     @property
     def texts(self) -> dict[str, str]:

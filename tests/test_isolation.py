@@ -24,7 +24,7 @@ from accounts.models import User, Workspace
 from agents.views import prompts
 from telephony import twilio
 from telephony.models import CarrierAccount
-from tests.people import make_tenant
+from tests.people import make_operator, make_tenant
 from tests.processes import NEUTRAL
 from tests.walls import furnish
 from voiceops.isolation import background, report, tasks, tenants
@@ -234,7 +234,7 @@ def test_a_check_that_is_told_to_end_removes_what_it_made(tmp_path):
         process.kill()
         process.wait()
 
-    assert first_line.startswith("ok   /admin/login/")
+    assert first_line.startswith("ok   /admin/isolation/")
     assert made == 2
     assert process.returncode != 0
     assert User.objects.count() == 0
@@ -309,10 +309,9 @@ def test_throw_away_calls_never_look_silent():
 
 
 @pytest.fixture
-def operator(db, client):
+def operator(db):
     cache.clear()
-    client.force_login(User.objects.create_superuser("root@example.com", "secret"))
-    return client
+    return make_operator().client
 
 
 @pytest.fixture
@@ -324,11 +323,10 @@ def queued(monkeypatch):
 
 
 def test_the_page_is_for_superusers_alone(client, db, queued):
-    member = User.objects.create_user("staff@example.com", "secret", is_staff=True)
+    member = make_operator("staff", is_superuser=False)
     nobody = client.post(reverse("isolation"))
-    client.force_login(member)
 
-    answer = client.post(reverse("isolation"))
+    answer = member.client.post(reverse("isolation"))
 
     assert (nobody.status_code, answer.status_code) == (302, 403)
     assert queued == []

@@ -91,7 +91,7 @@ INSTALLED_APPS = [
     "drf_standardized_errors",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django.contrib.admin",
+    "voiceops.apps.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -335,6 +335,9 @@ CELERY_BEAT_SCHEDULE = {
 # -- People and signing in -------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
+# Where operators work; what is there shows itself to nobody else, whatever it is.
+ADMIN_PATH = env("ADMIN_PATH", default="operators" if PRODUCTION else "admin")
+ADMIN_PATH = ADMIN_PATH.strip("/")
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     # NIST SP 800-63B-4: a password that is the only factor has 15 characters or more.

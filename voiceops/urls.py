@@ -1,22 +1,24 @@
 """Every address: pages, the API, the carrier's webhooks, probes, the admin."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts.views import admin_log_in
 from telephony.views import operators
 from voiceops import health
 from voiceops.isolation.views import isolation
 
+operators_pages = [
+    path("isolation/", isolation, name="isolation"),
+    path("dialling/", operators.dialling, name="dialling"),
+    path("dialling/<uuid:pk>/", operators.settle, name="dialling_settle"),
+    path("", admin.site.urls),
+]
+
 urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
-    # The operators' log-in is everybody's: one door, one rate limit.
-    path("admin/login/", admin_log_in),
-    path("admin/isolation/", isolation, name="isolation"),
-    path("admin/dialling/", operators.dialling, name="dialling"),
-    path("admin/dialling/<uuid:pk>/", operators.settle, name="dialling_settle"),
-    path("admin/", admin.site.urls),
+    path(f"{settings.ADMIN_PATH}/", include(operators_pages)),
     path("account/", include("allauth.urls")),
     path("webhooks/twilio/", include("telephony.webhook_urls")),
     path("", include("voiceops.api_urls")),

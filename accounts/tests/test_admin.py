@@ -1,14 +1,22 @@
+import time
+
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AccessToken, Membership, User, Workspace
+from tests.people import PASSWORD, give_second_factor, make_operator
 from tests.walls import furnish
+from voiceops.encryption import decrypt
 
 OURS = {"accounts", "agents", "telephony", "analytics"}
 SECRET_FIELDS = ("auth_token", "webhook_token", "relay_token", "digest", "api_key")
@@ -17,10 +25,9 @@ SESSION_KEY = "keyofthesession0123456789"
 
 
 @pytest.fixture
-def operator(db, client):
+def operator(db):
     """A browser of somebody who runs the installation."""
-    client.force_login(User.objects.create_superuser("root@example.com", "secret"))
-    return client
+    return make_operator().client
 
 
 def furnish_everything(tenant):
@@ -59,6 +66,7 @@ def test_every_model_of_ours_is_in_the_admin():
 
 def test_every_page_of_the_admin_opens_and_shows_no_secret(operator, alice):
     secrets = furnish_everything(alice)
+    operator.get(reverse("admin:index"))  # which is written down
 
     for model, shown in admin.site._registry.items():
         row = model._base_manager.first()
@@ -94,11 +102,72 @@ def test_admin_filters_by_workspace(operator, alice, mallory):
     assert {row.owner for row in page.context["cl"].result_list} == {mallory.workspace}
 
 
+# -- The door --------------------------------------------------------------------------
+
+
+def pages_of_the_admin():
+    yield from map(reverse, ("admin:index", "isolation", "dialling"))
+    for model in admin.site._registry:
+        yield address_of(model, "changelist")
+        yield address_of(model, "change", 1)
+        yield address_of(model, "delete", 1)
+
+
+def assert_nothing_opens(client):
+    for path in pages_of_the_admin():
+        for answer in (client.get(path), client.post(path, {"action": "purge"})):
+            if answer.status_code != 405:
+                assert answer.status_code == 302, path
+                assert answer.url == f"/admin/login/?next={path}"
+            assert answer.content == b""
+
+
 def test_admin_is_closed_to_people_who_are_no_operators(alice):
-    for path in ("/admin/", "/admin/accounts/user/"):
-        answer = alice.client.get(path)
-        assert answer.status_code == 302
-        assert answer.url.startswith("/admin/login/")
+    give_second_factor(alice)
+
+    assert_nothing_opens(alice.client)
+
+
+def test_admin_is_closed_to_an_operator_without_a_second_factor(operator, alice):
+    User.objects.filter(pk=alice.user.pk).update(is_staff=True, is_superuser=True)
+
+    assert_nothing_opens(alice.client)
+    assert operator.get("/admin/").status_code == 200
+
+
+def test_operator_without_a_second_factor_is_sent_to_set_it_up(alice):
+    User.objects.filter(pk=alice.user.pk).update(is_staff=True)
+
+    sent = alice.client.get("/admin/", follow=True).redirect_chain
+
+    set_up = f"{reverse('mfa_activate_totp')}?next=%2Fadmin%2F"
+    assert [url for url, _ in sent][:2] == ["/admin/login/?next=/admin/", set_up]
+
+
+def test_operator_gives_the_second_factor_in_each_session(operator):
+    """Also one who has logged in before it was set up, or in another browser."""
+    user, other = User.objects.get(), Client()
+    other.force_login(user)
+
+    assert_nothing_opens(other)
+    door = other.get("/admin/login/?next=/admin/accounts/user/")
+    page = other.get(door.url)
+    secret = decrypt(Authenticator.objects.get().data["secret"])
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    given = other.post(door.url, {"code": code})
+
+    assert door.url.startswith(reverse("mfa_reauthenticate"))
+    assert page.status_code == 200
+    assert given.url == "/admin/accounts/user/"
+    assert other.get(given.url).status_code == 200
+
+
+def test_operator_who_switches_the_second_factor_off_is_out(operator):
+    assert operator.get("/admin/").status_code == 200
+
+    Authenticator.objects.all().delete()
+
+    assert_nothing_opens(operator)
 
 
 def test_admin_tells_somebody_who_is_no_operator_instead_of_going_in_circles(alice):
@@ -111,7 +180,41 @@ def test_admin_tells_somebody_who_is_no_operator_instead_of_going_in_circles(ali
 def test_admin_sends_strangers_to_the_log_in_of_everybody(client):
     answer = client.get("/admin/login/?next=/admin/")
 
-    assert answer.url == "/account/login/?next=/admin/"
+    assert answer.url == "/account/login/?next=%2Fadmin%2F"
+
+
+def test_admin_has_no_log_in_form_of_its_own(client):
+    form = {"username": "root@example.com", "password": PASSWORD}
+
+    assert client.post("/admin/login/", form).url.startswith("/account/login/")
+
+
+def test_knocking_at_the_admin_is_limited(client, settings):
+    settings.RATE_LIMITS = True
+    cache.clear()
+
+    statuses = [client.get("/admin/login/").status_code for _ in range(21)]
+
+    assert set(statuses[:-1]) == {302}
+    assert statuses[-1] == 429
+
+
+def test_the_log_of_operators_tells_once_a_session_who_came_in(operator):
+    for _ in range(2):
+        operator.get("/admin/", REMOTE_ADDR="192.0.2.7")
+
+    (entry,) = LogEntry.objects.all()
+    told = (str(entry.user), entry.get_change_message())
+    assert told == ("root@example.com", "Came in from 192.0.2.7")
+
+
+def test_admin_sends_to_everybodys_page_for_a_new_password(operator):
+    answer = operator.get("/admin/password_change/")
+
+    assert answer.url == reverse("account_change_password")
+
+
+# -- Inside ----------------------------------------------------------------------------
 
 
 def test_admin_makes_and_changes_people(operator):

@@ -15,7 +15,7 @@ from accounts import invitations
 from accounts.audit import differences
 from accounts.models import AuditEntry, Membership, User
 from agents.models import VoiceAgent
-from tests.people import PASSWORD, join, make_tenant
+from tests.people import PASSWORD, join, make_operator, make_tenant
 from tests.walls import furnish
 from voiceops.encryption import EncryptedTextField
 
@@ -166,10 +166,8 @@ def test_second_factor_is_told_when_it_comes_and_goes(
 
 
 @pytest.fixture
-def operator(client):
-    user = User.objects.create_superuser("root@example.com", PASSWORD)
-    client.force_login(user)
-    return client
+def operator(db):
+    return make_operator().client
 
 
 def test_what_an_operator_changes_is_told_to_the_workspace(alice, operator):

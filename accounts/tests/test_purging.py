@@ -15,7 +15,7 @@ from agents.models import Prompt, PromptVersion, VoiceAgent
 from agents.tests.rows import make_agent, make_phone, make_prompt
 from telephony.models import Call, CarrierAccount, Phone
 from telephony.services.testing import line_for
-from tests.people import PASSWORD, make_tenant
+from tests.people import make_operator, make_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -226,9 +226,8 @@ def test_killed_in_the_middle_it_leaves_whole_rows_and_ends_when_run_again(
 
 
 @pytest.fixture
-def operator(client):
-    client.force_login(User.objects.create_superuser("root@example.com", PASSWORD))
-    return client
+def operator(db):
+    return make_operator().client
 
 
 AGENTS = "/admin/agents/voiceagent/"

@@ -1,3 +1,0 @@
-from accounts.views.profile import admin_log_in
-
-__all__ = ["admin_log_in"]

@@ -1,26 +1,12 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import ProfileForm
 from accounts.models import User
 from voiceops.htmx import go_to
-
-
-def admin_log_in(request):
-    """The log-in page of everybody; who is signed in and comes here is no operator.
-
-    Sent on, they would be sent back here without end.
-    """
-    if request.user.is_authenticated and not request.user.is_staff:
-        raise PermissionDenied
-    address = reverse("account_login")
-    query = request.META["QUERY_STRING"]
-    return redirect(f"{address}?{query}" if query else address)
 
 
 @login_required

@@ -4,12 +4,12 @@ from datetime import time
 
 import pytest
 
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry
 from telephony.models import CallingRules
 from telephony.services import do_not_contact
 from telephony.tests.conftest import make_number
 from telephony.tests.outgoing import CALLEE
-from tests.people import join, make_tenant
+from tests.people import join, make_operator, make_tenant
 
 pytestmark = pytest.mark.django_db
 RULES, CHECK = "/api/calling-rules", "/api/calling-rules/check"
@@ -180,9 +180,8 @@ def test_anothers_agent_is_as_unknown_as_one_that_never_was(alice, mallory, alic
 
 
 @pytest.fixture
-def operator(client, db):
-    client.force_login(User.objects.create_superuser("operator@example.com"))
-    return client
+def operator(db):
+    return make_operator().client
 
 
 def test_operator_sets_caps_before_a_workspace_has_called(operator):

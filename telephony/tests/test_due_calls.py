@@ -29,7 +29,7 @@ from telephony.tests.outgoing import (
     fail,
     make_placing_number,
 )
-from tests.people import make_tenant
+from tests.people import make_operator, make_tenant
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -675,9 +675,7 @@ def test_operators_see_what_waits_and_settle_what_nobody_knows(unknown_row, clie
     (call,) = attempts(row)
     operator = make_tenant("operator")
     assert operator.client.get("/admin/dialling/").status_code == 302
-    type(operator.user).objects.filter(pk=operator.user.pk).update(
-        is_staff=True, is_superuser=True
-    )
+    operator = make_operator()
 
     page = operator.client.get("/admin/dialling/").content.decode()
     url = f"/admin/dialling/{call.pk}/"

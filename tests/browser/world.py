@@ -269,12 +269,12 @@ def _add_addresses(user: User) -> None:
 
 def _add_second_factor(world: World) -> None:
     world.totp_secret = generate_totp_secret()
-    user = world.careful.user
-    EmailAddress.objects.create(
-        user=user, email=user.email, verified=True, primary=True
-    )
-    TOTP.activate(user, world.totp_secret)
-    RecoveryCodes.activate(user)
+    for user in (world.careful.user, world.operator.user):
+        EmailAddress.objects.create(
+            user=user, email=user.email, verified=True, primary=True
+        )
+        TOTP.activate(user, world.totp_secret)
+        RecoveryCodes.activate(user)
 
 
 def _add_tools(world: World) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.conf import settings
 from django.contrib.admindocs.views import simplify_regex
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RegexPattern
@@ -25,7 +26,7 @@ BY_PREFIX = {
     "account/": Kind.SIGN_IN,
     # Opened by a secret that is in a mail and nowhere else: no id is one.
     "invitations/<": Kind.SIGN_IN,
-    "admin/": Kind.OPERATOR,
+    f"{settings.ADMIN_PATH}/": Kind.OPERATOR,
 }
 # What the probes answer is no workspace's, and `readyz` asks the broker.
 PROBES = {"livez", "readyz"}

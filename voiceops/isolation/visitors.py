@@ -20,6 +20,7 @@ from django.core.cache import cache, caches
 from django.db import DatabaseError, connection, transaction
 from django.http import QueryDict
 from django.test.client import Client
+from django.urls import reverse
 from twilio.request_validator import RequestValidator
 
 from telephony.models import Call, Phone, TestLine
@@ -83,7 +84,8 @@ class Answer:
     def wants_log_in(self) -> bool:
         """Whether it only sends the asker to the log-in page."""
         place = self.headers.get("Location") or self.headers.get("HX-Redirect") or ""
-        return urlsplit(place).path in {"/account/login/", "/admin/login/"}
+        doors = {reverse("account_login"), reverse("admin:login")}
+        return urlsplit(place).path in doors
 
 
 class Visitor:
