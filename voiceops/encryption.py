@@ -1,18 +1,20 @@
 """Secrets at rest: one field class over `cryptography`'s MultiFernet.
 
 `FIELD_ENCRYPTION_KEYS` is a list: the first key encrypts, all of them decrypt, so a key
-is rotated by putting a new one in front and saving the rows again.
+is changed by putting a new one in front and encrypting the rows anew
+(`voiceops.rotation`).
 """
 
+import hashlib
 from functools import lru_cache
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core import checks
 from django.db import models
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _fernet(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
@@ -27,6 +29,27 @@ def decrypt(cipher: str) -> str:
     """Decrypt with whichever key fits; `cryptography.fernet.InvalidToken` if none."""
     keys = tuple(settings.FIELD_ENCRYPTION_KEYS)
     return _fernet(keys).decrypt(cipher.encode()).decode()
+
+
+def key_id(key: str) -> str:
+    """What a key can be called without telling it."""
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
+
+
+def key_of(cipher: str) -> str | None:
+    """The key that the text is encrypted with; None if it is none of ours."""
+    for key in settings.FIELD_ENCRYPTION_KEYS:
+        try:
+            _fernet((key,)).decrypt(cipher.encode())
+        except InvalidToken:
+            continue
+        return key
+    return None
+
+
+def renewed(cipher: str) -> str:
+    """The same text under the first key; `InvalidToken` if none of ours fits."""
+    return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).rotate(cipher).decode()
 
 
 class EncryptedTextField(models.TextField):
