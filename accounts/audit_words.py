@@ -59,6 +59,7 @@ OTHER_FIELDS = {
     "replaced_by": gettext_lazy("replaced by"),
     "owner": gettext_lazy("owner"),
     "do_not_contact": gettext_lazy("do-not-contact list"),
+    "previous_token": gettext_lazy("previous token"),
 }
 
 

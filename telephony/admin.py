@@ -47,7 +47,7 @@ class CarrierAccountAdmin(OwnedAdmin):
     list_filter = ["owner", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["label", "account_sid", "owner__name"]
     changeable = ("label", "calls_per_second", "max_concurrent_calls")
-    hidden = ("auth_token",)
+    hidden = ("auth_token", "old_auth_token")
 
 
 @admin.register(Phone)

@@ -28,8 +28,8 @@ def signed_by_twilio(find_signer: Callable) -> Callable:
     """Let a view see only what the carrier signed; all else is `403`, alike.
 
     `find_signer` gets the arguments of the route and returns what the request is about
-    (it has `auth_token`, `account_sid` and `phone_id`) or None. The view gets that in
-    their place. The key is chosen by the address alone: the account that the body
+    (it has `tokens_at`, `account_sid` and `phone_id`) or None. The view gets that in
+    their place. The keys are chosen by the address alone: the account that the body
     names is compared afterwards.
     """
 
@@ -39,7 +39,7 @@ def signed_by_twilio(find_signer: Callable) -> Callable:
             signer = find_signer(**route)
             if signer is None:
                 return HttpResponseForbidden()
-            if not is_signed(request, signer.auth_token):
+            if not is_signed(request, signer.tokens_at(now())):
                 _remember_refusal(signer.phone_id)
                 return HttpResponseForbidden()
             if request.POST.get("AccountSid") != signer.account_sid:
@@ -53,18 +53,20 @@ def signed_by_twilio(find_signer: Callable) -> Callable:
     return decorate
 
 
-def is_signed(request: HttpRequest, auth_token: str) -> bool:
-    """Whether the request carries the carrier's signature. Never raises."""
+def is_signed(request: HttpRequest, auth_tokens: list[str]) -> bool:
+    """Whether it carries the carrier's signature, by one of these. Never raises."""
     given = request.headers.get(HEADER)
-    if not given or not auth_token:
+    if not given:
         return False
     try:
         signed = _signed_content(request)
     except (*UNREADABLE, UnreadablePostError, UnicodeDecodeError):
         return False
     url = settings.PUBLIC_BASE_URL + request.get_full_path()
-    return signed is not None and RequestValidator(auth_token).validate(
-        url, signed, given
+    return signed is not None and any(
+        RequestValidator(token).validate(url, signed, given)
+        for token in auth_tokens
+        if token
     )
 
 

@@ -115,6 +115,14 @@ def forget_lists():
 
 
 @shared_task(ignore_result=True)
+def forget_old_tokens():
+    """Delete carrier accounts' earlier tokens that are not accepted any more."""
+    from telephony.services import carrier  # leaf, as above
+
+    carrier.forget_old_tokens(now())
+
+
+@shared_task(ignore_result=True)
 def leave_waiting_messages():
     """Tell voicemails whose task was lost or failed. Safe to run twice at once."""
     from telephony.services import voicemail  # leaf, as above

@@ -41,6 +41,11 @@ CARRIER_ACCOUNTS = [
         name="carrier_account_detail",
     ),
     path(
+        "carrier-accounts/<uuid:pk>/end-token-change",
+        carrier_accounts.carrier_account_end_token_change,
+        name="carrier_account_end_token_change",
+    ),
+    path(
         "carrier-accounts/<uuid:pk>/delete",
         carrier_accounts.carrier_account_delete,
         name="carrier_account_delete",

@@ -5,7 +5,7 @@ A new route that takes changes belongs into one of the two tables, or the test f
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from django.core.cache import cache
@@ -230,6 +230,13 @@ class World:
     def disable(self):
         hooks.disable(Endpoint.unscoped.get())
 
+    def change_token(self):
+        """As after a new one was stored a moment ago."""
+        tomorrow = now() + timedelta(days=1)
+        CarrierAccount.unscoped.update(
+            old_auth_token="the one before", old_auth_token_until=tomorrow
+        )
+
     def free(self):
         """Take the number off its account."""
         carriers.remove_phone(self.agent.phone)
@@ -375,6 +382,11 @@ ENTRIES = {
     "POST carrier-accounts/<>": (
         World.changed_account,
         None,
+        "changed carrier_account",
+    ),
+    "POST carrier-accounts/<>/end-token-change": (
+        {},
+        World.change_token,
         "changed carrier_account",
     ),
     "POST carrier-accounts/<>/delete": ({}, World.free, "deleted carrier_account"),
@@ -611,6 +623,11 @@ ENTRIES = {
     "PUT api/carrier-accounts/<>": (
         {"label": "Other"},
         None,
+        "changed carrier_account",
+    ),
+    "POST api/carrier-accounts/<>/end-token-change": (
+        {},
+        World.change_token,
         "changed carrier_account",
     ),
     "DELETE api/carrier-accounts/<>": ({}, World.free, "deleted carrier_account"),

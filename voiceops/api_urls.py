@@ -107,6 +107,10 @@ canonical = [
     path("tools/<uuid:tool_id>/test", tools.ToolTestView.as_view()),
     path("carrier-accounts", carrier.CarrierAccountListView.as_view()),
     path("carrier-accounts/<uuid:pk>", carrier.CarrierAccountView.as_view()),
+    path(
+        "carrier-accounts/<uuid:pk>/end-token-change",
+        carrier.EndTokenChangeView.as_view(),
+    ),
     path("phones", carrier.PhoneListView.as_view()),
     path("phones/available", carrier.AvailablePhonesView.as_view()),
     path("phones/<uuid:phone_id>", carrier.PhoneView.as_view()),

@@ -280,6 +280,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"expires": 3600},
     },
+    "forget-old-tokens": {
+        "task": "telephony.tasks.forget_old_tokens",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "deliver-webhooks": {
         "task": "hooks.tasks.deliver",
         "schedule": 5,

@@ -44,6 +44,12 @@ def carrier_answers():
 @shown_as(request=examples.NEW_CARRIER_ACCOUNT, answer=examples.CARRIER_ACCOUNT)
 class CarrierAccountSerializer(OwnedSerializer):
     auth_token = serializers.CharField(max_length=200, write_only=True)
+    previous_token_until = serializers.DateTimeField(
+        source="changes_token_until",
+        read_only=True,
+        allow_null=True,
+        help_text="Until when webhooks signed with an earlier token are accepted too.",
+    )
 
     class Meta:
         model = CarrierAccount
@@ -55,6 +61,7 @@ class CarrierAccountSerializer(OwnedSerializer):
             "calls_per_second",
             "max_concurrent_calls",
             "verified_at",
+            "previous_token_until",
             "is_deleted",
             "created_at",
             "updated_at",
@@ -137,7 +144,8 @@ class CarrierAccountView(RowView):
         operation_id="carrier_account_replace",
         summary="Change a carrier account",
         description="Limits that are left out get their defaults back. A new token is "
-        "stored once the carrier accepts it.",
+        "stored once the carrier accepts it; webhooks signed with the one before are "
+        "accepted for 24 hours more.",
         request=CarrierAccountChangeSerializer,
         responses={200: CarrierAccountSerializer},
     )
@@ -155,6 +163,25 @@ class CarrierAccountView(RowView):
     def perform_destroy(self, account):
         with carrier_answers():
             carrier.remove_account(account)
+
+
+class EndTokenChangeView(OwnedView):
+    model = CarrierAccount
+    needed_action = Action.MANAGE_CARRIER_ACCOUNTS
+    serializer_class = CarrierAccountSerializer
+
+    @extend_schema(
+        operation_id="carrier_account_end_token_change",
+        summary="Refuse a carrier account's earlier tokens",
+        description="After a new token was stored, webhooks signed with the one before "
+        "are accepted for 24 hours; this ends that at once. Repeating is safe.",
+        request=None,
+        responses={200: CarrierAccountSerializer},
+    )
+    def post(self, request, pk):
+        account = self.get_object()
+        carrier.end_token_change(account)
+        return Response(self.get_serializer(account).data)
 
 
 @shown_as(request=examples.NEW_PHONE, answer=examples.PHONE)

@@ -19,6 +19,7 @@ CARRIER_ACCOUNT = {
     "calls_per_second": 1,
     "max_concurrent_calls": 10,
     "verified_at": "2026-03-01T12:00:00Z",
+    "previous_token_until": None,
     "is_deleted": False,
 } | TIMES
 

@@ -32,8 +32,9 @@ class AccountForm(OwnedForm):
         label=_("New auth token"),
         required=False,
         help_text=_(
-            "Only to replace it, after the primary token was changed at Twilio. Empty"
-            " keeps the one that is stored."
+            "To replace the one that is stored: make a secondary token at Twilio, put"
+            " it in here, then promote it at Twilio within 24 hours; until then both"
+            " are accepted, and no call is lost. Empty keeps the one that is stored."
         ),
     )
 

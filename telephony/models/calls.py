@@ -36,6 +36,11 @@ class CarrierAccount(SoftDeleteModel):
         _("account SID"), max_length=34, validators=[ACCOUNT_SID]
     )
     auth_token = EncryptedTextField(_("auth token"))
+    # Those before sign webhooks too until that moment: at the carrier a new token is
+    # used before it is the one that signs. With spaces between them where it changed
+    # more than once.
+    old_auth_token = EncryptedTextField(blank=True, editable=False)
+    old_auth_token_until = models.DateTimeField(null=True, editable=False)
     calls_per_second = models.PositiveIntegerField(
         _("calls a second"),
         default=1,
@@ -65,6 +70,18 @@ class CarrierAccount(SoftDeleteModel):
 
     def get_absolute_url(self):
         return reverse("telephony:carrier_account_detail", args=[self.pk])
+
+    def tokens_at(self, at: datetime) -> list[str]:
+        """With what the carrier may sign at this moment, the newest first."""
+        until = self.old_auth_token_until
+        old = self.old_auth_token.split() if until and at < until else []
+        return [self.auth_token, *old]
+
+    @property
+    def changes_token_until(self) -> datetime | None:
+        """Until when an earlier token is accepted too; None if none is."""
+        until = self.old_auth_token_until
+        return until if until and timezone.now() < until else None
 
 
 class Phone(SoftDeleteModel):
@@ -121,6 +138,9 @@ class TestLine(OwnedModel):
 
     def __str__(self):
         return f"Test line of {self.agent_id}"
+
+    def tokens_at(self, at: datetime) -> list[str]:
+        return [self.auth_token]
 
 
 # Shorter than a lease: whoever slept through it does not dial any more.
@@ -402,10 +422,9 @@ class Call(OwnedModel):
     def has_ended(self) -> bool:
         return self.status not in self.OPEN
 
-    @property
-    def auth_token(self) -> str:
-        """What the carrier signs this call's webhooks with."""
-        return (self.test_line or self.carrier_account).auth_token
+    def tokens_at(self, at: datetime) -> list[str]:
+        """What the carrier may sign this call's webhooks with."""
+        return (self.test_line or self.carrier_account).tokens_at(at)
 
     @property
     def account_sid(self) -> str:

@@ -346,9 +346,8 @@ class Message(OwnedModel):
 
     # What the carrier signs this message's webhooks with.
 
-    @property
-    def auth_token(self) -> str:
-        return self.carrier_account.auth_token
+    def tokens_at(self, at: datetime) -> list[str]:
+        return self.carrier_account.tokens_at(at)
 
     @property
     def account_sid(self) -> str:

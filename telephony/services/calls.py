@@ -70,9 +70,8 @@ class Line:
     def _account(self):
         return self.test_line or self.phone.carrier_account
 
-    @property
-    def auth_token(self) -> str:
-        return self._account.auth_token
+    def tokens_at(self, at: datetime) -> list[str]:
+        return self._account.tokens_at(at)
 
     @property
     def account_sid(self) -> str:
@@ -100,6 +99,8 @@ def line_of(token: str) -> Line | None:
         "carrier_account__owner_id",
         "carrier_account__account_sid",
         "carrier_account__auth_token",
+        "carrier_account__old_auth_token",
+        "carrier_account__old_auth_token_until",
     )
     # Unique, so unordered: sorting one row costs a tenth of the whole webhook.
     if phone := next(iter(phones.filter(webhook_token=token)), None):
@@ -224,11 +225,11 @@ def open_session(
     """The call whose live session has this address, and the model that will speak;
     None if it is not to be opened.
 
-    `is_signed` is asked with the auth token of the call's account. The address is
+    `is_signed` is asked with each auth token of the call's account. The address is
     good for one connection, which is taken here.
     """
     call = with_signer().filter(relay_token=token).first()
-    if call is None or not is_signed(call.auth_token):
+    if call is None or not any(map(is_signed, call.tokens_at(now()))):
         return None
     waiting = Call.unscoped.filter(
         pk=call.pk,

@@ -6,6 +6,7 @@ aloud: nothing here claims more than is known.
 
 import logging
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import phonenumbers
 from django.conf import settings
@@ -22,6 +23,10 @@ from agents.models import MessageAgent, VoiceAgent
 from telephony import twilio
 from telephony.dialling.numbers import parse
 from telephony.models import CarrierAccount, Phone
+
+OLD_TOKEN_LASTS = timedelta(hours=24)
+OLD_TOKEN = {"old_auth_token": "", "old_auth_token_until": None}
+MOST_OLD_TOKENS = 2  # of an account: each is tried on every webhook
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +204,9 @@ def change_account(
 ) -> None:
     """Change `label` and limits; a new token is stored once the carrier accepts it.
 
-    The SID stays: its numbers belong to it. Raises as `connect_account` does.
+    What the carrier signs with the one before is accepted for a day as well: it takes a
+    new token for requests before it signs with it. The SID stays: its numbers belong to
+    it. Raises as `connect_account` does.
     """
     for name, value in changes.items():
         setattr(account, name, value)
@@ -207,9 +214,42 @@ def change_account(
     if auth_token:
         account.auth_token = auth_token
         _verify(account)
-        fields += ["auth_token", "verified_at"]
-    with audit.changing(account):
-        account.save(update_fields=fields)
+        fields += ["auth_token", "verified_at", *OLD_TOKEN]
+    with transaction.atomic():
+        if auth_token:
+            _keep_old_tokens(account, at=timezone.now())
+        with audit.changing(account):
+            account.save(update_fields=fields)
+
+
+def _keep_old_tokens(account: CarrierAccount, *, at: datetime) -> None:
+    """Those that are accepted now are for a day more, the latest of them."""
+    accounts = CarrierAccount.unscoped.select_for_update(no_key=True)
+    stored = accounts.get(pk=account.pk)
+    if account.auth_token == stored.auth_token:  # given again: the day is not longer
+        account.old_auth_token = stored.old_auth_token
+        account.old_auth_token_until = stored.old_auth_token_until
+        return
+    old = [token for token in stored.tokens_at(at) if token != account.auth_token]
+    account.old_auth_token = " ".join(old[:MOST_OLD_TOKENS])
+    account.old_auth_token_until = at + OLD_TOKEN_LASTS if old else None
+
+
+def end_token_change(account: CarrierAccount) -> None:
+    """Accept the newest token alone from now on. Repeating is safe."""
+    with transaction.atomic():
+        changing = CarrierAccount.unscoped.filter(
+            pk=account.pk, old_auth_token_until__gt=timezone.now()
+        )
+        if changing.update(**OLD_TOKEN):
+            told = {"previous_token": [audit.SECRET, ""]}
+            audit.record(Action.CHANGED, account, changes=told)
+    account.refresh_from_db(fields=[*OLD_TOKEN])
+
+
+def forget_old_tokens(at: datetime) -> None:
+    """Those that are accepted no longer are not kept either."""
+    CarrierAccount.unscoped.filter(old_auth_token_until__lte=at).update(**OLD_TOKEN)
 
 
 def remove_account(account: CarrierAccount) -> None:

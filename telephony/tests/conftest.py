@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from django.test import Client
 from django.urls import reverse
+from django.utils.timezone import now
 from twilio.request_validator import RequestValidator
 from websockets.sync.client import connect
 
@@ -232,7 +233,8 @@ def relay_session(live, call, *, is_set_up=True, is_waited_for=True, signature=N
     """A connected session of `call`, as the carrier opens it."""
     url = f"ws://{live.address}/webhooks/twilio/relay/{call.relay_token}"
     if signature is None:
-        signature = RequestValidator(call.auth_token).compute_signature(url, {})
+        (secret, *_) = call.tokens_at(now())
+        signature = RequestValidator(secret).compute_signature(url, {})
     headers = {"X-Twilio-Signature": signature} if signature else {}
     with connect(url, additional_headers=headers, proxy=None) as socket:
         caller = CarrierSocket(socket, call)

@@ -94,6 +94,18 @@ def _detail(request, account, form):
 @login_required
 @may("manage_carrier_accounts")
 @require_POST
+def carrier_account_end_token_change(request, pk):
+    account = get_object_or_404(
+        CarrierAccount.objects.for_owner(request.workspace), pk=pk
+    )
+    carrier.end_token_change(account)
+    messages.success(request, _("Only the newest auth token is accepted now."))
+    return redirect(account)
+
+
+@login_required
+@may("manage_carrier_accounts")
+@require_POST
 def carrier_account_delete(request, pk):
     account = get_object_or_404(
         CarrierAccount.objects.for_owner(request.workspace), pk=pk
