@@ -6,6 +6,7 @@ from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import audit, invitations, services
 from accounts.audit import Action
@@ -78,6 +79,16 @@ class SessionsAdapter(DefaultUserSessionsAdapter):
 
 
 class MfaAdapter(DefaultMFAAdapter):
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "cannot_delete_authenticator": gettext_lazy(
+            "Your password is too short to stand alone. Choose one of 15 characters or"
+            " more first."
+        )
+    }
+
+    def can_delete_authenticator(self, authenticator) -> bool:
+        return not authenticator.user.has_short_password
+
     def encrypt(self, text: str) -> str:
         return encryption.encrypt(text)
 

@@ -187,6 +187,11 @@ admin.site.unregister([Authenticator, UserSession])
 class SecondFactorAdmin(AuthenticatorAdmin):
     exclude = ["data"]
 
+    def has_delete_permission(self, request, obj=None):
+        """Not while its password is too short to stand alone: that comes first."""
+        is_needed = obj is not None and obj.user.has_short_password
+        return not is_needed and super().has_delete_permission(request, obj)
+
     def has_add_permission(self, request):
         return False
 

@@ -42,6 +42,9 @@ class UserManager(BaseUserManager):
         )
 
 
+ALONE_CHARACTERS = 15  # of a password that is the only factor
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person; the e-mail address is the user name."""
 
@@ -57,12 +60,18 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(_("operator"), default=False)
     date_joined = models.DateTimeField(default=now)
+    # Good enough beside a second factor alone: that one cannot be switched off.
+    has_short_password = models.BooleanField(default=False, editable=False)
 
     objects = UserManager()
     USERNAME_FIELD = EMAIL_FIELD = "email"
 
     def __str__(self):
         return self.email
+
+    def set_password(self, raw_password):
+        super().set_password(raw_password)
+        self.has_short_password = 0 < len(raw_password or "") < ALONE_CHARACTERS
 
     def get_short_name(self) -> str:
         return self.name or self.email.split("@")[0]

@@ -23,18 +23,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from accounts.audit import address_of
+from accounts.passwords import has_second_factor
 from voiceops import limits
 
 KNOCKS = 20  # at the door, a minute and address
 HAS_ENTERED = "operator_has_entered"  # in the session
 
 logger = logging.getLogger(__name__)
-
-
-def has_second_factor(user) -> bool:
-    return Authenticator.objects.filter(
-        user=user, type=Authenticator.Type.TOTP
-    ).exists()
 
 
 def is_confirmed(request) -> bool:

@@ -345,11 +345,7 @@ ADMIN_PATH = env("ADMIN_PATH", default="operators" if PRODUCTION else "admin")
 ADMIN_PATH = ADMIN_PATH.strip("/")
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    # NIST SP 800-63B-4: a password that is the only factor has 15 characters or more.
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 15},
-    },
+    {"NAME": "accounts.passwords.MinimumLengthValidator"},
     {"NAME": "accounts.passwords.MaximumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {
