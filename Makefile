@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench chaos css manage app-tools dev-tools
+.PHONY: help run test lint format audit bench chaos css manage app-tools dev-tools
 
 help:
 	@echo "make run      start everything; PORT, HOST, VAR_DIR, PYTHON may be given"
 	@echo "make test     every check and every test; ONLY='sqlite flow' for some groups"
 	@echo "make lint     style, imports and types"
 	@echo "make format   let ruff format the code"
+	@echo "make audit    advisories about what is pinned, where they can be reached"
 	@echo "make bench    measure against the budgets"
 	@echo "make chaos    10,000 due calls while processes are killed; ARGS='--seed 7 sqlite'"
 	@echo "make css      compile the stylesheet"
@@ -28,6 +29,9 @@ lint: dev-tools
 
 format: dev-tools
 	@$(VENV) -m ruff check --fix . && $(VENV) -m ruff format .
+
+audit: dev-tools
+	@exec $(VENV) -m scripts.audit
 
 bench: dev-tools
 	@exec $(VENV) -m scripts.bench $(ARGS)
