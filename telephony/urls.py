@@ -18,6 +18,7 @@ from telephony.views import (
     recurring,
     rehearsals,
     scheduled,
+    shared,
     testing,
     texts,
 )
@@ -325,6 +326,7 @@ INBOX = [
     path("texts/<uuid:pk>/cancel", texts.message_cancel, name="message_cancel"),
     path("inbox/<uuid:pk>/read", inbox.conversation_read, name="conversation_read"),
     path("texts/<uuid:pk>/media/<int:number>", texts.text_medium, name="text_medium"),
+    path("media/<str:token>", shared.shared_medium, name="shared_medium"),
     path("texts/<uuid:pk>/repeat", texts.message_repeat, name="message_repeat"),
 ]
 

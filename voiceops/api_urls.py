@@ -118,6 +118,7 @@ canonical = [
     path("calls/active", calls.ActiveCallListView.as_view()),
     path("calls/<str:call_sid>", calls.CallView.as_view()),
     path("calls/<str:call_sid>/recording", calls.CallRecordingView.as_view()),
+    path("calls/<str:call_sid>/recording-link", calls.CallRecordingLinkView.as_view()),
     path("calls/<str:call_sid>/hangup", calls.CallHangUpView.as_view()),
     path("calls/<str:call_sid>/say", calls.CallSayView.as_view()),
     path("calls/<str:call_sid>/whisper", calls.CallWhisperView.as_view()),
@@ -154,6 +155,10 @@ canonical = [
     path(
         "messages/<uuid:message_id>/media/<int:number>",
         messages.MessageMediaView.as_view(),
+    ),
+    path(
+        "messages/<uuid:message_id>/media/<int:number>/link",
+        messages.MessageMediaLinkView.as_view(),
     ),
     path("scheduled-calls", scheduled.ScheduledCallListView.as_view()),
     path("scheduled-calls/<uuid:call_id>", scheduled.ScheduledCallView.as_view()),

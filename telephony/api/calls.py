@@ -31,6 +31,7 @@ from agents.outcomes import Outcome
 from telephony import twilio
 from telephony.addresses import public_url
 from telephony.api import examples
+from telephony.api.media_links import MediaLinkSerializer
 from telephony.models import (
     AfterCall,
     Call,
@@ -41,7 +42,14 @@ from telephony.models import (
     Phone,
     Turn,
 )
-from telephony.services import after_call, history, placing, recordings, taking_part
+from telephony.services import (
+    after_call,
+    history,
+    media_links,
+    placing,
+    recordings,
+    taking_part,
+)
 from telephony.services.carrier import InvalidNumber, e164
 from telephony.sound import sound_of
 from voiceops.api import CarrierProblem, Conflict
@@ -491,6 +499,23 @@ class CallRecordingView(NamedCallView):
             return sound_of(self.get_object())
         except twilio.CarrierError as error:
             raise CarrierProblem(str(error)) from error
+
+
+class CallRecordingLinkView(NamedCallView):
+    serializer_class = MediaLinkSerializer
+
+    @extend_schema(
+        operation_id="call_recording_link",
+        summary="Get an address at which a call can be heard",
+        description="It opens the recording without any log-in, for one to two hours: "
+        "give it to a player, not to the public. 404 where nothing was recorded.",
+    )
+    def get(self, request, call_sid):
+        call = self.get_object()
+        if recordings.to_hear(call) is None:
+            raise Http404
+        link = media_links.to_recording(call, at=now())
+        return Response(self.get_serializer(link).data)
 
 
 class CallAnalyzeView(NamedCallView):

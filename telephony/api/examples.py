@@ -23,6 +23,11 @@ CARRIER_ACCOUNT = {
     "is_deleted": False,
 } | TIMES
 
+MEDIA_LINK = {
+    "url": "https://voiceops.example.com/media/eyJraW5kIjoi…",
+    "expires_at": "2026-03-01T14:00:00Z",
+}
+
 NEW_PHONE = {"number": "+14155550100", "label": "Front desk"}
 RELABEL = {"label": "Sales"}
 PHONE = {

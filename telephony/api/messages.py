@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from django.core.validators import URLValidator
 from django.db import transaction
+from django.http import Http404
 from django.utils.timezone import now
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
@@ -25,6 +26,7 @@ from agents.segments import MAX_TEXT_CHARACTERS
 from telephony import text_errors, twilio
 from telephony.addresses import public_url
 from telephony.api import examples
+from telephony.api.media_links import MediaLinkSerializer
 from telephony.media import media_of
 from telephony.models import (
     Conversation,
@@ -34,7 +36,7 @@ from telephony.models import (
     TextToolUse,
 )
 from telephony.models.texts import WHATSAPP
-from telephony.services import conversations, inbox, sending
+from telephony.services import conversations, inbox, media_links, sending
 from telephony.services.carrier import InvalidNumber, e164
 from voiceops.api import CarrierProblem, Conflict
 from voiceops.api_schema import shown_as
@@ -426,6 +428,25 @@ class MessageMediaView(OwnedView):
             return media_of(self.get_object(), number)
         except twilio.CarrierError as error:
             raise CarrierProblem(str(error)) from error
+
+
+class MessageMediaLinkView(OwnedView):
+    model = Message
+    lookup_url_kwarg = "message_id"
+    serializer_class = MediaLinkSerializer
+
+    @extend_schema(
+        operation_id="message_media_link",
+        summary="Get an address that opens a picture or file of a text",
+        description="Of a text that came in; it opens without any log-in, for one to "
+        "two hours. The first medium is 0.",
+    )
+    def get(self, request, message_id, number):
+        message = self.get_object()
+        if not message.is_incoming or number >= len(message.media):
+            raise Http404
+        link = media_links.to_medium(message, number, at=now())
+        return Response(self.get_serializer(link).data)
 
 
 class ConversationFilter(filters.FilterSet):

@@ -1,10 +1,13 @@
 """The API of texts."""
 
+from datetime import datetime
+
 import pytest
+from django.utils.timezone import now
 
 from agents.models import MessageAgent
 from telephony.models import Conversation, Message
-from telephony.services import do_not_contact
+from telephony.services import do_not_contact, media_links
 from telephony.tests.conftest import make_number
 from telephony.tests.texting import TEXTER, text_in
 from tests.people import join
@@ -64,6 +67,7 @@ def test_nobody_sees_another_workspaces_texts(number, mallory):
     for path in (
         f"/api/messages/conversations/{conversation}",
         f"/api/messages/{message.pk}/media/0",
+        f"/api/messages/{message.pk}/media/0/link",
     ):
         assert mallory.api("GET", path).status_code == 404
     for action in ("takeover", "release", "close"):
@@ -260,3 +264,17 @@ def test_viewer_reads_and_changes_nothing(alice, number):
     path = f"/api/messages/conversations/{conversation.pk}/takeover"
     assert viewer.api("POST", path).status_code == 403
     assert Conversation.unscoped.get().mode == "agent"
+
+
+def test_a_link_opens_a_picture_until_it_runs_out(alice, number):
+    message = text_in(number, "")
+    Message.unscoped.update(media=[{"sid": "ME1", "content_type": "image/png"}])
+
+    told = alice.api("GET", f"/api/messages/{message.pk}/media/0/link")
+    none = alice.api("GET", f"/api/messages/{message.pk}/media/1/link")
+
+    token = told.json()["url"].rpartition("/")[2]
+    until = datetime.fromisoformat(told.json()["expires_at"])
+    assert none.status_code == 404
+    assert media_links.opened(token, at=now()) == (message, 0)
+    assert media_links.opened(token, at=until) is None

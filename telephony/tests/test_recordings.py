@@ -1,17 +1,24 @@
 """Calls that are recorded: the document, the notice, what is told, and hearing it."""
 
+import base64
 import io
 import uuid
 import wave
 import xml.etree.ElementTree as ElementTree
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import settings
+from django.core import signing
+from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
 from accounts.models import Membership
 from agents.models import VoiceAgent
 from telephony.models import Call, CarrierAccount, Recording
+from telephony.services import media_links
+from telephony.tests.calls import make_call
 from telephony.tests.carriers import UNREACHABLE
 from telephony.tests.conftest import make_number
 from tests.processes import wait_until
@@ -236,3 +243,73 @@ def test_call_without_a_recording_has_no_address_of_one(alice):
 
     assert [row["recording_url"] for row in shown] == [None]
     assert alice.client.get(path).status_code == 404
+
+
+# -- Addresses that open by themselves ----------------------------------------------
+
+
+@pytest.fixture
+def recorded(alice):
+    """A call of alice's with a recording of which the carrier knows nothing."""
+    call = make_call(alice.workspace)
+    Recording.unscoped.create(
+        owner=alice.workspace, call=call, sid=SID, status=Recording.Status.COMPLETED
+    )
+    return call
+
+
+def link_of(tenant, call):
+    answer = tenant.api("GET", f"/api/calls/{call.pk}/recording-link")
+    return answer.json()["url"].removeprefix(settings.PUBLIC_BASE_URL)
+
+
+def test_a_link_opens_the_recording_for_nobody_in_particular(alice, heard_call):
+    link = link_of(alice, heard_call)
+
+    sound = Client().get(link)
+
+    assert sound["Content-Type"] == "audio/wav"
+    assert sound["Cache-Control"] == "private, no-store"
+    assert sound["Cross-Origin-Resource-Policy"] == "cross-origin"
+    with wave.open(io.BytesIO(sound.getvalue())) as heard:
+        assert heard.getframerate() == 8000
+
+
+def test_a_link_runs_out(alice, recorded):
+    asked_at = datetime(2026, 3, 1, 12, 59, 59, tzinfo=UTC)
+    link = media_links.to_recording(recorded, at=asked_at)
+    token = link.url.rpartition("/")[2]
+
+    assert link.expires_at == datetime(2026, 3, 1, 14, tzinfo=UTC)
+    just_before = link.expires_at - timedelta(seconds=1)
+    assert media_links.opened(token, at=just_before) == (recorded, None)
+    assert media_links.opened(token, at=link.expires_at) is None
+    assert Client().get(f"/media/{token}").status_code == 404
+
+
+def test_a_link_that_was_altered_opens_nothing(alice, mallory, recorded):
+    link = link_of(alice, recorded)
+    said, _, signature = link.rpartition("/")[2].rpartition(":")
+    longer = base64.urlsafe_b64decode(said + "==").replace(b'"until":1', b'"until":9')
+    forged = base64.urlsafe_b64encode(longer).decode().strip("=")
+    of_another_purpose = signing.dumps(str(recorded.pk))
+
+    for token in (f"{forged}:{signature}", said, of_another_purpose, "x", link[:-1]):
+        assert Client().get(f"/media/{token}").status_code == 404
+
+
+def test_nobody_gets_a_link_to_what_is_anothers(mallory, recorded):
+    path = f"/api/calls/{recorded.pk}/recording-link"
+    moved = media_links.to_recording(recorded, at=now()).url.rpartition("/")[2]
+
+    assert mallory.api("GET", path).status_code == 404
+    Call.unscoped.filter(pk=recorded.pk).update(owner=mallory.workspace)
+    assert media_links.opened(moved, at=now()) is None
+
+
+def test_a_link_to_what_was_not_recorded_is_not_given(alice, recorded):
+    Recording.unscoped.all().delete()
+
+    answer = alice.api("GET", f"/api/calls/{recorded.pk}/recording-link")
+
+    assert answer.status_code == 404

@@ -506,6 +506,7 @@ NOT_VISITED = {
     "telephony:test_script_delete": POSTED,
     "telephony:call_make_test": POSTED,
     "dialling_settle": POSTED,
+    "telephony:shared_medium": "a file",
     "telephony:scheduled_call_cancel": POSTED,
     "telephony:recurring_call_pause": POSTED,
     "telephony:recurring_call_resume": POSTED,

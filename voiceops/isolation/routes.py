@@ -26,6 +26,8 @@ BY_PREFIX = {
     "account/": Kind.SIGN_IN,
     # Opened by a secret that is in a mail and nowhere else: no id is one.
     "invitations/<": Kind.SIGN_IN,
+    # Likewise, by what is signed into it.
+    "media/<": Kind.SIGN_IN,
     f"{settings.ADMIN_PATH}/": Kind.OPERATOR,
 }
 # What the probes answer is no workspace's, and `readyz` asks the broker.
