@@ -2,6 +2,7 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 from django import forms
+from django.db import transaction
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +11,7 @@ from accounts import deleted
 from accounts.audit import Action, Source, people_of
 from accounts.audit_words import kinds
 from accounts.deleted.listing import Place
-from accounts.models import AccessToken, User, Workspace
+from accounts.models import AccessToken, Membership, User, Workspace
 from accounts.permissions import ASSIGNABLE_CHOICES, Role
 from accounts.tenancy import OwnedFormMixin
 from accounts.zones import time_zone_choices
@@ -38,10 +39,34 @@ class ProfileForm(ZonedForm):
         help_text=_("Times are shown to you in this zone."),
     )
 
+    digests = forms.MultipleChoiceField(
+        label=_("Weekly e-mail about"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("The week's figures, on Mondays at eight. None in weeks of none."),
+    )
+
     class Meta:
         model = User
         fields = ["name", "timezone"]
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "name"})}
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.memberships = list(self.instance.memberships.select_related("workspace"))
+        digests = self.fields["digests"]
+        digests.choices = [
+            (str(one.pk), str(one.workspace)) for one in self.memberships
+        ]
+        digests.initial = [str(one.pk) for one in self.memberships if one.gets_digest]
+
+    def save(self):
+        """The person, and what they get of each of their workspaces."""
+        with transaction.atomic():
+            for member in self.memberships:
+                member.gets_digest = str(member.pk) in self.cleaned_data["digests"]
+            Membership.objects.bulk_update(self.memberships, ["gets_digest"])
+            return super().save()
 
 
 class WorkspaceForm(ZonedForm):

@@ -116,6 +116,7 @@ class Membership(models.Model):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role)
+    gets_digest = models.BooleanField(_("gets the weekly e-mail"), default=True)
     created_at = models.DateTimeField(default=now, editable=False)
 
     objects = models.Manager.from_queryset(MembershipQuerySet)()

@@ -25,6 +25,7 @@ class Action(TextChoices):
         "send_texts",
         _("Send texts, take conversations over and keep them in order"),
     )
+    MANAGE_ALERTS = "manage_alerts", _("Make, change, mute and remove alerts")
     MANAGE_KEYS = "manage_keys", _("Make and revoke API keys")
     MANAGE_CARRIER_ACCOUNTS = (
         "manage_carrier_accounts",
@@ -50,7 +51,12 @@ class Action(TextChoices):
 
 
 _VIEWER = {Action.READ, Action.LEAVE}
-_MEMBER = _VIEWER | {Action.WRITE, Action.PLACE_CALLS, Action.SEND_TEXTS}
+_MEMBER = _VIEWER | {
+    Action.WRITE,
+    Action.PLACE_CALLS,
+    Action.SEND_TEXTS,
+    Action.MANAGE_ALERTS,
+}
 _ADMIN = _MEMBER | {
     Action.MANAGE_KEYS,
     Action.MANAGE_CARRIER_ACCOUNTS,

@@ -16,6 +16,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHTS = ("00:00", "24:00")
 # A zone that crosses the date line loses a day, so even a weekly hour can be two away.
 LOOK_AHEAD_DAYS = 16
+LOOK_BACK_DAYS = 60
 
 BusinessHours = Mapping[str, Any]
 
@@ -62,6 +63,30 @@ def next_opening(business_hours: BusinessHours, at: datetime) -> datetime | None
     return None
 
 
+def open_since(
+    business_hours: BusinessHours, at: datetime, minutes: int
+) -> datetime | None:
+    """Since when it was open for so many minutes in all until `at`, in UTC.
+
+    None: in the last `LOOK_BACK_DAYS` it was not open for so long.
+    """
+    left, end = timedelta(minutes=minutes), at.astimezone(UTC)
+    if not business_hours:
+        return end - left
+    zone = ZoneInfo(business_hours["timezone"])
+    for _ in range(LOOK_BACK_DAYS):
+        begin = end - timedelta(days=1)
+        moments = {*_edges(business_hours, zone, begin), _clock_change(zone, begin)}
+        within = {moment for moment in moments if begin < moment < end}
+        for moment in sorted({begin, *within}, reverse=True):
+            if is_open(business_hours, moment):
+                if end - moment >= left:
+                    return end - left
+                left -= end - moment
+            end = moment
+    return None
+
+
 def _ranges_on(business_hours: BusinessHours, local: datetime) -> list[list[str]]:
     return business_hours["days"].get(DAYS[local.weekday()], [])
 
@@ -70,11 +95,41 @@ def _starts(
     business_hours: BusinessHours, zone: ZoneInfo, begin: datetime
 ) -> Iterator[datetime]:
     """Where ranges start within a day from `begin`, and some moments around it."""
-    for days in (0, 1):
+    for midnight, start, _end in _clocks(business_hours, zone, begin):
+        yield from _moments(midnight + start, zone)
+
+
+def _edges(
+    business_hours: BusinessHours, zone: ZoneInfo, begin: datetime
+) -> Iterator[datetime]:
+    """Likewise, where they start and where they end."""
+    for midnight, start, end in _clocks(business_hours, zone, begin):
+        yield from _moments(midnight + start, zone)
+        yield from _moments(midnight + end, zone)
+
+
+def _clocks(
+    business_hours: BusinessHours, zone: ZoneInfo, begin: datetime
+) -> Iterator[tuple[datetime, timedelta, timedelta]]:
+    """The ranges of the days that a day of UTC from `begin` has a part in.
+
+    Three where the clocks go forward: each one's midnight, and the times since then.
+    """
+    for days in (0, 1, 2):
         local = begin.astimezone(zone).replace(tzinfo=None) + timedelta(days=days)
-        for start, _end in _ranges_on(business_hours, local):
-            clock = datetime.combine(local, time.fromisoformat(start), zone)
-            yield from (clock.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        midnight = datetime.combine(local, time.min)
+        for start, end in _ranges_on(business_hours, local):
+            yield (
+                midnight,
+                timedelta(minutes=minutes_of(start)),
+                timedelta(minutes=end_minutes_of(end)),
+            )
+
+
+def _moments(clock: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """When a clock in the zone shows it: it may twice, or never."""
+    for fold in (0, 1):
+        yield clock.replace(tzinfo=zone, fold=fold).astimezone(UTC)
 
 
 def _clock_change(zone: ZoneInfo, begin: datetime) -> datetime:

@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import Workspace
 from analytics.histogram import percentile
 from analytics.models import Bucket, Quarters, Series
-from analytics.periods import DAY, Cover, Period
+from analytics.periods import DAY, Cover, Period, Stretch
 from analytics.quarters import DIRECTIONS, Column, Name, unpack
 from analytics.tallies import MILLIONTHS, Tally, merge, merged
 from analytics.timeline import Timeline, parts_of_days
@@ -26,10 +26,13 @@ Span = Bucket.Span
 
 @dataclass(frozen=True)
 class Question:
-    """Whose figures of what time, and of which part of it."""
+    """Whose figures of what time, and of which part of it.
+
+    Sums alone are also told of a time that is no days.
+    """
 
     owner: Workspace
-    period: Period
+    period: Period | Stretch
     agent_id: UUID | None = None
     phone_id: UUID | None = None
     direction: str = ""

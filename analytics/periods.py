@@ -9,7 +9,7 @@ since 1970.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -89,6 +89,24 @@ class Period:
         """On the zone's clock; for days on which it is changed."""
         at = datetime.fromtimestamp(quarter * QUARTER_S, ZoneInfo(self.zone))
         return at.hour
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The quarters from `start` to before `end`: all that sums ask of a period."""
+
+    start: int
+    end: int
+
+    @classmethod
+    def until(cls, at: datetime, minutes: int) -> "Stretch":
+        """The quarter that runs at that moment, and those of so many minutes before."""
+        running = int(at.timestamp()) // QUARTER_S
+        return cls(running - minutes * 60 // QUARTER_S, running + 1)
+
+    @property
+    def since(self) -> datetime:
+        return datetime.fromtimestamp(self.start * QUARTER_S, UTC)
 
 
 def day_of(quarter: int) -> date:

@@ -26,6 +26,8 @@ class Event(models.TextChoices):
     MESSAGE_RECEIVED = "message.received", _("A text came in")
     MESSAGE_SENT = "message.sent", _("A text was sent")
     MESSAGE_FAILED = "message.failed", _("A text was not sent or not delivered")
+    ALERT_STARTED = "alert.started", _("An alert began to fire")
+    ALERT_ENDED = "alert.ended", _("An alert is over")
 
 
 TEST_EVENT = "webhook.test"

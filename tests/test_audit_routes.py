@@ -18,6 +18,8 @@ from agents import services as agents
 from agents.models import MessageAgent, Prompt, Tool, VoiceAgent
 from agents.tests.test_message_agent_pages import form_data as texting_form_data
 from agents.tests.test_pages import form_data
+from alerts import services as alerts
+from alerts.models import Alert
 from hooks import services as hooks
 from hooks.models import Endpoint
 from telephony.models import (
@@ -78,6 +80,9 @@ NO_ENTRY = {
     "POST inbox/<>/read": "somebody has looked at it",
     "POST inbox/size": "shows what a text would cost",
     "POST calls/<>/settle": "the call says who settled it, and why",
+    "POST alerts/preview": "shows how often an alert would have fired",
+    "POST alerts/<>/test": "tells those whom the alert would tell",
+    "POST api/alerts/<>/test": "tells those whom the alert would tell",
     "POST settings/webhooks/<>/test": "a delivery; it is in the webhook's list",
     "POST api/webhooks/<>/test": "a delivery; it is in the webhook's list",
     "POST settings/webhooks/<>/replay-dead": "deliveries that are tried again",
@@ -271,6 +276,12 @@ class World:
             author=None,
         )
 
+    def mute(self):
+        alerts.mute(Alert.unscoped.get(), until=datetime(2130, 1, 9, 20, tzinfo=UTC))
+
+    def switch_alert_off(self):
+        alerts.deactivate(Alert.unscoped.get())
+
     def wait(self):
         Invitation.unscoped.update(sent_at=None)
 
@@ -289,6 +300,14 @@ TOOL = {
     "method": "GET",
     "url": f"https://{DOMAIN}/",  # nobody can have it (RFC 2606)
 }
+ALERT = {
+    "name": "Calls fail",
+    "metric": "failure_rate",
+    "threshold": "12.5",
+    "window_minutes": 60,
+    "minimum_calls": 3,
+}
+ALERT_FORM = ALERT | {"threshold": "20", "mail_to": "admins"}
 # As its page sends it, with no row of parameters and headers filled in.
 TOOL_PAGE = TOOL | {
     "timeout_s": "5",
@@ -615,6 +634,18 @@ ENTRIES = {
         World.activate,
         "deactivated message_agent",
     ),
+    "POST alerts/new": (ALERT_FORM, None, "created alert"),
+    "POST alerts/suggested": ({"metric": "spend"}, None, "created alert"),
+    "POST alerts/<>/change": (ALERT_FORM, None, "changed alert"),
+    "POST alerts/<>/mute": ({"minutes": "60"}, None, "paused alert"),
+    "POST alerts/<>/unmute": ({}, World.mute, "resumed alert"),
+    "POST alerts/<>/deactivate": ({}, None, "deactivated alert"),
+    "POST alerts/<>/activate": ({}, World.switch_alert_off, "activated alert"),
+    "POST alerts/<>/delete": ({}, None, "deleted alert"),
+    "POST api/alerts": (ALERT, None, "created alert"),
+    "PUT api/alerts/<>": (ALERT | {"name": "Other"}, None, "changed alert"),
+    "PATCH api/alerts/<>": ({"name": "Other"}, None, "changed alert"),
+    "DELETE api/alerts/<>": ({}, None, "deleted alert"),
     "POST api/prompts": ({"name": "New", "text": "Hi"}, None, "created prompt"),
     "PUT api/prompts/<>": ({"name": "New", "text": "Hi"}, None, "changed prompt"),
     "PATCH api/prompts/<>": ({"name": "Other"}, None, "changed prompt"),
@@ -725,6 +756,7 @@ def world(alice, carrier):
     Conversation.unscoped.update(mode="agent", need="")  # no agent is active here yet
     gone = agents.save_agent(VoiceAgent(name="Gone", **given))
     agents.delete_agent(gone)
+    alert = alerts.save(Alert(owner=owner, **ALERT))
     ids = {
         "prompts": prompt.pk,
         "voice-agents": agent.pk,
@@ -748,6 +780,7 @@ def world(alice, carrier):
         "settings/webhooks": hook.pk,
         "webhooks": hook.pk,
         "deleted": gone.pk,
+        "alerts": alert.pk,
         "tools": tool.pk,
         "test-scripts": _script(agent).pk,
         "calls": _call(agent).pk,

@@ -50,6 +50,8 @@ FORMS_TO_MAKE = {
     "inbox/labels/<>",
     "inbox/canned-replies/<>",
     "settings/webhooks/new",
+    "alerts/new",
+    "alerts/<>/change",
     "scheduled-calls/new",
     "scheduled-calls/<>/change",
     "recurring-calls/new",

@@ -15,6 +15,7 @@ from agents.api import (
     tools,
     voice_agents,
 )
+from alerts import api as alerts
 from analytics.api import counts, summary
 from hooks import api as hooks
 from telephony.api import (
@@ -185,6 +186,10 @@ canonical = [
     path("do-not-contact", do_not_contact.DoNotContactListView.as_view()),
     path("do-not-contact/<uuid:pk>", do_not_contact.DoNotContactView.as_view()),
     path("webhooks", include(webhooks)),
+    path("alerts", alerts.AlertListView.as_view()),
+    path("alerts/<uuid:alert_id>", alerts.AlertView.as_view()),
+    path("alerts/<uuid:alert_id>/episodes", alerts.EpisodeListView.as_view()),
+    path("alerts/<uuid:alert_id>/test", alerts.AlertTestView.as_view()),
     path("analytics/", include(figures)),
     path("api-keys", accounts.ApiKeyListView.as_view()),
     path("api-keys/<uuid:pk>", accounts.ApiKeyDetailView.as_view()),

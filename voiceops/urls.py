@@ -23,6 +23,7 @@ urlpatterns = [
     path("webhooks/twilio/", include("telephony.webhook_urls")),
     path("", include("voiceops.api_urls")),
     path("", include("analytics.urls")),
+    path("", include("alerts.urls")),
     path("", include("accounts.urls")),
     path("", include("agents.urls")),
     path("", include("hooks.urls")),

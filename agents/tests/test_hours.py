@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents import words
-from agents.hours import DAYS, LOOK_AHEAD_DAYS, is_open, next_opening
+from agents.hours import DAYS, LOOK_AHEAD_DAYS, is_open, next_opening, open_since
 from agents.limits import check_business_hours
 
 ZONES = (
@@ -82,6 +82,10 @@ def minute_by_minute(hours, at):
 @example(  # the start is skipped
     {"timezone": "Europe/Berlin", "days": {"sun": [["02:30", "05:00"]]}},
     datetime(2026, 3, 29, 0, 0, tzinfo=UTC),
+)
+@example(  # a day of 23 hours: the next one begins within a day, too
+    {"timezone": "America/St_Johns", "days": {"mon": [["00:00", "00:15"]]}},
+    datetime(2026, 3, 6, 2, 31, tzinfo=UTC),
 )
 def test_next_opening_is_the_first_open_minute(hours, at):
     check_business_hours(hours)
@@ -217,3 +221,34 @@ def test_hours_that_mean_nothing_are_refused(value, told):
 )
 def test_hours_that_mean_something_are_taken(value):
     assert check_business_hours(value) is None
+
+
+@pytest.mark.parametrize("minutes", [1, 60, 500])
+@pytest.mark.parametrize(
+    "around", ["2026-03-08T12:00", "2026-11-01T13:31", "2026-06-10T02:00"]
+)
+def test_open_since_counts_open_minutes_back(around, minutes):
+    """Across clock changes, closed days and hours that end at midnight."""
+    hours = {
+        "timezone": "America/Los_Angeles",
+        "days": {
+            "sat": [["00:00", "00:20"], ["22:15", "24:00"]],
+            "sun": [["00:00", "03:10"], ["09:00", "09:01"]],
+            "wed": [["08:00", "17:00"]],
+        },
+    }
+    at = datetime.fromisoformat(around).replace(tzinfo=UTC)
+    since, left = at, minutes
+    while left:
+        since -= timedelta(minutes=1)
+        left -= is_open(hours, since)
+
+    assert open_since(hours, at, minutes) == since
+
+
+def test_open_since_of_hours_that_are_too_few_is_unknown():
+    hours = {"timezone": "UTC", "days": {"mon": [["09:00", "09:01"]]}}
+    at = datetime(2026, 3, 4, tzinfo=UTC)
+
+    assert open_since(hours, at, 60) is None
+    assert open_since({}, at, 60) == at - timedelta(hours=1)

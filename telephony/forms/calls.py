@@ -6,6 +6,7 @@ from django.db.models import F
 from django.forms.models import ModelChoiceIterator
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from accounts.zones import zone_names
@@ -13,7 +14,7 @@ from agents.models import VoiceAgent
 from agents.outcomes import Outcome
 from telephony.models import Call, Phone
 from telephony.services import history
-from voiceops.filters import FilterForm, any_of, midnight
+from voiceops.filters import MOMENTS, FilterForm, any_of, midnight
 from voiceops.paging import newest_first
 
 # Calls outlive who answered them and where: both can still be chosen, at the end.
@@ -93,6 +94,12 @@ class OfCallsForm(FilterForm):
             field.queryset = rows.order_by(*NOT_DELETED_FIRST)
 
 
+def moment_field():
+    return forms.DateTimeField(
+        required=False, validators=MOMENTS, widget=forms.HiddenInput
+    )
+
+
 class CallFilterForm(OfCallsForm):
     """What the list of calls can be narrowed to."""
 
@@ -148,6 +155,8 @@ class CallFilterForm(OfCallsForm):
         min_value=0, max_value=23, required=False, widget=forms.HiddenInput
     )
     timezone = forms.CharField(max_length=60, required=False, widget=forms.HiddenInput)
+    since = moment_field()
+    until = moment_field()
 
     def clean_number(self):
         number = self.cleaned_data["number"]
@@ -221,12 +230,19 @@ class CallFilterForm(OfCallsForm):
             told.append(date_format(monday + timedelta(wanted["weekday"] - 1), "l"))
         if wanted["hour"] is not None:
             told.append("{0:02}:00–{0:02}:59".format(wanted["hour"]))
+        for name, words in (("since", _("since %(at)s")), ("until", _("until %(at)s"))):
+            if wanted[name]:
+                at = date_format(localtime(wanted[name]), "j M Y, H:i")
+                told.append(words % {"at": at})
         return told
 
     def _days(self):
         """The moments between which the call has started; None: no limit."""
-        first, last = self.cleaned_data["first_day"], self.cleaned_data["last_day"]
+        wanted = self.cleaned_data
+        first, last = wanted["first_day"], wanted["last_day"]
+        begins = [midnight(first) if first else None, wanted["since"]]
+        ends = [midnight(last + timedelta(days=1)) if last else None, wanted["until"]]
         return (
-            midnight(first) if first else None,
-            midnight(last + timedelta(days=1)) if last else None,
+            max(filter(None, begins), default=None),
+            min(filter(None, ends), default=None),
         )

@@ -83,6 +83,11 @@ SIGNED_OUT = [
     ),
     Visit("invitation", NOBODY, at("accounts:invitation_detail", INVITATION)),
     Visit(
+        "digest-off",
+        NOBODY,
+        lambda world: reverse("alerts:digest_off", args=[world.digest_token]),
+    ),
+    Visit(
         "invitation-unusable",
         NOBODY,
         at("accounts:invitation_detail", "used-up"),
@@ -134,6 +139,7 @@ LISTS = {
     "api-keys": at("accounts:api_key_list"),
     "deleted": at("accounts:deleted_list"),
     "webhooks": at("hooks:endpoint_list"),
+    "alerts": at("alerts:alert_list"),
     "test-choose": at("telephony:agent_test_choose"),
 }
 
@@ -208,6 +214,10 @@ WITH_DATA = visits_of(
         "tool": at("agents:tool_detail", row("order tool")),
         "tool-with-schema": at("agents:tool_detail", row("slots tool")),
         "tool-new": at("agents:tool_create"),
+        "alert": at("alerts:alert_detail", row("firing alert")),
+        "alert-new": at("alerts:alert_create"),
+        "alert-new-silence": at("alerts:alert_create", query="?metric=no_calls"),
+        "alert-change": at("alerts:alert_change", row("firing alert")),
         "number": at("telephony:phone_detail", row("phone")),
         "carrier-account": at(
             "telephony:carrier_account_detail", row("carrieraccount")
@@ -516,6 +526,14 @@ NOT_VISITED = {
     "telephony:call_settle": POSTED,
     "telephony:phone_point": POSTED,
     "telephony:phone_delete": POSTED,
+    "alerts:alert_suggested": POSTED,
+    "alerts:alert_preview": POSTED,
+    "alerts:alert_activate": POSTED,
+    "alerts:alert_deactivate": POSTED,
+    "alerts:alert_mute": POSTED,
+    "alerts:alert_unmute": POSTED,
+    "alerts:alert_test": POSTED,
+    "alerts:alert_delete": POSTED,
 }
 FOR_PROGRAMS = ("webhooks/", "api/", "auth/", "agents", "analytics/", "^(api|")
 OF_THE_ADMIN = "admin"

@@ -20,6 +20,8 @@ from accounts.tenancy import OwnedModel
 from agents.extraction import Row, schema_of
 from agents.forms.tools import schema_of as schema_of_tool
 from agents.models import MessageAgent, Prompt, PromptVersion, Tool, VoiceAgent
+from alerts import digest
+from alerts.models import Alert, Episode
 from analytics import rollup
 from hooks.models import Attempt, Delivery, Endpoint
 from telephony.models import (
@@ -89,6 +91,11 @@ class World:
         return EmailConfirmationHMAC(email).key
 
     @property
+    def digest_token(self) -> str:
+        """As in the link of the weekly mail that ends it."""
+        return digest.token_of(Membership.objects.get(user=self.alice.user))
+
+    @property
     def reset_key(self) -> str:
         """As in the link of the mail that lets choose a new password."""
         user = self.newcomer.user
@@ -130,8 +137,49 @@ def make_world() -> World:
     _add_campaigns(world)
     _add_people(world)
     _add_texts(world)
+    _add_alerts(world)
     rollup.fold()
     return world
+
+
+def _add_alerts(world: World) -> None:
+    """One that fires, one that is muted; the furnished one is switched off."""
+    owner, at = world.alice.workspace, timezone.now()
+    failing = {
+        "owner": owner,
+        "metric": "failure_rate",
+        "threshold": 10,
+        "minimum_calls": 10,
+        "checked_at": at,
+    }
+    fires = Alert.unscoped.create(
+        **failing,
+        name="Calls of the reception fail",
+        agent=world.rows["voiceagent"],
+        state="firing",
+        value=Decimal("37.5"),
+        calls=24,
+    )
+    Alert.unscoped.create(
+        **failing, name="Calls fail", state="ok", value=4, calls=80, muted_until=at
+    )
+    for hours, ended in ((50, True), (26, True), (1, False)):
+        began = at - timedelta(hours=hours)
+        Episode.unscoped.create(
+            owner=owner,
+            alert=fires,
+            threshold=10,
+            window_minutes=60,
+            started_at=began,
+            told_at=began,
+            ended_at=began + timedelta(minutes=70) if ended else None,
+            end_reason="recovered" if ended else "",
+            value=Decimal("12.5"),
+            worst=Decimal("37.5"),
+            end_value=4 if ended else None,
+            calls=16,
+        )
+    world.rows["firing alert"] = fires
 
 
 def _add_people(world: World) -> None:

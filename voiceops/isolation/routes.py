@@ -28,6 +28,7 @@ BY_PREFIX = {
     "invitations/<": Kind.SIGN_IN,
     # Likewise, by what is signed into it.
     "media/<": Kind.SIGN_IN,
+    "digest/<": Kind.SIGN_IN,
     f"{settings.ADMIN_PATH}/": Kind.OPERATOR,
 }
 # What the probes answer is no workspace's, and `readyz` asks the broker.

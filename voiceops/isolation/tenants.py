@@ -27,6 +27,8 @@ from accounts.models import (
 )
 from accounts.tenancy import OwnedModel
 from agents.models import LanguageModel, MessageAgent, PromptVersion, Tool, VoiceAgent
+from alerts.metrics import Metric
+from alerts.models import Alert, Episode, Mail
 from analytics.models import Bucket, Change
 from hooks.models import Delivery, Endpoint
 from telephony.models import (
@@ -303,6 +305,24 @@ def _special(model) -> dict:
             "agent": None,
             "phone": None,
         },
+        # Switched off, over, sent: no background job looks at them.
+        Alert: {
+            "is_active": False,
+            "metric": Metric.ANSWER_RATE,
+            "threshold": 80,
+            "currency": "",
+            "window_minutes": 60,
+            "value": None,
+        },
+        Episode: {
+            "ended_at": now,
+            "threshold": 80,
+            "value": 50,
+            "worst": 50,
+            "end_value": 90,
+            "window_minutes": 60,
+        },
+        Mail: {"sent_at": now},
         # Done: no background job analyzes the throw-away call.
         AfterCall: {"step": AfterCall.Step.DONE, "analysis": AfterCall.Analysis.DONE},
     }.get(model, {})
