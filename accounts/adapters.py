@@ -28,6 +28,14 @@ class AccountAdapter(DefaultAccountAdapter):
             )
         return super().clean_email(email)
 
+    def _get_login_attempts_cache_key(self, request, **credentials):
+        """Failures are counted by account alone.
+
+        allauth counts them by the Host header too, in which a stranger may write any
+        port: each would be a new start.
+        """
+        return credentials.get("email", "").lower()
+
     def save_user(self, request, user, form, commit=True):
         """Save a new account together with a workspace, or neither.
 

@@ -81,3 +81,21 @@ def test_a_deployment_sets_nothing_that_is_not_there(name):
 
     assert given - of_python_and_pip
     assert given - of_python_and_pip - read_by_settings() == set()
+
+
+def test_every_rule_of_security_is_held_by_tests_that_exist():
+    rules = (PROJECT_DIR / "docs" / "security.md").read_text()
+    rules = rules.partition("## The rules")[2].partition("\n## ")[0]
+    rows = [line for line in rules.splitlines() if line.startswith("| ")][2:]
+    named = set(re.findall(r"`([\w/]+\.py)::(\w+)`", rules))
+
+    missing = {test for path, test in named if test not in names_of_tests(path)}
+
+    assert len(rows) > 30
+    assert [row for row in rows if "::test_" not in row] == []
+    assert missing == set()
+
+
+def names_of_tests(path: str) -> set[str]:
+    body = ast.parse((PROJECT_DIR / path).read_text()).body
+    return {node.name for node in body if isinstance(node, ast.FunctionDef)}

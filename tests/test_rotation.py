@@ -9,6 +9,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from cryptography.fernet import Fernet
+from django.contrib.auth.tokens import default_token_generator
 from django.core.management import call_command
 
 from hooks.models import Endpoint
@@ -172,3 +173,17 @@ def test_killed_in_the_middle_it_goes_on(keys, alice, tmp_path):
     assert 3 <= half[key_id(NEW)] < 60
     keys(NEW)
     assert [fresh(row).secret for row in rows] == [f"s{n}" for n in range(60)]
+
+
+@pytest.mark.django_db
+def test_sessions_and_links_outlive_a_new_secret_key(alice, settings):
+    link = default_token_generator.make_token(alice.user)
+    before = settings.SECRET_KEY
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new one, " * 5, [before]
+    assert alice.client.get("/calls").status_code == 200
+    assert default_token_generator.check_token(alice.user, link)
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another, " * 6, []
+    assert alice.client.get("/calls").status_code == 302
+    assert not default_token_generator.check_token(alice.user, link)

@@ -1,5 +1,6 @@
 """What production refuses to start on, and what error reports leave out."""
 
+import json
 import os
 import subprocess
 import sys
@@ -74,6 +75,36 @@ def test_production_starts_on_values_of_its_own(tmp_path):
     started = run(tmp_path, "import voiceops.settings", **PRODUCTION)
 
     assert (started.returncode, started.stderr) == (0, "")
+
+
+READ_BACK = """
+import json
+from django.conf import settings
+names = NAMES.split()
+print(json.dumps({name: getattr(settings, name) for name in names}))
+"""
+
+
+def test_cookies_of_production_are_of_this_host_over_https(tmp_path):
+    """What the prefix asks of a cookie: Secure, the path /, and no domain."""
+    expected = {"SECURE_HSTS_SECONDS": 31_536_000, "SECURE_SSL_REDIRECT": True}
+    for name in ("SESSION_COOKIE", "CSRF_COOKIE"):
+        expected |= {f"{name}_SECURE": True, f"{name}_SAMESITE": "Lax"}
+        expected |= {f"{name}_PATH": "/", f"{name}_DOMAIN": None}
+    expected |= {
+        "SESSION_COOKIE_NAME": "__Host-session",
+        "CSRF_COOKIE_NAME": "__Host-csrf",
+    }
+    expected |= {
+        "SESSION_COOKIE_NAME": "__Host-session",
+        "SESSION_COOKIE_HTTPONLY": True,
+    }
+    expected |= {"CSRF_COOKIE_NAME": "__Host-csrf", "SECURE_HSTS_PRELOAD": False}
+    script = READ_BACK.replace("NAMES", repr(" ".join(expected)))
+
+    read = run(tmp_path, script, **PRODUCTION)
+
+    assert json.loads(read.stdout) == expected
 
 
 def test_production_says_at_once_what_is_wrong_and_no_secret(tmp_path):

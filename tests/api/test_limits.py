@@ -27,6 +27,7 @@ from voiceops.run.installation import free_port
 NOW = "2026-03-01T12:00:20Z"
 FIELDS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 PROCESSES = 4
+FAILURES = 5  # of an account in five minutes, by allauth
 UP_WITHIN_S = 60
 
 
@@ -139,6 +140,23 @@ def test_guessing_passwords_is_slow(limited, small):
 
 
 @pytest.mark.django_db
+def test_another_port_in_the_host_header_is_no_new_start(alice, settings):
+    """Django lets any port through, and allauth would count by host."""
+    settings.ACCOUNT_RATE_LIMITS = {}  # its own, which tests are without
+    cache.clear()
+    body = {"email": alice.user.email, "password": "a wrong one that is long"}
+
+    statuses = [
+        Client(headers={"host": f"localhost:{port}"})
+        .post("/auth/login", body, content_type="application/json")
+        .status_code
+        for port in range(FAILURES + 1)
+    ]
+
+    assert statuses == [401] * FAILURES + [429]
+
+
+@pytest.mark.django_db
 def test_nobody_is_refused_while_the_broker_is_away(limited, alice, monkeypatch):
     def away(key):
         raise BrokerAway
@@ -220,6 +238,16 @@ def test_four_processes_share_one_count(servers, alice, mallory):
     assert remaining == list(range(Throttle.TOKEN_LIMIT))
     (other,) = _ask_all(servers, services.issue_login_token(mallory.user), 1)
     assert other[:2] == (200, Throttle.TOKEN_LIMIT - 1)
+    assert _guess(servers, mallory) == [401] * FAILURES + [429]
+
+
+def _guess(urls, tenant):
+    """What wrong passwords are answered, asked in one process after another."""
+    guess = {"email": tenant.user.email, "password": "a wrong one that is long"}
+    return [
+        httpx.post(f"{urls[number % len(urls)]}/auth/login", json=guess).status_code
+        for number in range(FAILURES + 1)
+    ]
 
 
 def _ask_all(urls, token, count):
