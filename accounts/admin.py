@@ -21,7 +21,7 @@ from accounts.models import (
     User,
     Workspace,
 )
-from accounts.tenancy_admin import CappedPaginator, OwnedAdmin
+from accounts.tenancy_admin import OwnedAdmin
 
 
 class MembershipInline(admin.TabularInline):
@@ -156,7 +156,6 @@ class AuditEntryAdmin(OwnedAdmin):
     list_filter = ["source", "action", "owner"]
     list_select_related = ["owner", "user"]
     search_fields = ["label", "object_id", "actor_email", "owner__name"]
-    paginator = CappedPaginator
 
 
 @admin.register(LogEntry)
@@ -167,7 +166,6 @@ class OperatorsLog(admin.ModelAdmin):
     list_filter = ["user", "content_type"]
     list_select_related = ["user", "content_type"]
     search_fields = ["object_repr", "change_message", "user__email"]
-    paginator = CappedPaginator
 
     def has_add_permission(self, request):
         return False

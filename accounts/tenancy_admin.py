@@ -5,23 +5,16 @@ rules are, by services; what `hidden` names is never sent to a browser.
 """
 
 from django.contrib import admin
-from django.core.paginator import Paginator
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
 from accounts.purge_admin import purge
 from accounts.tenancy import SoftDeleteModel
+from voiceops.paging import CappedPaginator
 
-MOST_COUNTED = 10_000
-
-
-class CappedPaginator(Paginator):
-    """Of a list without end: counts, and leafs through, the first rows alone."""
-
-    @cached_property
-    def count(self):
-        return self.object_list[:MOST_COUNTED].count()
+# Of every list, also those of other packages.
+admin.ModelAdmin.paginator = CappedPaginator
+admin.ModelAdmin.show_full_result_count = False
 
 
 class _Unscoped:
@@ -46,7 +39,6 @@ class OwnedAdmin(_Unscoped, admin.ModelAdmin):
     list_filter = ["owner"]
     list_select_related = ["owner"]
     ordering = ["-id"]
-    show_full_result_count = False
 
     def has_change_permission(self, request, obj=None):
         return bool(self.changeable) and super().has_change_permission(request, obj)

@@ -23,7 +23,6 @@ class ChangeAdmin(admin.ModelAdmin):
 
     list_display = ["at", "series", "owner_id", "is_whole_day"]
     list_filter = ["series"]
-    show_full_result_count = False
 
     def has_add_permission(self, request):
         return False

@@ -15,6 +15,7 @@ from analytics.forms import NO_DAYS, DashboardForm
 from analytics.models import Series
 from telephony.models import Call, Phone
 from telephony.services import history
+from voiceops.paging import counted
 
 MOST_RECENT = 8
 MOST_LIVE = 6
@@ -116,4 +117,4 @@ def recent_calls(owner):
 
 def live_now(owner):
     calls = history.live_calls(owner)
-    return {"live_calls": calls[:MOST_LIVE], "live_count": calls.count()}
+    return {"live_calls": calls[:MOST_LIVE], "live_count": counted(calls)}

@@ -18,6 +18,7 @@ from accounts import audit
 from accounts.deleted.kinds import Kind, kind_of, kinds
 from accounts.models import Workspace
 from accounts.tenancy import SoftDeleteModel
+from voiceops.paging import counted
 
 # Rows a transaction: each is soon over, and what a kill interrupts is undone.
 BATCH = 100
@@ -73,7 +74,7 @@ def _follow(
 
 def _staying(rows: QuerySet, going: set[UUID] | None) -> int:
     if not going:
-        return rows.count()
+        return counted(rows)
     return sum(pk not in going for pk in rows.values_list("pk", flat=True))
 
 

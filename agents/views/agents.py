@@ -1,7 +1,6 @@
 """Steps that the pages of voice agents and of message agents share."""
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -11,6 +10,7 @@ from accounts.undo import offer_undo
 from agents import services
 from agents.forms.agents import AgentFilterForm
 from voiceops.htmx import full_or_partial, go_to
+from voiceops.paging import CappedPaginator
 
 PER_PAGE = 50
 
@@ -34,7 +34,7 @@ def list_agents(request, model, template):
     if not form.is_valid():
         return render(request, template, context, status=422)
     rows = form.apply(agents).order_by("-id")
-    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    page = CappedPaginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     for agent in page:
         agent.provider = provider_for(agent.model)
     context |= {

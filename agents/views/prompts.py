@@ -1,6 +1,5 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, render
@@ -22,6 +21,7 @@ from agents.diff import compare
 from agents.forms.prompts import CompareForm, PromptForm, PromptPreview, RestoreForm
 from agents.models import Prompt, PromptVersion
 from voiceops.htmx import full_or_partial, go_to
+from voiceops.paging import CappedPaginator
 
 PER_PAGE = 50
 VERSIONS_SHOWN = 50
@@ -33,7 +33,7 @@ def prompt_list(request):
     prompts = Prompt.objects.for_owner(request.workspace).annotate(
         agents=_living("voice_agents") + _living("message_agents")
     )
-    page = Paginator(prompts.order_by("-id"), PER_PAGE)
+    page = CappedPaginator(prompts.order_by("-id"), PER_PAGE)
     return render(
         request,
         "agents/prompt_list.html",

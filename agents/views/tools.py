@@ -1,6 +1,5 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,6 +16,7 @@ from agents import services
 from agents.forms.tools import ToolForm, ToolTestForm
 from agents.models import Tool
 from voiceops.htmx import full_or_partial, go_to
+from voiceops.paging import CappedPaginator
 
 PER_PAGE = 50
 
@@ -40,7 +40,7 @@ ADVICE = {
 @require_safe
 def tool_list(request):
     tools = Tool.objects.for_owner(request.workspace).order_by("-id")
-    page = Paginator(tools, PER_PAGE).get_page(request.GET.get("page"))
+    page = CappedPaginator(tools, PER_PAGE).get_page(request.GET.get("page"))
     services.count_agents(page, request.workspace)
     return render(request, "agents/tool_list.html", {"page": page})
 

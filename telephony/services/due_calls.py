@@ -23,6 +23,7 @@ from telephony.dialling.rules import Decision
 from telephony.models import Call, ScheduledCall
 from telephony.patience import patient, patient_s
 from telephony.services import asking, campaigns, placing, recurring, scheduled
+from voiceops.paging import counted
 
 Status = ScheduledCall.Status
 
@@ -257,10 +258,10 @@ def depth(at: datetime) -> dict:
     """What waits, for operators: due rows, the oldest of them, and unknown ones."""
     due = ScheduledCall.unscoped.due(at)
     return {
-        "due": due.count(),
+        "due": counted(due),
         "oldest": due.aggregate(oldest=Min("next_attempt_at"))["oldest"],
-        "dialing": ScheduledCall.unscoped.in_flight().count(),
-        "unknown": Call.unscoped.filter(
-            placement=Call.Placement.UNKNOWN, ended_at=None
-        ).count(),
+        "dialing": counted(ScheduledCall.unscoped.in_flight()),
+        "unknown": counted(
+            Call.unscoped.filter(placement=Call.Placement.UNKNOWN, ended_at=None)
+        ),
     }

@@ -22,6 +22,7 @@ from telephony.services import after_call, contacts, history, recordings, taking
 from telephony.transcripts import other_party, timeline, typical_ms
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.ids import made_at
+from voiceops.paging import counted
 
 PER_PAGE = 50
 CALLS_OF_AN_AGENT = 5
@@ -186,7 +187,7 @@ def call_live(request):
 @login_required
 @require_safe
 def call_live_badge(request):
-    count = history.live_calls(request.workspace).count()
+    count = counted(history.live_calls(request.workspace))
     return render(request, "telephony/call_live_badge.html", {"count": count})
 
 

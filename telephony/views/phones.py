@@ -1,6 +1,5 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import (
@@ -19,6 +18,7 @@ from telephony.services import carrier
 from telephony.services.phone_check import check_phone
 from telephony.twilio import CarrierError
 from voiceops.htmx import full_or_partial, go_to
+from voiceops.paging import CappedPaginator
 
 PER_PAGE = 50
 RECENT_CALLS = 10
@@ -31,7 +31,8 @@ def phone_list(request):
     phones = Phone.objects.for_owner(request.workspace).select_related(
         "carrier_account"
     )
-    page = Paginator(phones.order_by("-id"), PER_PAGE).get_page(request.GET.get("page"))
+    pages = CappedPaginator(phones.order_by("-id"), PER_PAGE)
+    page = pages.get_page(request.GET.get("page"))
     agents = VoiceAgent.objects.for_owner(request.workspace)
     answering = agents.answering().filter(phone__in=[phone.pk for phone in page])
     return render(
