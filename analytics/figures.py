@@ -17,7 +17,7 @@ from accounts.models import Workspace
 from analytics.histogram import percentile
 from analytics.models import Bucket, Quarters, Series
 from analytics.periods import DAY, Cover, Period, Stretch
-from analytics.quarters import DIRECTIONS, Column, Name, unpack
+from analytics.quarters import DIRECTIONS, OF_AN_HOUR, Column, Name, unpack
 from analytics.tallies import MILLIONTHS, Tally, merge, merged
 from analytics.timeline import Timeline, parts_of_days
 
@@ -180,14 +180,20 @@ def _within(span: str, runs: Iterable[tuple[date, date]]) -> Q:
 
 def _of_edges(question: Question, rows: QuerySet[Bucket], edges: dict[date, range]):
     """The quarters of days that are not wholly wanted."""
+    if not edges:
+        return
+    hours = Q()
+    for day, quarters in edges.items():
+        first, last = quarters[0] // OF_AN_HOUR, quarters[-1] // OF_AN_HOUR
+        hours |= Q(bucket__first_day=day, hour__gte=first, hour__lte=last)
     days = rows.filter(span=Span.DAY, first_day__in=edges)
-    details = Quarters.objects.for_owner(question.owner).filter(bucket__in=days)
+    details = Quarters.objects.for_owner(question.owner).filter(hours, bucket__in=days)
     for agent, day, tallies in details.values_list(
         "bucket__agent", "bucket__first_day", "tallies"
     ):
-        for quarter in edges[day]:
-            if str(quarter) in tallies:
-                yield agent, tallies[str(quarter)]
+        for quarter, tally in tallies.items():
+            if int(quarter) in edges[day]:
+                yield agent, tally
 
 
 # -- What is read out of a tally -------------------------------------------------------

@@ -83,16 +83,25 @@ class Bucket(OwnedModel):
 
 
 class Quarters(OwnedModel):
-    """A day's tallies by quarter of an hour: what its bucket is the sum of.
+    """An hour's tallies by quarter, by their number in the day: a day's bucket is the
+    sum of its hours'.
 
     Read where a wanted time begins or ends within the day, and to count again.
     """
 
-    bucket = models.OneToOneField(Bucket, models.CASCADE, related_name="detail")
+    bucket = models.ForeignKey(
+        Bucket, models.CASCADE, related_name="details", db_index=False
+    )
+    hour = models.PositiveSmallIntegerField()  # of the day of UTC
     tallies = models.JSONField(default=dict)
 
+    class Meta(OwnedModel.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["bucket", "hour"], name="one_row_an_hour")
+        ]
+
     def __str__(self):
-        return f"{self.bucket_id} by quarter"
+        return f"{self.bucket_id} at {self.hour}"
 
 
 class Change(models.Model):

@@ -5,12 +5,13 @@ form serves all of them.
 """
 
 import struct
-from collections.abc import Container, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 QUARTER_S = 900
 OF_A_DAY = 96
+OF_AN_HOUR = 4
 DIRECTIONS = ("incoming", "outgoing")
 # By the numbers of what is charted; other facts are wanted of whole days alone.
 CHARTED = frozenset(
@@ -26,17 +27,36 @@ Column = tuple[int, ...]
 
 def pack(tallies: Tallies) -> tuple[list[str], bytes]:
     """The names of the columns, each with the size of its numbers, and the numbers."""
-    columns: dict[str, list[int]] = {}
+    return repack([], b"", tallies)
+
+
+def repack(
+    names: list[str], packed: bytes, tallies: Tallies, gone: Iterable[str] = ()
+) -> tuple[list[str], bytes]:
+    """With these in place of what was there, and nothing where it is gone."""
+    columns = {coded[1:]: [*column] for coded, column in _coded(names, packed)}
+    for quarter in {*gone, *tallies}:
+        for column in columns.values():
+            column[int(quarter)] = 0
     for quarter, tally in tallies.items():
         for name, value in _numbers(tally):
             column = columns.setdefault(name, [0] * OF_A_DAY)
             column[int(quarter)] = value
-    names, packed = [], []
-    for name in sorted(columns):
-        code = _code_for(max(columns[name]))
+    filled = {name: column for name, column in columns.items() if any(column)}
+    names, parts = [], []
+    for name in sorted(filled):
+        code = _code_for(max(filled[name]))
         names.append(f"{code}{name}")
-        packed.append(CODES[code].pack(*columns[name]))
-    return names, b"".join(packed)
+        parts.append(CODES[code].pack(*filled[name]))
+    return names, b"".join(parts)
+
+
+def _coded(names: list[str], packed: bytes) -> Iterator[tuple[str, Column]]:
+    offset = 0
+    for coded in names:
+        kind = CODES[coded[0]]
+        yield coded, kind.unpack_from(packed, offset)
+        offset += kind.size
 
 
 def _numbers(tally: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
@@ -70,16 +90,26 @@ def named(name: str) -> Name:
 
 
 def unpack(
-    names: list[str],
+    names: Iterable[str],
     packed: bytes,
     *,
-    what: Container[str],
-    directions: Container[str] = DIRECTIONS,
+    what: tuple[str, ...],
+    directions: tuple[str, ...] = DIRECTIONS,
 ) -> Iterator[tuple[Name, Column]]:
     """The columns that are wanted, each with its 96 numbers."""
-    offset = 0
+    for name, column_at, offset in _places(tuple(names), what, directions):
+        yield name, column_at(packed, offset)
+
+
+@lru_cache(maxsize=4096)  # most days have the columns of other days
+def _places(
+    names: tuple[str, ...], what: tuple[str, ...], directions: tuple[str, ...]
+) -> list[tuple[Name, Callable[[bytes, int], Column], int]]:
+    """The columns that are wanted: how and where each is read."""
+    found, offset = [], 0
     for coded in names:
         kind, name = CODES[coded[0]], named(coded[1:])
         if name.what in what and name.direction in directions:
-            yield name, kind.unpack_from(packed, offset)
+            found.append((name, kind.unpack_from, offset))
         offset += kind.size
+    return found

@@ -7,22 +7,16 @@ from uuid import UUID
 
 from django.db import models, transaction
 
+from analytics import buckets
+from analytics.buckets import Key, Shelf, Span, moment
 from analytics.models import Bucket, Change, Quarters, Series
 from analytics.quarters import OF_A_DAY
-from analytics.rollup import (
-    Key,
-    day_rows,
-    hold,
-    moment,
-    month_rows,
-    sums_of_month,
-)
+from analytics.rollup import hold
 from analytics.tallies import count
 from telephony.models import Call, Message
 
 TIME_OF = {Series.CALLS: (Call, "started_at"), Series.TEXTS: (Message, "created_at")}
-Span = Bucket.Span
-Row = Bucket | Quarters
+Rows = tuple[list[Bucket], list[Quarters]]
 
 
 def ask_for_everything(owners: Iterable[UUID]) -> int:
@@ -88,49 +82,50 @@ def _of_day(series: Series, owner_id: UUID, day: date) -> list[str]:
     if not hold(owner_id):  # somebody counts just now
         return []
     start, end = moment(day), moment(day, OF_A_DAY)
-    stored = _stored(series, owner_id, Span.DAY, day)
-    counted = day_rows(series, owner_id, day, count(series, owner_id, start, end))
+    whole = Shelf(series, owner_id, Span.DAY, day)
+    stored = _stored(whole)
+    right = buckets.of_day(whole, count(series, owner_id, start, end))
     changes = Change.objects.filter(series=series, owner_id=owner_id)
     if changes.filter(at__gte=start, at__lt=end).exists():
         return []
-    return _compared(f"{series} of {owner_id}, {day}", stored, counted)
+    return _compared(f"{series} of {owner_id}, {day}", stored, right)
 
 
 @transaction.atomic
 def _of_month(series: Series, owner_id: UUID, first_day: date) -> list[str]:
     if not hold(owner_id):
         return []
-    stored = _stored(series, owner_id, Span.MONTH, first_day)
-    sums = sums_of_month(series, owner_id, first_day)
-    summed = month_rows(series, owner_id, first_day, sums)
-    return _compared(f"{series} of {owner_id}, {first_day:%Y-%m}", stored, summed)
-
-
-def _stored(series: Series, owner_id: UUID, span: str, first_day: date) -> list[Row]:
-    rows = Bucket.unscoped.filter(
-        owner_id=owner_id, series=series, span=span, first_day=first_day
+    month = Shelf(series, owner_id, Span.MONTH, first_day)
+    right = buckets.of_month(month), []
+    return _compared(
+        f"{series} of {owner_id}, {first_day:%Y-%m}", _stored(month), right
     )
-    details = Quarters.unscoped.filter(bucket__in=rows).select_related("bucket")
-    return [*rows, *details]
 
 
-def _compared(where: str, stored: list[Row], right: list[Row]) -> list[str]:
-    ours, theirs = _contents(stored), _contents(right)
+def _stored(shelf: Shelf) -> Rows:
+    details = Quarters.unscoped.filter(bucket__in=shelf.rows)
+    return list(shelf.rows), list(details.select_related("bucket"))
+
+
+def _compared(where: str, stored: Rows, right: Rows) -> list[str]:
+    ours, theirs = _contents(*stored), _contents(*right)
     wrong = {
         key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)
     }
     return [f"{where}: {_called(key)}" for key in sorted(wrong, key=_called)]
 
 
-def _contents(rows: list[Row]) -> dict[Key, dict[type, Any]]:
-    found: dict[Key, dict[type, Any]] = {}
-    for row in rows:
-        if isinstance(row, Bucket):
-            numbers = (row.sums, row.facts, row.names, bytes(row.quarters))
-            found.setdefault(row.key, {})[Bucket] = numbers
-        else:
-            found.setdefault(row.bucket.key, {})[Quarters] = row.tallies
-    return found
+def _contents(
+    found: Iterable[Bucket], details: Iterable[Quarters]
+) -> dict[Key, dict[Any, Any]]:
+    """What is in them, by their pair; the hours by their number."""
+    contents: dict[Key, dict[Any, Any]] = {
+        row.key: {Bucket: (row.sums, row.facts, row.names, bytes(row.quarters))}
+        for row in found
+    }
+    for row in details:
+        contents[row.bucket.key][row.hour] = row.tallies
+    return contents
 
 
 def _called(key: Key) -> str:

@@ -1,20 +1,20 @@
 """Counting rows: what happened in a stretch of time, by quarter of an hour and pair.
 
-A tally is made of numbers that are added, texts of which the greatest is kept, and
-tallies. Money is in millionths, whole: adding is exact in any order.
+A tally is made of numbers that are added (none of them is 0), texts of which the
+greatest is kept, and tallies. Money is in millionths, whole: adding is exact in any
+order.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from analytics.histogram import bucket_of
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum, Value
+
 from analytics.models import TOTAL, Pair, Series
-from analytics.quarters import OF_A_DAY, QUARTER_S
+from analytics.sql import Millionths, QuarterOf, ReplyBucket
 from telephony.models import Call, CallCost, Message, Turn
 
 Tally = dict[str, Any]
@@ -43,24 +43,61 @@ def merged(tallies: Iterable[Tally]) -> Tally:
     return found
 
 
+class GreatestIsGone(Exception):
+    """Which text is the greatest now, only all the parts together tell."""
+
+
+def swap(tally: Tally, before: Tally, now: Tally) -> Tally:
+    """Put `now` into `tally` in the place of `before`, which is a part of it.
+
+    Raises GreatestIsGone.
+    """
+    for key in before.keys() | now.keys():
+        old, new = before.get(key), now.get(key)
+        kind = type(new if old is None else old)
+        if kind is dict:
+            value = swap(tally.get(key, {}), old or {}, new or {})
+        elif kind is str:
+            value = max(tally.get(key, ""), new or "")
+            if value == old != new:
+                raise GreatestIsGone
+        else:
+            value = tally.get(key, 0) + (new or 0) - (old or 0)
+        if value:
+            tally[key] = value
+        else:
+            tally.pop(key, None)
+    return tally
+
+
+# -- What the rows say -----------------------------------------------------------------
+
+Row = tuple[int, UUID | None, UUID | None, str, Tally]
+"""A quarter of the day, an agent, a number, a direction, and a part of their tally."""
+
+
 def count(series: str, owner_id: UUID, start: datetime, end: datetime) -> Counted:
     """What the rows say of the time from `start` to before `end`, within one day."""
     counted: Counted = defaultdict(dict)
-    for one in COUNT[Series(series)](owner_id, start, end):
-        quarter = str(int(one.at.timestamp()) // QUARTER_S % OF_A_DAY)
-        for key, tally in ((one.pair, one.tally), (TOTAL, _without_version(one.tally))):
-            merge(counted[key].setdefault(quarter, {}), {one.direction: tally})
+    for quarter, agent, phone, direction, tally in COUNT[Series(series)](
+        owner_id, start, end
+    ):
+        quarters = counted[Pair(agent, phone)]
+        of_quarter = quarters.setdefault(str(quarter), {})
+        merge(of_quarter.setdefault(direction, {}), tally)
+    if counted:
+        counted[TOTAL] = _of_all(list(counted.values()))
     return counted
 
 
-@dataclass(frozen=True)
-class One:
-    """One call or text, as it counts."""
-
-    at: datetime
-    pair: Pair
-    direction: str
-    tally: Tally
+def _of_all(counted: list[dict[str, Tally]]) -> dict[str, Tally]:
+    found: dict[str, Tally] = {}
+    for quarters in counted:
+        for quarter, tally in quarters.items():
+            of_quarter = found.setdefault(quarter, {})
+            for direction, one in tally.items():
+                merge(of_quarter.setdefault(direction, {}), _without_version(one))
+    return found
 
 
 def _without_version(tally: Tally) -> Tally:
@@ -70,10 +107,15 @@ def _without_version(tally: Tally) -> Tally:
     return tally | {"replies": {"": merged(tally["replies"].values())}}
 
 
+def _known(**numbers: int | None) -> Tally:
+    """Those that are something."""
+    return {name: int(number) for name, number in numbers.items() if number}
+
+
 # -- Calls -----------------------------------------------------------------------------
 
 
-def _calls(owner_id: UUID, start: datetime, end: datetime) -> Iterable[One]:
+def _calls(owner_id: UUID, start: datetime, end: datetime) -> Iterator[Row]:
     """Real calls that have ended; each counts at its start."""
     wanted = {
         "owner_id": owner_id,
@@ -83,107 +125,91 @@ def _calls(owner_id: UUID, start: datetime, end: datetime) -> Iterable[One]:
         "is_test": False,
     }
     of_call = {f"call__{name}": value for name, value in wanted.items()}
-    spend, replies = _spend(of_call), _replies(of_call)
-    rows = Call.unscoped.filter(**wanted).order_by().values_list(*CALL_FIELDS)
-    for pk, at, agent, phone, direction, version, *facts, cost, currency in rows:
-        tally = _of_call(*facts)
-        tally["last"] = at.isoformat(timespec="microseconds")
-        if pk in replies:
-            tally["replies"] = {str(version or ""): replies[pk]}
-        if pk in spend:
-            tally["spend"] = spend[pk]
-        elif cost is not None:
-            tally["spend"] = {OTHER_PART: {currency: _millionths(cost)}}
-        if "spend" in tally:
-            tally["cost"] = merged(tally["spend"].values())
-        yield One(at, Pair(agent, phone), direction, tally)
+    calls = Call.unscoped.filter(**wanted)
+    yield from _ends(calls)
+    parts = CallCost.unscoped.filter(**of_call, amount__isnull=False)
+    yield from _spend(parts, "call__", "amount", F("part"))
+    known = CallCost.unscoped.filter(call=OuterRef("pk"), amount__isnull=False)
+    yield from _spend(
+        calls.filter(~Exists(known), cost__isnull=False), "", "cost", Value(OTHER_PART)
+    )
+    yield from _replies(Turn.unscoped.filter(**of_call, reply_ms__isnull=False))
 
 
-CALL_FIELDS = (
-    *("pk", "started_at", "agent_id", "phone_id", "direction", "prompt_version"),
-    *("answered_at", "duration_s", "status", "end_reason", "after_call__outcome"),
-    *("cost", "currency"),
-)
+def _places(prefix: str = "") -> tuple[QuarterOf, str, str, str]:
+    """The beginning of each row."""
+    names = (f"{prefix}{name}" for name in ("agent_id", "phone_id", "direction"))
+    return QuarterOf(f"{prefix}started_at"), *names
 
 
-def _of_call(
-    answered_at: datetime | None,
-    duration_s: int | None,
-    status: str,
-    end_reason: str,
-    outcome: str | None,
-) -> Tally:
-    tally: Tally = {"total": 1, "statuses": {status: 1}}
-    if answered_at is not None:
-        tally |= {"answered": 1, "talk_s": duration_s or 0}
-    if status == Call.Status.FAILED:
-        tally["failed"] = 1
-    if end_reason:
-        tally["reasons"] = {end_reason: 1}
-    if outcome:
-        tally["outcomes"] = {outcome: 1}
-    return tally
-
-
-def _spend(of_call: dict[str, Any]) -> dict[UUID, Tally]:
-    """For each call what is known of its costs, by part and currency."""
-    found: dict[UUID, Tally] = {}
-    rows = CallCost.unscoped.filter(**of_call, amount__isnull=False).order_by()
-    for call, part, currency, amount in rows.values_list(
-        "call_id", "part", "currency", "amount"
+def _ends(calls: QuerySet[Call]) -> Iterator[Row]:
+    rows = calls.order_by().values_list(
+        *_places(), "status", "end_reason", "after_call__outcome"
+    )
+    for *place, status, reason, outcome, total, answered, talk_s, last in rows.annotate(
+        total=Count("pk"),
+        answered=Count("answered_at"),
+        talk_s=Sum("duration_s", filter=Q(answered_at__isnull=False)),
+        last=Max("started_at"),
     ):
-        merge(found.setdefault(call, {}), {part: {currency: _millionths(amount)}})
-    return found
+        failed = total if status == Call.Status.FAILED else 0
+        tally = _known(total=total, answered=answered, talk_s=talk_s, failed=failed)
+        tally["last"] = last.isoformat(timespec="microseconds")
+        for name, kind in (
+            ("statuses", status),
+            ("reasons", reason),
+            ("outcomes", outcome),
+        ):
+            if kind:
+                tally[name] = {kind: total}
+        yield *place, tally
 
 
-def _replies(of_call: dict[str, Any]) -> dict[UUID, dict[str, int]]:
-    """For each call how many replies took how long."""
-    found: dict[UUID, dict[str, int]] = {}
-    rows = Turn.unscoped.filter(**of_call, reply_ms__isnull=False).order_by()
-    for call, reply_ms in rows.values_list("call_id", "reply_ms"):
-        times, bucket = found.setdefault(call, {}), bucket_of(reply_ms)
-        times[bucket] = times.get(bucket, 0) + 1
-    return found
+def _spend(rows: QuerySet, prefix: str, amount: str, part: F | Value) -> Iterator[Row]:
+    """What is known of the costs, by part and currency."""
+    found = rows.order_by().values_list(*_places(prefix), "currency", part)
+    for *place, currency, part_name, cost in found.annotate(
+        cost=Sum(Millionths(amount))
+    ):
+        if costs := _known(**{currency: cost}):
+            yield *place, {"spend": {part_name: costs}, "cost": costs}
 
 
-def _millionths(amount: Decimal) -> int:
-    return int(amount * MILLIONTHS)
+def _replies(turns: QuerySet[Turn]) -> Iterator[Row]:
+    """How many replies took how long, by version of the prompt."""
+    rows = turns.order_by().values_list(
+        *_places("call__"), "call__prompt_version", ReplyBucket("reply_ms")
+    )
+    for *place, version, bucket, count in rows.annotate(count=Count("pk")):
+        yield *place, {"replies": {str(version or ""): {str(bucket): count}}}
 
 
 # -- Texts -----------------------------------------------------------------------------
 
 
-def _texts(owner_id: UUID, start: datetime, end: datetime) -> Iterable[One]:
+def _texts(owner_id: UUID, start: datetime, end: datetime) -> Iterator[Row]:
     """All texts; each counts when it came in or was written."""
-    rows = Message.unscoped.filter(
+    texts = Message.unscoped.filter(
         owner_id=owner_id, created_at__gte=start, created_at__lt=end
     ).order_by()
-    for (
-        at,
-        agent,
-        phone,
-        direction,
-        status,
-        segments,
-        cost,
-        currency,
-    ) in rows.values_list(*TEXT_FIELDS):
-        tally: Tally = {"total": 1, "statuses": {status: 1}, "segments": segments}
-        if status in Message.ARRIVED:
-            tally["delivered"] = 1
-        elif status in Message.NOT_SENT:
-            tally["failed"] = 1
-        if cost is not None:
-            tally["cost"] = {currency: _millionths(cost)}
-        yield One(at, Pair(agent, phone), direction, tally)
+    place = QuarterOf("created_at"), "agent_id", "conversation__phone_id", "direction"
+    rows = texts.values_list(*place, "status")
+    for *of, status, total, segments in rows.annotate(
+        total=Count("pk"), segments=Sum("segments")
+    ):
+        delivered = total if status in Message.ARRIVED else 0
+        failed = total if status in Message.NOT_SENT else 0
+        tally = _known(
+            total=total, segments=segments, delivered=delivered, failed=failed
+        )
+        yield *of, tally | {"statuses": {status: total}}
+    priced = texts.filter(cost__isnull=False).values_list(*place, "currency")
+    for *of, currency, cost in priced.annotate(cost_sum=Sum(Millionths("cost"))):
+        if costs := _known(**{currency: cost}):
+            yield *of, {"cost": costs}
 
 
-TEXT_FIELDS = (
-    *("created_at", "agent_id", "conversation__phone_id", "direction"),
-    *("status", "segments", "cost", "currency"),
-)
-
-COUNT: dict[Series, Callable[[UUID, datetime, datetime], Iterable[One]]] = {
+COUNT: dict[Series, Callable[[UUID, datetime, datetime], Iterator[Row]]] = {
     Series.CALLS: _calls,
     Series.TEXTS: _texts,
 }

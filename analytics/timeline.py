@@ -7,10 +7,9 @@ from itertools import pairwise
 from operator import add
 
 from analytics.periods import Period, day_of, quarter_at
-from analytics.quarters import OF_A_DAY, Column
+from analytics.quarters import OF_A_DAY, OF_AN_HOUR, Column
 
 HOURS = 24
-OF_AN_HOUR = 4
 
 Parts = dict[date, list[tuple[int, slice]]]
 

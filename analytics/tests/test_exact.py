@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.management import call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +95,7 @@ def test_figures_follow_whatever_happens_to_calls(seed, place, home, alice):
             rollup.fold()
     rollup.fold()
 
+    call_command("check_rollup", workspace=home.owner.pk)
     for query in queries(home, chance, utc(around).date(), zone):
         hold(alice, home, query)
 

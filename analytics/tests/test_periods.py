@@ -115,9 +115,9 @@ def test_percentiles_are_within_two_percent_and_one_millisecond(times, percent):
 
 
 COUNTS = st.fixed_dictionaries(
-    {"total": st.integers(0, 2**33)},
+    {"total": st.integers(1, 2**33)},
     optional={
-        "cost": st.dictionaries(st.sampled_from(["EUR", "USD"]), st.integers(0, 9))
+        "cost": st.dictionaries(st.sampled_from(["EUR", "USD"]), st.integers(1, 9))
     },
 )
 

@@ -7,9 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from analytics import rebuilding, rollup, triggers
+from analytics import rebuilding, rollup, swapping, triggers
 from analytics.figures import Question, by_day
-from analytics.models import Bucket, Change, Series
+from analytics.models import Bucket, Change, Quarters, Series
 from analytics.periods import Period
 from analytics.tests.histories import Home, moments, random_call, random_text, utc
 from telephony.models import Call, Turn
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 
 DAY = utc("2026-03-07")
 NOON = DAY + timedelta(hours=12)
+QUARTER, DAY_LONG = timedelta(minutes=15), timedelta(days=1)
 
 
 def totals(owner, days=1):
@@ -116,11 +117,29 @@ def test_triggers_go_with_the_tables_that_they_write_to(alice, monkeypatch):
 def test_counting_twice_is_counting_once(alice):
     make_call(alice.workspace, NOON)
     rollup.fold()
-    rollup.count_again("calls", alice.workspace.pk, DAY.date(), {48})
-    rollup.count_again("calls", alice.workspace.pk, DAY.date(), {48, 49})
+    swapping.count_again("calls", alice.workspace.pk, DAY.date(), {48})
+    swapping.count_again("calls", alice.workspace.pk, DAY.date(), {48, 49})
 
     assert totals(alice.workspace) == [1]
     assert noted() == []
+
+
+def test_a_change_costs_its_quarter_and_its_pair(alice, django_assert_max_num_queries):
+    """Not the calls of the day, and not the days of the month."""
+    ada, bob = (make_agent(alice.workspace, name) for name in ("Ada", "Bob"))
+    for quarter in range(8):
+        make_call(alice.workspace, NOON + quarter * QUARTER, agent=ada)
+        make_call(alice.workspace, NOON + quarter * DAY_LONG, agent=bob)
+    rollup.fold()
+    others = Bucket.unscoped.filter(agent=bob.pk)
+    before = list(others.order_by("pk").values_list("pk", "updated_at"))
+    Call.unscoped.filter(agent=ada, started_at=NOON).update(status="failed")
+
+    with django_assert_max_num_queries(18):
+        rollup.fold_some(alice.workspace.pk)
+
+    assert list(others.order_by("pk").values_list("pk", "updated_at")) == before
+    check()
 
 
 def test_a_day_without_calls_leaves_nothing(alice):
@@ -143,7 +162,7 @@ def test_one_that_is_killed_leaves_it_to_the_next(alice, monkeypatch):
 
     make_call(alice.workspace, NOON)
     with monkeypatch.context() as patched:
-        patched.setattr(rollup, "sum_month", die)
+        patched.setattr(swapping, "_swap_month", die)
         with pytest.raises(Killed):
             rollup.fold()
     assert totals(alice.workspace) == [0]
@@ -156,14 +175,14 @@ def test_one_that_is_killed_leaves_it_to_the_next(alice, monkeypatch):
 def test_a_change_during_the_counting_is_counted_next(alice, monkeypatch):
     """It comes after the rows were read and before the changes are done with."""
     make_call(alice.workspace, NOON)
-    sum_up = rollup.sum_month
+    swap_month = swapping._swap_month
 
     def meanwhile(*arguments):
         make_call(alice.workspace, NOON)
-        sum_up(*arguments)
+        swap_month(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rollup, "sum_month", meanwhile)
+        patched.setattr(swapping, "_swap_month", meanwhile)
         rollup.fold_some(alice.workspace.pk)
     assert totals(alice.workspace) == [1]
 
@@ -210,7 +229,7 @@ def test_what_a_workspace_leaves_behind_is_forgotten(alice):
 def history(alice, mallory):
     for tenant, number in ((alice, "+1415555014"), (mallory, "+1415555015")):
         home, chance = Home(tenant.workspace, number), random.Random(number)
-        for at, _ in zip(moments(DAY, 70, chance), range(30), strict=False):
+        for at, _ in zip(moments(DAY, 70, chance), range(12), strict=False):
             random_call(home, at, chance)
             random_text(home, at, chance)
     rollup.fold()
@@ -232,10 +251,10 @@ def test_what_was_counted_is_what_the_rows_say(history):
 def test_the_check_finds_what_is_wrong(history, alice, capsys):
     day = Bucket.unscoped.filter(owner=alice.workspace, span="day").first()
     month = Bucket.unscoped.filter(owner=alice.workspace, span="month").last()
-    detail = Bucket.unscoped.filter(owner=alice.workspace, span="day").last().detail
+    detail = Quarters.unscoped.filter(owner=alice.workspace).last()
     Bucket.unscoped.filter(pk=day.pk).update(quarters=day.quarters[:-1] + b"\x07")
     Bucket.unscoped.filter(pk=month.pk).update(facts={})
-    type(detail).unscoped.filter(pk=detail.pk).update(tallies={})
+    Quarters.unscoped.filter(pk=detail.pk).update(tallies={})
 
     with pytest.raises(CommandError, match="3 differences"):
         check()
