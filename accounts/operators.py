@@ -95,17 +95,12 @@ def _may_knock(request) -> bool:
 
 def _send(request, name: str):
     next_page = request.GET.get("next") or reverse("admin:index")
-    return redirect(f"{reverse(name)}?{urlencode({'next': next_page})}")
+    return redirect(f"{reverse(name)}?{urlencode({'next': next_page}, safe='/')}")
 
 
 def _note_entry(request) -> None:
     request.session[HAS_ENTERED] = True
     user, address = request.user, address_of(request)
     logger.info("operator %s came in from %s", user.pk, address)
-    LogEntry.objects.create(
-        user=user,
-        object_id=user.pk,
-        object_repr=str(user),
-        action_flag=CHANGE,
-        change_message=f"Came in from {address}",
-    )
+    told = f"Came in from {address}"
+    LogEntry.objects.log_actions(user.pk, [user], CHANGE, told, single_object=True)

@@ -140,7 +140,7 @@ def test_operator_without_a_second_factor_is_sent_to_set_it_up(alice):
 
     sent = alice.client.get("/admin/", follow=True).redirect_chain
 
-    set_up = f"{reverse('mfa_activate_totp')}?next=%2Fadmin%2F"
+    set_up = f"{reverse('mfa_activate_totp')}?next=/admin/"
     assert [url for url, _ in sent][:2] == ["/admin/login/?next=/admin/", set_up]
 
 
@@ -180,7 +180,7 @@ def test_admin_tells_somebody_who_is_no_operator_instead_of_going_in_circles(ali
 def test_admin_sends_strangers_to_the_log_in_of_everybody(client):
     answer = client.get("/admin/login/?next=/admin/")
 
-    assert answer.url == "/account/login/?next=%2Fadmin%2F"
+    assert answer.url == "/account/login/?next=/admin/"
 
 
 def test_admin_has_no_log_in_form_of_its_own(client):

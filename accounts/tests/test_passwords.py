@@ -114,3 +114,11 @@ def test_an_operator_cannot_take_it_away_either(alice):
     User.objects.filter(pk=alice.user.pk).update(has_short_password=False)
     operator.post(many, chosen)
     assert not Authenticator.objects.filter(pk=factor.pk).exists()
+
+
+def test_pages_say_how_long_it_has_to_be(client, alice):
+    new = client.get(reverse("account_signup")).content.decode()
+    other = alice.client.get(reverse("account_change_password")).content.decode()
+
+    assert "15 characters or more; a few words are fine." in new
+    assert "15 characters or more, or 8 with two-factor log-in" in other

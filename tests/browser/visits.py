@@ -509,6 +509,7 @@ NOT_VISITED = {
     "agents:message_agent_duplicate": POSTED,
     "agents:prompt_restore": POSTED,
     "telephony:carrier_account_delete": POSTED,
+    "telephony:carrier_account_end_token_change": POSTED,
     "telephony:call_hang_up": POSTED,
     "telephony:call_take_part": POSTED,
     "telephony:agent_rehearse": POSTED,

@@ -31,6 +31,7 @@ from telephony.models import (
     CallEvent,
     CallingRules,
     Campaign,
+    CarrierAccount,
     Contact,
     Conversation,
     Label,
@@ -127,6 +128,7 @@ def make_world() -> World:
     _add_tools(world)
     _add_agents(world)
     _add_keys(world.alice)
+    _change_token(world.rows["carrieraccount"])
     _add_colleagues(world)
     _add_calls(world)
     _add_rehearsals(world)
@@ -505,6 +507,12 @@ def _add_keys(tenant: Tenant) -> None:
             scopes=["read", "write"],
             expires_at=timezone.now() + timedelta(days=days),
         )
+
+
+def _change_token(account: CarrierAccount) -> None:
+    account.old_auth_token = "the one before"
+    account.old_auth_token_until = timezone.now() + timedelta(hours=20)
+    account.save(update_fields=["old_auth_token", "old_auth_token_until"])
 
 
 def _add_deleted(tenant: Tenant) -> None:
