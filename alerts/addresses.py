@@ -1,12 +1,14 @@
 """Addresses that alerts lead to: the figures and the calls of exactly their time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.urls import reverse
 
+from agents.hours import open_since
+from alerts.metrics import Metric
 from alerts.models import Alert, Episode
 from analytics.drilldown import COUNTED
 from analytics.periods import Stretch
@@ -22,9 +24,13 @@ def host() -> str:
     return urlsplit(settings.PUBLIC_BASE_URL).hostname or "localhost"
 
 
-def window_of(episode: Episode, until: datetime) -> datetime:
+def window_of(alert: Alert, episode: Episode, until: datetime) -> datetime:
     """When the time began that was looked at until that moment."""
-    return Stretch.until(until, episode.window_minutes).since
+    minutes = episode.window_minutes
+    if alert.metric == Metric.NO_CALLS:
+        working = open_since(alert.working_hours, until, minutes)
+        return working or until - timedelta(minutes=minutes)
+    return Stretch.until(until, minutes).since
 
 
 def dashboard(alert: Alert, since: datetime, until: datetime, zone: str) -> str:

@@ -202,7 +202,7 @@ def told_of(alert: Alert, episode: Episode) -> dict:
         "threshold": plain(episode.threshold),
         "unit": unit_of(alert.metric, alert.currency),
         "window_minutes": episode.window_minutes,
-        "window_from": moment(addresses.window_of(episode, until)),
+        "window_from": moment(addresses.window_of(alert, episode, until)),
         "window_to": moment(until),
         "value": plain(episode.value),
         "worst_value": plain(episode.worst),

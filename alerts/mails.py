@@ -83,6 +83,7 @@ def _message(mail: Mail, user: User, owner: Workspace) -> EmailMessage:
             "workspace": one_line(owner.name),
             "name": one_line(mail.alert.name),
             "condition": words.condition(mail.alert, mail.episode),
+            "of_calls": words.of_calls(mail.alert),
             "zone": zone,
             "alert_url": addresses.absolute(mail.alert.get_absolute_url()),
             **(_of_episode(mail, zone) if mail.episode else {}),
@@ -102,7 +103,7 @@ def _of_episode(mail: Mail, zone: str) -> dict:
     until = episode.ended_at if is_over else episode.started_at
     value = episode.end_value if is_over else episode.value
     calls = episode.end_calls if is_over else episode.calls
-    since = addresses.window_of(episode, until)
+    since = addresses.window_of(alert, episode, until)
     return {
         "started_at": timezone.localtime(episode.started_at),
         "ended_at": episode.ended_at and timezone.localtime(episode.ended_at),

@@ -114,7 +114,7 @@ def told(alert: Alert, episodes: Iterable[Episode]) -> list[Past]:
 
 
 def _past(alert: Alert, episode: Episode) -> Past:
-    since = addresses.window_of(episode, episode.started_at)
+    since = addresses.window_of(alert, episode, episode.started_at)
     until = episode.ended_at or episode.started_at
     return Past(
         episode=episode,

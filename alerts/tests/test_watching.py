@@ -210,8 +210,8 @@ def test_the_mail_says_what_was_found_and_where_to_look(alice, alert, settings):
         "(Europe/Berlin)." in message.body
     )
     assert (
-        "fires at: More than 20 % of calls failed within 1 hour, of at least 4 calls."
-        in message.body
+        "fires at: More than 20 % of calls failed within 1 hour, of at least 4 calls. "
+        "It looks at: All calls." in message.body
     )
     assert (
         "https://calls.example.com/?from=2026-03-04&to=2026-03-04"
@@ -231,11 +231,27 @@ def test_the_link_in_the_mail_shows_exactly_the_calls(alice, alert):
     look()
     call(alice.workspace, before=-1)
     episode = open_episode()
-    since = addresses.window_of(episode, AT)
+    since = addresses.window_of(alert, episode, AT)
 
     page = alice.client.get(addresses.calls(alert, since, AT))
 
     assert len(page.context["page"].rows) == episode.calls == 4
+
+
+def test_the_mail_of_a_silence_tells_the_working_time(alice):
+    hours = {
+        "timezone": "UTC",
+        "days": {"tue": [["16:00", "17:00"]], "wed": [["12:00", "17:00"]]},
+    }
+    make_alert(alice.workspace, metric="no_calls", threshold=None, working_hours=hours)
+    look()
+    mails.send_due()
+
+    (message,) = mail.outbox
+    assert (
+        "Nobody has called from Tue 3 Mar 2026, 16:07 to Wed 4 Mar 2026, 12:07 (UTC)."
+        in message.body
+    )
 
 
 def test_mails_go_to_those_who_were_chosen(alice, alert):
