@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from django.db import transaction
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
@@ -25,6 +25,7 @@ from alerts.metrics import Metric, unit_of
 from alerts.models import WINDOWS, Alert, Episode
 from voiceops.api import Conflict
 from voiceops.api_schema import shown_as
+from voiceops.filters import MOMENTS
 
 
 @contextmanager
@@ -36,6 +37,11 @@ def services_refuse():
         if refusal.field:
             raise ValidationError({refusal.field: [str(refusal)]}) from refusal
         raise Conflict(str(refusal)) from refusal
+
+
+@extend_schema_field({"type": "integer", "enum": [minutes for minutes, _ in WINDOWS]})
+class WindowField(serializers.IntegerField):
+    """One of a few lengths; the model knows which."""
 
 
 @shown_as(request=examples.NEW_ALERT, answer=examples.ALERT)
@@ -58,8 +64,7 @@ class AlertSerializer(OwnedSerializer):
     unit = serializers.SerializerMethodField(
         help_text="`percent`, `ms`, a currency, or nothing."
     )
-    window_minutes = serializers.ChoiceField(
-        choices=[minutes for minutes, _words in WINDOWS],
+    window_minutes = WindowField(
         required=False,
         help_text="The time that ends now; it begins on a quarter of an hour, so it is "
         "up to 15 minutes longer. For `no_calls` exactly so much working time.",
@@ -109,9 +114,11 @@ class AlertSerializer(OwnedSerializer):
                 "help_text": "For rates and reply times: with fewer, nobody can tell."
             },
             "currency": {"help_text": "For `spend`, three capital letters."},
+            "metric": {"help_text": "It stays as it was made."},
             "muted_until": {
+                "validators": MOMENTS,
                 "help_text": "Nobody is told until then of what begins; what goes on "
-                "then is told then."
+                "then is told then.",
             },
             "value": {"help_text": "What was found when it was last looked at."},
         }
@@ -234,6 +241,12 @@ class AlertTestView(OwnedView):
 @shown_as(answer=examples.EPISODE)
 class EpisodeSerializer(serializers.ModelSerializer):
     alert_id = serializers.UUIDField(read_only=True)
+    end_reason = serializers.ChoiceField(
+        choices=Episode.EndReason,
+        allow_blank=True,
+        read_only=True,
+        help_text="Empty while it goes on.",
+    )
     worst_value = serializers.DecimalField(
         source="worst", max_digits=18, decimal_places=6, read_only=True
     )

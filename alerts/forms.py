@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import OwnedForm
@@ -9,6 +10,7 @@ from agents.forms.hours import HoursForm
 from agents.models import VoiceAgent
 from alerts.metrics import KINDS, Metric, Unit, plain
 from alerts.models import ADMINS, Alert
+from telephony.forms.calls import HistoryChoiceField
 
 MUTES = [
     ("60", _("1 hour")),
@@ -27,6 +29,12 @@ THRESHOLDS = {
 class AlertForm(OwnedForm):
     """An alert of a metric that is chosen already: only what counts for it is asked."""
 
+    agent = HistoryChoiceField(
+        label=_("Voice agent"),
+        queryset=VoiceAgent.objects.all(),
+        empty_label=_("All calls"),
+        required=False,
+    )
     mail_to = forms.MultipleChoiceField(
         label=_("E-mails go to"),
         required=False,
@@ -72,9 +80,10 @@ class AlertForm(OwnedForm):
             )
 
     def _offer_agents(self, owner):
-        agents = self.fields["agent"]
-        agents.queryset = VoiceAgent.objects.for_owner(owner).order_by("name")
-        agents.empty_label = _("All calls")
+        """Those there are; a deleted one where it is the alert's."""
+        agents = VoiceAgent.objects.for_owner(owner, with_deleted=True).order_by("name")
+        offered = Q(deleted_at=None) | Q(pk=self.instance.agent_id)
+        self.fields["agent"].queryset = agents.filter(offered)
 
     def _ask_what_counts(self, metric):
         kind = KINDS[metric]

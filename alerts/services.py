@@ -35,8 +35,11 @@ def save(alert: Alert) -> Alert:
     What its metric does not use gets its default.
     """
     tidy(alert)
-    _refuse_unknown_people(alert)
-    is_new = alert._state.adding
+    stored = Alert.objects.for_owner(alert.owner_id).filter(pk=alert.pk).first()
+    if stored and stored.metric != alert.metric:
+        raise Refused(_("What an alert watches stays: make another one."), "metric")
+    _refuse_unknown_people(alert, stored.mail_to if stored else [])
+    is_new = stored is None
     others = Alert.objects.for_owner(alert.owner_id).exclude(pk=alert.pk)
     if is_new and others.count() >= MOST_ALERTS:
         message = _("A workspace can have %(count)d alerts.")
@@ -85,15 +88,13 @@ def _refuse_bad_threshold(alert: Alert) -> None:
         raise Refused(_("Three capital letters, such as USD."), "currency")
 
 
-def _refuse_unknown_people(alert: Alert) -> None:
+def _refuse_unknown_people(alert: Alert, before: list[str]) -> None:
+    """Who has left since stays in the list, and is mailed nothing."""
     is_list = isinstance(alert.mail_to, list)
     if not (is_list and all(isinstance(one, str) for one in alert.mail_to)):
         raise Refused(_("A list of members."), "mail_to")
     members = Membership.objects.for_owner(alert.owner_id)
     known = {str(pk) for pk in members.values_list("pk", flat=True)}
-    # Who has left since stays in the list, and is mailed nothing.
-    stored = Alert.objects.for_owner(alert.owner_id).filter(pk=alert.pk)
-    before = stored.values_list("mail_to", flat=True).first() or []
     if set(alert.mail_to) - known - {ADMINS, *before}:
         raise Refused(_("There is no such member."), "mail_to")
 

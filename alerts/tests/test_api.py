@@ -51,6 +51,8 @@ def test_an_alert_is_made_read_changed_and_deleted(alice):
         ({"threshold": "100"}, "threshold"),
         ({"threshold": "NaN"}, "threshold"),
         ({"window_minutes": 7}, "window_minutes"),
+        ({"window_minutes": "60"}, "window_minutes"),
+        ({"muted_until": "9999-12-31T23:59:59Z"}, "muted_until"),
         ({"minimum_calls": 0}, "minimum_calls"),
         ({"metric": "mood"}, "metric"),
         ({"metric": "spend"}, "currency"),
@@ -68,6 +70,15 @@ def test_what_cannot_be_watched_is_refused(given, field, alice):
     assert answer.status_code == 400, answer.content
     assert list(answer.json()["errors"]) == [field]
     assert not Alert.unscoped.exists()
+
+
+def test_what_an_alert_watches_stays(alice):
+    alert = make_alert(alice.workspace)
+
+    answer = alice.api("PATCH", f"/api/alerts/{alert.pk}", {"metric": "answer_rate"})
+
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["metric"]
 
 
 def test_another_workspaces_rows_are_unknown(alice, mallory):

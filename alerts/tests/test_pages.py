@@ -121,6 +121,21 @@ def test_another_workspaces_agent_and_member_are_unknown(alice, mallory):
         assert alice.client.post("/alerts/new", FORM | given).status_code == 422
 
 
+def test_an_alert_of_a_deleted_agent_keeps_it(alice):
+    agent = make_agent(alice.workspace)
+    alert = make_alert(alice.workspace, agent=agent)
+    agent.put_away()
+    path = f"/alerts/{alert.pk}/change"
+
+    assert "Reception (deleted)" in text_of(alice.client.get(path))
+    alice.client.post(path, FORM | {"agent": agent.pk, "name": "Renamed"})
+    alert.refresh_from_db()
+
+    assert (alert.name, alert.agent) == ("Renamed", agent)
+    assert "Its agent was deleted" in text_of(alice.client.get("/alerts"))
+    assert "Reception" not in text_of(alice.client.get("/alerts/new?metric=spend"))
+
+
 def test_working_hours_are_kept_and_mended(alice):
     hours = {
         "hours-timezone": "Europe/Berlin",
