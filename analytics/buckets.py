@@ -10,11 +10,12 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from analytics.models import Bucket, Pair, Quarters
-from analytics.quarters import OF_AN_HOUR, QUARTER_S, pack
+from analytics.quarters import OF_AN_HOUR, PACKED, QUARTER_S, repack
 from analytics.tallies import Counted, Tally, merge, merged
 
 Key = Pair | None
 Span = Bucket.Span
+COLUMNS = [name for _wanted, *names in PACKED for name in names]
 # Wanted of many buckets at once, so apart from the rest.
 SUMS = (
     "total",
@@ -96,6 +97,18 @@ def tally_of(bucket: Bucket) -> Tally:
     return merged([bucket.sums, bucket.facts])
 
 
+def chart(
+    bucket: Bucket, tallies: dict[str, Tally], gone: Iterable[str] = ()
+) -> Bucket:
+    """Put these quarters into its columns, and nothing where it is gone."""
+    for wanted, names, packed in PACKED:
+        standing = getattr(bucket, names), bytes(getattr(bucket, packed))
+        columns = repack(*standing, tallies, gone, wanted)
+        for name, value in zip((names, packed), columns, strict=True):
+            setattr(bucket, name, value)
+    return bucket
+
+
 def store(found: Iterable[Bucket]) -> None:
     """Those that have something in them; the others go."""
     filled = [bucket for bucket in found if bucket.sums]
@@ -105,7 +118,7 @@ def store(found: Iterable[Bucket]) -> None:
         filled,
         update_conflicts=True,
         unique_fields=["id"],
-        update_fields=["sums", "facts", "names", "quarters", "updated_at"],
+        update_fields=["sums", "facts", *COLUMNS, "updated_at"],
     )
 
 
@@ -116,8 +129,7 @@ def of_day(day: Shelf, counted: Counted) -> tuple[list[Bucket], list[Quarters]]:
     """The unsaved ones of a day for what was counted, and their hours."""
     found, details = [], []
     for key, tallies in counted.items():
-        bucket = day.new(key, merged(tallies.values()))
-        bucket.names, bucket.quarters = pack(tallies)
+        bucket = chart(day.new(key, merged(tallies.values())), tallies)
         found.append(bucket)
         details += hours_of(bucket, tallies)
     return found, details
@@ -151,6 +163,6 @@ def sums_of_days(month: Shelf, **which: Any) -> dict[Key, Tally]:
         **which,
     )
     sums: dict[Key, Tally] = {}
-    for day in days.defer("names", "quarters").iterator():
+    for day in days.defer(*COLUMNS).iterator():
         merge(sums.setdefault(day.key, {}), tally_of(day))
     return sums

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +17,10 @@ from django.utils.translation import gettext as _
 
 from agents.outcomes import Outcome
 from analytics import figures
+from analytics.bars import Step, numbers, steps
 from analytics.drilldown import calls_url
 from analytics.figures import Question
 from analytics.models import Series
-from analytics.periods import DAY
 from analytics.tallies import Tally, merged
 from analytics.timeline import Timeline
 from telephony.models import Call
@@ -29,8 +28,6 @@ from telephony.models import Call
 MOST_AGENTS = 20  # in the table; the file has all of them
 TREND_DAYS = 30
 NOT_ANALYZED = "none"
-MOST_BARS_OF_DAYS = 92
-MOST_BARS_OF_WEEKS = 731
 HEAT_LEVELS = 5
 
 
@@ -97,18 +94,18 @@ def changes(now: Headline, before: Headline | None) -> dict[str, Change]:
     if before is None:
         return {}
     found = {
-        "calls": _change(now.calls, before.calls),
+        "calls": change_of(now.calls, before.calls),
         "answered": _points(now.answered_percent, before.answered_percent),
-        "talk": _change(now.talk_s, before.talk_s),
-        "reply": _change(now.p50, before.p50, less_is_better=True),
-        "texts": _change(now.texts, before.texts),
+        "talk": change_of(now.talk_s, before.talk_s),
+        "reply": change_of(now.p50, before.p50, less_is_better=True),
+        "texts": change_of(now.texts, before.texts),
     }
     if now.currency == before.currency:
-        found["spend"] = _change(now.spent, before.spent)
+        found["spend"] = change_of(now.spent, before.spent)
     return found
 
 
-def _change(now, before, *, less_is_better: bool | None = None) -> Change:
+def change_of(now, before, *, less_is_better: bool | None = None) -> Change:
     if now is None or not before:
         return Change()
     percent = 100 * (float(now) - float(before)) / float(before)
@@ -167,25 +164,16 @@ class Chart:
     bars: list[Bar]
 
 
-@dataclass(frozen=True)
-class Step:
-    """A bar's place among the days (or hours) of the period."""
-
-    words: str
-    place: slice
-    filters: dict[str, Any]
-
-
 def chart(
     question: Question,
     compared: Question | None,
     lines: dict[str, Timeline],
     of_days: Callable[[date, date], str],
 ) -> Chart:
-    unit, steps = _steps(question.period.days)
-    totals = _numbers(unit, lines.get("total"), question)
+    unit, bars_of = steps(question.period.days)
+    totals = numbers(unit, lines.get("total"), question)
     outcomes = {
-        name.partition(".")[2]: _numbers(unit, line, question)
+        name.partition(".")[2]: numbers(unit, line, question)
         for name, line in lines.items()
         if name.startswith("outcomes.")
     }
@@ -207,7 +195,7 @@ def chart(
             url=calls_url(question, **step.filters),
             narrower=_narrower(unit, step, of_days),
         )
-        for step in steps
+        for step in bars_of
     ]
     found = {key: sum(outcomes[key]) for key in ordered}
     return Chart(unit, _outcome_kinds(question, found), bars)
@@ -236,37 +224,7 @@ def _narrower(unit: str, step: Step, of_days: Callable[[date, date], str]) -> st
 def _before(unit: str, compared: Question | None) -> list[int] | None:
     if compared is None:
         return None
-    return _numbers(unit, figures.timelines(compared, "total")["total"], compared)
-
-
-def _numbers(unit: str, line: Timeline | None, question: Question) -> list[int]:
-    line = line or Timeline(question.period)
-    return line.by_hour() if unit == "hour" else line.by_day()
-
-
-def _steps(days: list[date]) -> tuple[str, list[Step]]:
-    """As many bars as can be told apart, and what they are."""
-    if len(days) == 1:
-        hours = [
-            Step(f"{hour:02}:00", slice(hour, hour + 1), {"hour": hour})
-            for hour in range(24)
-        ]
-        return "hour", hours
-    if len(days) <= MOST_BARS_OF_DAYS:
-        return "day", _runs(days, lambda day: day, "j M")
-    if len(days) <= MOST_BARS_OF_WEEKS:
-        return "week", _runs(days, lambda day: day - DAY * day.weekday(), "j M Y")
-    return "month", _runs(days, lambda day: (day.year, day.month), "M Y")
-
-
-def _runs(days: list[date], run_of: Callable[[date], Any], form: str) -> list[Step]:
-    steps = []
-    for _run, numbered in groupby(enumerate(days), key=lambda one: run_of(one[1])):
-        places, run = zip(*numbered, strict=True)
-        place = slice(places[0], places[-1] + 1)
-        ends = {"from": run[0], "to": run[-1]}
-        steps.append(Step(date_format(run[0], form), place, ends))
-    return steps
+    return numbers(unit, figures.timelines(compared, "total")["total"], compared)
 
 
 # -- Hours of the week -----------------------------------------------------------------
@@ -293,8 +251,8 @@ class Weekday:
 def week(question: Question, lines: dict[str, Timeline]) -> list[Weekday]:
     """The calls of each hour of each day of the week, Monday first."""
     line = lines.get("total") or Timeline(question.period)
-    numbers = line.by_hour_of_week()
-    most = max(numbers)
+    hours = line.by_hour_of_week()
+    most = max(hours)
     return [
         Weekday(
             weekday_words(number),
@@ -305,7 +263,7 @@ def week(question: Question, lines: dict[str, Timeline]) -> list[Weekday]:
                     -(-HEAT_LEVELS * calls // most) if calls else 0,
                     calls_url(question, weekday=number, hour=hour),
                 )
-                for hour, calls in enumerate(numbers[24 * (number - 1) : 24 * number])
+                for hour, calls in enumerate(hours[24 * (number - 1) : 24 * number])
             ],
         )
         for number in range(1, 8)
@@ -364,6 +322,7 @@ class AgentRow:
     talk_s: int
     spend: list[tuple[str, Decimal]]
     last_at: datetime | None
+    replies: dict[str, Any]
     url: str
     alone: str  # this page for the agent alone
     trend: Trend
@@ -388,7 +347,7 @@ def agents(
     question: Question, known: dict[UUID, Any], of_agent: Callable[[UUID], str]
 ) -> Agents:
     """Those with the most calls; those who are no more where they had calls then."""
-    found = figures.sums(question, Series.CALLS, by_agent=True)
+    found = figures.sums(question, Series.CALLS, by="agent")
     wanted: list[UUID | None] = [
         pk for pk, agent in known.items() if pk in found or not agent.is_deleted
     ]
@@ -399,7 +358,9 @@ def agents(
     totals = {pk: found.get(pk, {}).get("total", 0) for pk in wanted}
     shown = sorted(wanted, key=lambda pk: (-totals[pk], pk is None))[:MOST_AGENTS]
     recent = question.of_last_days(TREND_DAYS)
-    trends = figures.by_day_of_agents(recent, [pk for pk in shown if pk])
+    named = [pk for pk in shown if pk]
+    trends = figures.by_day_of_agents(recent, named)
+    replies = figures.replies_of_agents(question, named)
     rows = [
         _agent_row(
             known.get(pk),
@@ -407,6 +368,7 @@ def agents(
             url=calls_url(question, agent=pk) if pk else "",
             alone=of_agent(pk) if pk else "",
             trend=Trend(trends.get(pk, [])),
+            replies=replies.get(pk, {}),
         )
         for pk in shown
     ]
@@ -433,9 +395,22 @@ def trend(question: Question) -> Trend:
 
 
 def versions(calls: Tally) -> list[dict[str, Any]]:
-    """How long replies took, by version of the prompt, the newest first."""
-    replies = calls.get("replies", {})
+    """How calls went by version of the prompt, the newest first."""
+    found, replies = calls.get("versions", {}), calls.get("replies", {})
     return [
-        {"name": name, **figures.times_of(replies[name])}
-        for name in sorted(replies, key=lambda name: -int(name or 0))
+        {
+            "name": name,
+            "calls": found[name]["total"],
+            "answered": found[name].get("answered", 0),
+            "average": _average_costs(found[name]),
+            **figures.times_of(replies.get(name, {})),
+        }
+        for name in sorted(found, key=lambda name: -int(name or 0))
     ]
+
+
+def _average_costs(tally: Tally) -> list[tuple[str, Decimal]]:
+    """In each currency, of an answered call."""
+    answered = tally.get("answered", 0)
+    costs = figures.amounts(tally.get("cost", {})) if answered else []
+    return [(currency, amount / answered) for currency, amount in costs]

@@ -27,6 +27,19 @@ def calls_url(question: Question, **filters: Any) -> str:
 
 def files(question: Question) -> list[tuple[str, str]]:
     """What the API tells of the question as files: its name and address."""
+    names = ["summary", "calls-by-date", "calls-by-hour", "agent-summary"]
+    texts = [] if question.agent_id else ["messages-by-date"]
+    return [(name, _file(question, name)) for name in [*names, *texts]]
+
+
+def files_of_costs(question: Question) -> list[tuple[str, str]]:
+    return [
+        (f"costs-by-{by}", _file(question, "costs", by=by))
+        for by in ("date", "agent", "phone")
+    ]
+
+
+def _file(question: Question, name: str, **more: Any) -> str:
     asked = {
         "from": question.period.first,
         "to": question.period.last,
@@ -35,12 +48,9 @@ def files(question: Question) -> list[tuple[str, str]]:
         "phone_id": question.phone_id,
         "direction": question.direction,
         "format": "csv",
+        **more,
     }
-    names = ["summary", "calls-by-date", "calls-by-hour", "agent-summary"]
-    texts = [] if question.agent_id else ["messages-by-date"]
-    return [
-        (name, f"/api/analytics/{name}?{_query(asked)}") for name in [*names, *texts]
-    ]
+    return f"/api/analytics/{name}?{_query(asked)}"
 
 
 def _query(asked: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -17,11 +17,12 @@ from accounts.models import Workspace
 from analytics.histogram import percentile
 from analytics.models import Bucket, Quarters, Series
 from analytics.periods import DAY, Cover, Period, Stretch
-from analytics.quarters import DIRECTIONS, OF_AN_HOUR, Column, Name, unpack
+from analytics.quarters import DIRECTIONS, OF_AN_HOUR, PACKED, Column, Name, unpack
 from analytics.tallies import MILLIONTHS, Tally, merge, merged
 from analytics.timeline import Timeline, parts_of_days
 
 Span = Bucket.Span
+By = Literal["agent", "phone"] | None  # whose figures are told one by one
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,14 @@ class Question:
         first = max(self.period.first, self.period.last - DAY * (most - 1))
         return replace(self, period=replace(self.period, first=first))
 
-    def buckets(self, series: Series, *, by_agent: bool = False) -> QuerySet[Bucket]:
+    def buckets(self, series: Series, *, of_pairs: bool = False) -> QuerySet[Bucket]:
         """Those that have the wanted calls and no others, of all days and months."""
         rows = Bucket.objects.for_owner(self.owner).filter(series=series)
         if self.agent_id:
             rows = rows.filter(agent=self.agent_id)
         if self.phone_id:
             rows = rows.filter(phone=self.phone_id)
-        is_of_pairs = by_agent or self.agent_id or self.phone_id
+        is_of_pairs = of_pairs or self.agent_id or self.phone_id
         return rows.filter(is_total=not is_of_pairs)
 
     def of(self, tally: Tally) -> Tally:
@@ -73,16 +74,19 @@ class Question:
 def columns(
     question: Question, series: Series, *wanted: str
 ) -> Iterator[tuple[date, Name, Column]]:
-    """The columns of what is wanted (`quarters.CHARTED`), day by day of UTC."""
+    """The columns of what is wanted (`PACKED`), day by day of UTC."""
     first, last = question.period.utc_days
     days = question.buckets(series).filter(
         span=Span.DAY, first_day__gte=first, first_day__lte=last
     )
-    for day, names, packed in days.values_list("first_day", "names", "quarters"):
-        for name, column in unpack(
-            names, packed, what=wanted, directions=question.directions
-        ):
-            yield day, name, column
+    for known, *fields in PACKED:
+        if known.isdisjoint(wanted):
+            continue
+        for day, names, packed in days.values_list("first_day", *fields):
+            for name, column in unpack(
+                names, packed, what=wanted, directions=question.directions
+            ):
+                yield day, name, column
 
 
 def by_day(question: Question, series: Series, *wanted: str) -> list[Tally]:
@@ -110,10 +114,12 @@ def timelines(question: Question, *wanted: str) -> dict[str, Timeline]:
     return lines
 
 
-def timelines_by_kind(question: Question, *wanted: str) -> dict[str, Timeline]:
+def timelines_by_kind(
+    question: Question, *wanted: str, series: Series = Series.CALLS
+) -> dict[str, Timeline]:
     """Likewise, each kind by itself: `total`, `outcomes.resolved`."""
     lines: dict[str, Timeline] = {}
-    for day, name, column in columns(question, Series.CALLS, *wanted):
+    for day, name, column in columns(question, series, *wanted):
         key = name.what if name.kind is None else f"{name.what}.{name.kind}"
         if key not in lines:
             lines[key] = Timeline(question.period)
@@ -127,7 +133,7 @@ def by_day_of_agents(
     """The calls of each of these agents on each day of the period."""
     lines = {agent: Timeline(question.period) for agent in agents}
     first, last = question.period.utc_days
-    days = question.buckets(Series.CALLS, by_agent=True).filter(
+    days = question.buckets(Series.CALLS, of_pairs=True).filter(
         span=Span.DAY, first_day__gte=first, first_day__lte=last, agent__in=agents
     )
     for agent, day, *packed in days.values_list(
@@ -154,21 +160,28 @@ def sums(
     series: Series,
     *,
     with_facts: bool = False,
-    by_agent: bool = False,
+    by: By = None,
+    among: Collection[UUID | None] | None = None,
 ) -> dict[UUID | None, Tally]:
-    """What the period comes to, for each agent or (under None) in all."""
+    """What the period comes to, for each agent or number, or (under None) in all.
+
+    `among`: of these agents or numbers alone.
+    """
     found: dict[UUID | None, Tally] = defaultdict(dict)
+    rows = question.buckets(series, of_pairs=by is not None)
+    if by and among is not None:
+        known = Q(**{f"{by}__in": [pk for pk in among if pk]})
+        rows = rows.filter(known | Q(**{by: None}) if None in among else known)
     names = ("sums", "facts") if with_facts else ("sums",)
-    rows = question.buckets(series, by_agent=by_agent)
     cover = Cover.of(question.period.start, question.period.end)
     whole = _within(Span.MONTH, cover.months) | _within(Span.DAY, cover.days)
     if whole:
-        for agent, *tallies in rows.filter(whole).values_list("agent", *names):
+        for pk, *tallies in rows.filter(whole).values_list(by or "agent", *names):
             for tally in tallies:
-                merge(found[agent if by_agent else None], tally)
-    for agent, tally in _of_edges(question, rows, cover.edges):
-        merge(found[agent if by_agent else None], tally)
-    return {agent: of_it for agent in found if (of_it := question.of(found[agent]))}
+                merge(found[pk if by else None], tally)
+    for pk, tally in _of_edges(question, rows, cover.edges, by):
+        merge(found[pk], tally)
+    return {pk: of_it for pk in found if (of_it := question.of(found[pk]))}
 
 
 def _within(span: str, runs: Iterable[tuple[date, date]]) -> Q:
@@ -178,7 +191,9 @@ def _within(span: str, runs: Iterable[tuple[date, date]]) -> Q:
     return found
 
 
-def _of_edges(question: Question, rows: QuerySet[Bucket], edges: dict[date, range]):
+def _of_edges(
+    question: Question, rows: QuerySet[Bucket], edges: dict[date, range], by: By
+) -> Iterator[tuple[UUID | None, Tally]]:
     """The quarters of days that are not wholly wanted."""
     if not edges:
         return
@@ -188,12 +203,11 @@ def _of_edges(question: Question, rows: QuerySet[Bucket], edges: dict[date, rang
         hours |= Q(bucket__first_day=day, hour__gte=first, hour__lte=last)
     days = rows.filter(span=Span.DAY, first_day__in=edges)
     details = Quarters.objects.for_owner(question.owner).filter(hours, bucket__in=days)
-    for agent, day, tallies in details.values_list(
-        "bucket__agent", "bucket__first_day", "tallies"
-    ):
+    names = ("bucket__first_day", "tallies", f"bucket__{by or 'agent'}")
+    for day, tallies, pk in details.values_list(*names):
         for quarter, tally in tallies.items():
             if int(quarter) in edges[day]:
-                yield agent, tally
+                yield pk if by else None, tally
 
 
 # -- What is read out of a tally -------------------------------------------------------
@@ -217,3 +231,23 @@ def times_of(histogram: dict[str, int]) -> dict[str, Any]:
         "p50": percentile(histogram, 50),
         "p95": percentile(histogram, 95),
     }
+
+
+def replies_of_agents(
+    question: Question, agents: Collection[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """How long the replies of each of these agents took."""
+    rows = question.buckets(Series.CALLS, of_pairs=True).filter(agent__in=agents)
+    cover = Cover.of(question.period.start, question.period.end)
+    found: dict[UUID, Tally] = {agent: {} for agent in agents}
+    # Of all facts these alone are wanted, of many buckets.
+    names = [f"facts__{direction}__replies" for direction in question.directions]
+    whole = _within(Span.MONTH, cover.months) | _within(Span.DAY, cover.days)
+    if whole:
+        for agent, *replies in rows.filter(whole).values_list("agent", *names):
+            for by_version in filter(None, replies):
+                merge(found[agent], by_version)
+    for agent, tally in _of_edges(question, rows, cover.edges, "agent"):
+        for direction in question.directions:
+            merge(found[agent], tally.get(direction, {}).get("replies", {}))
+    return {agent: reply_times({"replies": found[agent]}) for agent in agents}

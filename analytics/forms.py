@@ -143,3 +143,15 @@ class DashboardForm(OfCallsForm):
 
     def of_days(self, first: date, last: date):
         return self.address(**{"from": first, "to": last, "period": ""})
+
+
+class CostsForm(DashboardForm):
+    """Likewise; and in which currency, for several are never added."""
+
+    currency = forms.RegexField("^[A-Z]{3}$", required=False, widget=forms.HiddenInput)
+
+    def of_currency(self, currency):
+        return self.address(currency=currency)
+
+    def of_phone(self, phone_id):
+        return self.address(phone=phone_id)

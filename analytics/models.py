@@ -47,6 +47,9 @@ class Bucket(OwnedModel):
     facts = models.JSONField(default=dict)
     names = models.JSONField(default=list)
     quarters = models.BinaryField(default=b"")
+    # Likewise what was spent, by part and currency: not read for what is asked most.
+    spend_names = models.JSONField(default=list)
+    spend_quarters = models.BinaryField(default=b"")
 
     class Meta(OwnedModel.Meta):
         constraints = [

@@ -18,6 +18,9 @@ CHARTED = frozenset(
     ("total", "answered", "delivered", "failed", "talk_s", "segments")
     + ("cost", "outcomes")
 )
+SPENT = frozenset(("spend",))  # charted too, but for pages of costs alone
+# Where the columns of a bucket stand, by what they are of.
+PACKED = ((CHARTED, "names", "quarters"), (SPENT, "spend_names", "spend_quarters"))
 CODES = {code: struct.Struct(f"<{OF_A_DAY}{code}") for code in "BHIQ"}
 
 Tallies = Mapping[str, Mapping[str, Any]]
@@ -25,21 +28,22 @@ Tallies = Mapping[str, Mapping[str, Any]]
 Column = tuple[int, ...]
 
 
-def pack(tallies: Tallies) -> tuple[list[str], bytes]:
-    """The names of the columns, each with the size of its numbers, and the numbers."""
-    return repack([], b"", tallies)
-
-
 def repack(
-    names: list[str], packed: bytes, tallies: Tallies, gone: Iterable[str] = ()
+    names: list[str],
+    packed: bytes,
+    tallies: Tallies,
+    gone: Iterable[str] = (),
+    wanted: frozenset[str] = CHARTED,
 ) -> tuple[list[str], bytes]:
-    """With these in place of what was there, and nothing where it is gone."""
+    """The names of the columns, each with the size of its numbers, and the numbers:
+    with these in place of what was there, and nothing where it is gone.
+    """
     columns = {coded[1:]: [*column] for coded, column in _coded(names, packed)}
     for quarter in {*gone, *tallies}:
         for column in columns.values():
             column[int(quarter)] = 0
     for quarter, tally in tallies.items():
-        for name, value in _numbers(tally):
+        for name, value in _numbers(tally, wanted):
             column = columns.setdefault(name, [0] * OF_A_DAY)
             column[int(quarter)] = value
     filled = {name: column for name, column in columns.items() if any(column)}
@@ -59,16 +63,21 @@ def _coded(names: list[str], packed: bytes) -> Iterator[tuple[str, Column]]:
         offset += kind.size
 
 
-def _numbers(tally: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
-    """`incoming.total`, `outgoing.cost.EUR` and so on."""
+def _numbers(
+    tally: Mapping[str, Mapping[str, Any]], wanted: frozenset[str]
+) -> Iterator[tuple[str, int]]:
+    """`incoming.total`, `outgoing.cost.EUR`, `outgoing.spend.model.EUR` and so on."""
     for direction, counted in tally.items():
-        for name in counted.keys() & CHARTED:
-            value = counted[name]
-            if isinstance(value, dict):
-                for kind in value:
-                    yield f"{direction}.{name}.{kind}", value[kind]
-            else:
-                yield f"{direction}.{name}", value
+        for name in counted.keys() & wanted:
+            yield from _kinds(f"{direction}.{name}", counted[name])
+
+
+def _kinds(name: str, value: Any) -> Iterator[tuple[str, int]]:
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for kind in value:
+        yield from _kinds(f"{name}.{kind}", value[kind])
 
 
 def _code_for(most: int) -> str:
@@ -76,7 +85,10 @@ def _code_for(most: int) -> str:
 
 
 class Name(NamedTuple):
-    """What a column counts: `incoming`, `cost`, `EUR`; of most there is one kind."""
+    """What a column counts: `incoming`, `cost`, `EUR`; of most there is one kind.
+
+    The kind of `spend` is a part and its currency, `model.EUR`.
+    """
 
     direction: str
     what: str

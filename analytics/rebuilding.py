@@ -120,7 +120,11 @@ def _contents(
 ) -> dict[Key, dict[Any, Any]]:
     """What is in them, by their pair; the hours by their number."""
     contents: dict[Key, dict[Any, Any]] = {
-        row.key: {Bucket: (row.sums, row.facts, row.names, bytes(row.quarters))}
+        row.key: {
+            Bucket: (row.sums, row.facts),
+            "charted": (row.names, bytes(row.quarters)),
+            "spent": (row.spend_names, bytes(row.spend_quarters)),
+        }
         for row in found
     }
     for row in details:

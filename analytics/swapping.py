@@ -14,7 +14,7 @@ from uuid import UUID
 from analytics import buckets
 from analytics.buckets import Key, Shelf, Span, moment
 from analytics.models import Bucket, Quarters
-from analytics.quarters import OF_AN_HOUR, repack
+from analytics.quarters import OF_AN_HOUR
 from analytics.tallies import (
     Counted,
     GreatestIsGone,
@@ -24,7 +24,7 @@ from analytics.tallies import (
     swap,
 )
 
-HEAVY = [f"bucket__{name}" for name in ("sums", "facts", "names", "quarters")]
+HEAVY = [f"bucket__{name}" for name in ("sums", "facts", *buckets.COLUMNS)]
 Hours = dict[Key, dict[int, Quarters]]
 
 
@@ -99,10 +99,7 @@ def _swap_day(days: dict[Key, Bucket], hours: Hours, swaps: dict[Key, Swap]) -> 
     )
     for key, swapped in swaps.items():
         swapped.into(days[key], _sum_of_hours)
-        packed = days[key].names, bytes(days[key].quarters)
-        days[key].names, days[key].quarters = repack(
-            *packed, swapped.now, gone=swapped.before
-        )
+        buckets.chart(days[key], swapped.now, gone=swapped.before)
     buckets.store(days.values())
 
 

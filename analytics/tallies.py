@@ -12,10 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models.functions import Least
 
 from analytics.models import TOTAL, Pair, Series
 from analytics.sql import Millionths, QuarterOf, ReplyBucket
 from telephony.models import Call, CallCost, Message, Turn
+from telephony.services import text_costs
 
 Tally = dict[str, Any]
 Counted = dict[Pair | None, dict[str, Tally]]
@@ -102,9 +104,10 @@ def _of_all(counted: list[dict[str, Tally]]) -> dict[str, Tally]:
 
 def _without_version(tally: Tally) -> Tally:
     """Versions of several agents' prompts have nothing in common."""
-    if "replies" not in tally:
-        return tally
-    return tally | {"replies": {"": merged(tally["replies"].values())}}
+    known = {name: tally[name] for name in tally if name != "versions"}
+    if "replies" in known:
+        known["replies"] = {"": merged(known["replies"].values())}
+    return known
 
 
 def _known(**numbers: int | None) -> Tally:
@@ -144,9 +147,19 @@ def _places(prefix: str = "") -> tuple[QuarterOf, str, str, str]:
 
 def _ends(calls: QuerySet[Call]) -> Iterator[Row]:
     rows = calls.order_by().values_list(
-        *_places(), "status", "end_reason", "after_call__outcome"
+        *_places(), "prompt_version", "status", "end_reason", "after_call__outcome"
     )
-    for *place, status, reason, outcome, total, answered, talk_s, last in rows.annotate(
+    for (
+        *place,
+        version,
+        status,
+        reason,
+        outcome,
+        total,
+        answered,
+        talk_s,
+        last,
+    ) in rows.annotate(
         total=Count("pk"),
         answered=Count("answered_at"),
         talk_s=Sum("duration_s", filter=Q(answered_at__isnull=False)),
@@ -154,6 +167,8 @@ def _ends(calls: QuerySet[Call]) -> Iterator[Row]:
     ):
         failed = total if status == Call.Status.FAILED else 0
         tally = _known(total=total, answered=answered, talk_s=talk_s, failed=failed)
+        of_version = _known(total=total, answered=answered)
+        tally["versions"] = {_named(version): of_version}
         tally["last"] = last.isoformat(timespec="microseconds")
         for name, kind in (
             ("statuses", status),
@@ -166,13 +181,16 @@ def _ends(calls: QuerySet[Call]) -> Iterator[Row]:
 
 
 def _spend(rows: QuerySet, prefix: str, amount: str, part: F | Value) -> Iterator[Row]:
-    """What is known of the costs, by part and currency."""
-    found = rows.order_by().values_list(*_places(prefix), "currency", part)
-    for *place, currency, part_name, cost in found.annotate(
+    """What is known of the costs, by part and currency; and by version."""
+    kinds = (f"{prefix}prompt_version", "currency", part)
+    found = rows.order_by().values_list(*_places(prefix), *kinds)
+    for *place, version, currency, part_name, cost in found.annotate(
         cost=Sum(Millionths(amount))
     ):
         if costs := _known(**{currency: cost}):
-            yield *place, {"spend": {part_name: costs}, "cost": costs}
+            of_version = {_named(version): {"cost": costs}}
+            of_part = {part_name: costs}
+            yield *place, {"spend": of_part, "cost": costs, "versions": of_version}
 
 
 def _replies(turns: QuerySet[Turn]) -> Iterator[Row]:
@@ -181,7 +199,11 @@ def _replies(turns: QuerySet[Turn]) -> Iterator[Row]:
         *_places("call__"), "call__prompt_version", ReplyBucket("reply_ms")
     )
     for *place, version, bucket, count in rows.annotate(count=Count("pk")):
-        yield *place, {"replies": {str(version or ""): {str(bucket): count}}}
+        yield *place, {"replies": {_named(version): {str(bucket): count}}}
+
+
+def _named(version: int | None) -> str:
+    return str(version or "")
 
 
 # -- Texts -----------------------------------------------------------------------------
@@ -203,10 +225,24 @@ def _texts(owner_id: UUID, start: datetime, end: datetime) -> Iterator[Row]:
             total=total, segments=segments, delivered=delivered, failed=failed
         )
         yield *of, tally | {"statuses": {status: total}}
-    priced = texts.filter(cost__isnull=False).values_list(*place, "currency")
-    for *of, currency, cost in priced.annotate(cost_sum=Sum(Millionths("cost"))):
+    yield from _costs_of_texts(texts.filter(cost__isnull=False), place)
+
+
+def _costs_of_texts(priced: QuerySet[Message], place: tuple) -> Iterator[Row]:
+    """The carrier's price, and the model's tokens of those that are answers."""
+    of_model: dict[tuple, int] = defaultdict(int)
+    for texts, amount in text_costs.with_model(priced):
+        tokens = Least(Millionths("cost"), Millionths(amount))
+        rows = texts.values_list(*place, "currency").annotate(tokens=Sum(tokens))
+        for *key, used in rows:
+            of_model[tuple(key)] += used
+    rows = priced.values_list(*place, "currency")
+    for *of, currency, cost in rows.annotate(total=Sum(Millionths("cost"))):
         if costs := _known(**{currency: cost}):
-            yield *of, {"cost": costs}
+            used = of_model[*of, currency]
+            parts = _known(carrier=cost - used, model=used)
+            spend = {part: {currency: parts[part]} for part in parts}
+            yield *of, {"cost": costs, "spend": spend}
 
 
 COUNT: dict[Series, Callable[[UUID, datetime, datetime], Iterator[Row]]] = {

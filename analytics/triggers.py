@@ -60,6 +60,23 @@ def _of_call(row: str) -> str:
     )
 
 
+def _with_asked(row: str) -> str:
+    """Of a text, and of the one it answers: who has the model's cost has changed."""
+    return (
+        f"{_note('texts', row, 'created_at')}; {NOTE}"
+        " SELECT 'texts', owner_id, created_at, FALSE FROM telephony_message"
+        f" WHERE id = {row}.answers_id"
+    )
+
+
+def _of_texts(row: str) -> str:
+    """Of what a model took for a text: it counts there, or with what answers it."""
+    return (
+        f"{NOTE} SELECT 'texts', owner_id, created_at, FALSE FROM telephony_message"
+        f" WHERE id = {row}.asked_id OR answers_id = {row}.asked_id"
+    )
+
+
 def _triggers() -> Iterator[Trigger]:
     calls = "telephony_call"
     yield Trigger(
@@ -86,11 +103,16 @@ def _triggers() -> Iterator[Trigger]:
         yield Trigger(table, "UPDATE", _changed(columns), _of_call("NEW"))
         yield Trigger(table, "DELETE", tells.format(row="OLD"), _of_call("OLD"))
     texts = "telephony_message"
-    yield Trigger(texts, "INSERT", "TRUE", _note("texts", "NEW", "created_at"))
+    yield Trigger(texts, "INSERT", "TRUE", _with_asked("NEW"))
     yield Trigger(
         texts, "UPDATE", _changed(TEXT_COLUMNS), _note_both("texts", "created_at")
     )
-    yield Trigger(texts, "DELETE", "TRUE", _note("texts", "OLD", "created_at"))
+    yield Trigger(texts, "DELETE", "TRUE", _with_asked("OLD"))
+    model = "telephony_textcost"
+    known = "{row}.amount IS NOT NULL"
+    yield Trigger(model, "INSERT", known.format(row="NEW"), _of_texts("NEW"))
+    yield Trigger(model, "UPDATE", _changed(("amount", "currency")), _of_texts("NEW"))
+    yield Trigger(model, "DELETE", known.format(row="OLD"), _of_texts("OLD"))
 
 
 TRIGGERS = tuple(_triggers())

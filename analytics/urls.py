@@ -10,4 +10,5 @@ urlpatterns = [
     path("voice-agents/<uuid:pk>/figures", views.agent_figures, name="agent_figures"),
     path("numbers/<uuid:pk>/figures", views.phone_figures, name="phone_figures"),
     path("dashboard/live", views.dashboard_live, name="dashboard_live"),
+    path("costs", views.costs, name="costs"),
 ]

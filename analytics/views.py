@@ -7,11 +7,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from agents.models import VoiceAgent
+from agents.models import MessageAgent, VoiceAgent
+from analytics import costs as spending
 from analytics import dashboard as pictures
 from analytics import figures, services
-from analytics.drilldown import calls_url, files
-from analytics.forms import NO_DAYS, DashboardForm
+from analytics.drilldown import calls_url, files, files_of_costs
+from analytics.forms import NO_DAYS, CostsForm, DashboardForm
 from analytics.models import Series
 from telephony.models import Call, Phone
 from telephony.services import history
@@ -76,6 +77,77 @@ def pictured(form):
 def dashboard_live(request):
     context = live_now(request.workspace)
     return render(request, "analytics/dashboard.html#live", context)
+
+
+# -- Costs -----------------------------------------------------------------------------
+
+
+@login_required
+@require_safe
+def costs(request):
+    form = CostsForm(request.GET, owner=request.workspace)
+    if "" in request.GET.values():
+        return redirect(reverse("analytics:costs") + form.address())
+    is_valid = form.is_valid()
+    if is_valid:
+        timezone.activate(ZoneInfo(form.question.period.zone))
+    context = {"form": form, **(told_costs(form) if is_valid else {})}
+    status = 200 if is_valid else 422
+    return render(request, "analytics/costs.html", context, status=status)
+
+
+def told_costs(form):
+    """The spend of the chosen days, in one currency."""
+    question, compared = form.question, form.compared
+    calls, texts = spending.totals(question)
+    found = {one.currency: one for one in spending.spent(calls, texts)}
+    currency = form.cleaned_data["currency"] or next(iter(found), "")
+    now = found.get(currency) or spending.nothing(calls, texts, currency)
+    before = compared and spent_before(compared, currency)
+    agents = form.fields["agent"].rows | message_agents(form.owner)
+    phones = form.fields["phone"].rows
+    return {
+        "days": question.period,
+        "days_before": compared and compared.period,
+        "now": now,
+        "before": before,
+        "changes": cost_changes(now, before) if before else {},
+        "currencies": [
+            (one.currency, one.amount, form.of_currency(one.currency))
+            for one in found.values()
+        ],
+        "chart": spending.chart(question, currency, form.of_days),
+        "agents": spending.rows(
+            question, currency, "agent", agents, lambda agent: agent.get_absolute_url()
+        ),
+        "phones": spending.rows(
+            question, currency, "phone", phones, lambda phone: form.of_phone(phone.pk)
+        ),
+        "calls_url": calls_url(question, answered="yes"),
+        "a_year": form.address(period="12m", **NO_DAYS),
+        "files": files_of_costs(question),
+    }
+
+
+def spent_before(question, currency):
+    calls, texts = spending.totals(question)
+    found = [one for one in spending.spent(calls, texts) if one.currency == currency]
+    return found[0] if found else spending.nothing(calls, texts, currency)
+
+
+def cost_changes(now, before):
+    names = ("amount", "of_calls", "of_texts", "average_call", "average_minute")
+    return {
+        name: pictures.change_of(getattr(now, name), getattr(before, name))
+        for name in names
+    }
+
+
+def message_agents(owner):
+    return MessageAgent.objects.for_owner(owner, with_deleted=True).in_bulk()
+
+
+# -- One agent, one number -------------------------------------------------------------
 
 
 @login_required

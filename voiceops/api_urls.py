@@ -16,7 +16,7 @@ from agents.api import (
     voice_agents,
 )
 from alerts import api as alerts
-from analytics.api import counts, summary
+from analytics.api import costs, counts, summary
 from hooks import api as hooks
 from telephony.api import (
     calling_rules,
@@ -54,6 +54,7 @@ figures = [
     path("calls-by-hour", counts.CallsByHourView.as_view()),
     path("agent-summary", counts.AgentSummaryView.as_view()),
     path("messages-by-date", counts.MessagesByDateView.as_view()),
+    path("costs", costs.CostsView.as_view()),
 ]
 webhooks = [
     path("", hooks.EndpointListView.as_view()),

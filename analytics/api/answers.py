@@ -68,6 +68,10 @@ class CallsOfAgentSerializer(Costs):
     last_call_at = serializers.DateTimeField(
         allow_null=True, help_text="When the last of these calls has started."
     )
+    reply_p50_ms = serializers.IntegerField(
+        allow_null=True, help_text="Half of the replies were faster, within 2 %."
+    )
+    reply_p95_ms = serializers.IntegerField(allow_null=True)
 
 
 @shown_as(answer=examples.TEXTS_OF_A_DAY)

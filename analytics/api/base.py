@@ -1,5 +1,8 @@
 """What all views of figures share: the question, and the answer as JSON or a file."""
 
+from typing import Any
+
+from django.utils.functional import cached_property
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -40,12 +43,17 @@ class FiguresView(APIView):
         known = {*self.filters_class().fields, api_settings.URL_FORMAT_OVERRIDE}
         refuse_unknown_filters(request, known, is_paged=False)
 
-    def question(self) -> Question:
+    @cached_property
+    def wanted(self) -> dict[str, Any]:
+        """What the filters say. Raises ValidationError."""
         filters = self.filters_class(
             data=self.request.query_params, context={"request": self.request}
         )
         filters.is_valid(raise_exception=True)
-        wanted = filters.validated_data
+        return filters.validated_data
+
+    def question(self) -> Question:
+        wanted = self.wanted
         agent, phone = wanted.get("agent_id"), wanted.get("phone_id")
         return Question(
             owner=self.request.workspace,

@@ -85,19 +85,20 @@ class AgentSummaryView(FiguresView):
     )
     def get(self, request):
         question = self.question()
-        found = figures.sums(question, Series.CALLS, by_agent=True)
+        found = figures.sums(question, Series.CALLS, by="agent")
         agents = VoiceAgent.objects.for_owner(question.owner, with_deleted=True)
         if question.agent_id:
             agents = agents.filter(pk=question.agent_id)
+        replies = figures.replies_of_agents(question, found.keys() - {None})
         rows = [
-            _of_agent(pk, name, found.get(pk, {}))
+            _of_agent(pk, name, found.get(pk, {}), replies.get(pk, {}))
             for pk, name, deleted_at in agents.values_list("pk", "name", "deleted_at")
             if deleted_at is None or pk in found
         ]
         return self.answer(sorted(rows, key=lambda row: (-row["total"], row["name"])))
 
 
-def _of_agent(pk, name: str, tally: Tally) -> dict[str, Any]:
+def _of_agent(pk, name: str, tally: Tally, replies: dict[str, Any]) -> dict[str, Any]:
     return {
         "agent_id": pk,
         "name": name,
@@ -106,6 +107,8 @@ def _of_agent(pk, name: str, tally: Tally) -> dict[str, Any]:
         "average_duration_s": average_duration_s(tally),
         "minutes": minutes(tally),
         "last_call_at": parse_datetime(tally["last"]) if tally else None,
+        "reply_p50_ms": replies.get("p50"),
+        "reply_p95_ms": replies.get("p95"),
         **money(tally),
     }
 

@@ -25,6 +25,8 @@ CALLS_OF_AN_AGENT = {
     "average_duration_s": 148,
     "minutes": 96.25,
     "last_call_at": "2026-03-01T16:45:10Z",
+    "reply_p50_ms": 640,
+    "reply_p95_ms": 1180,
     **MONEY,
 }
 TEXTS_OF_A_DAY = {
@@ -36,6 +38,27 @@ TEXTS_OF_A_DAY = {
     "failed": 1,
     "segments": 21,
     **MONEY,
+}
+
+COSTS = {
+    "date": "2026-03-01",
+    "agent_id": None,
+    "phone_id": None,
+    "name": "",
+    "currency": "USD",
+    "amount": "1.426200",
+    "carrier": "1.092000",
+    "model": "0.171000",
+    "analysis": "0.021000",
+    "other": "0.000000",
+    "texts_carrier": "0.132300",
+    "texts_model": "0.009900",
+    "calls": 42,
+    "answered": 39,
+    "minutes": 96.25,
+    "texts": 18,
+    "average_call": "0.032923",
+    "average_minute": "0.013340",
 }
 
 _TILES = {

@@ -47,6 +47,9 @@ class VersionSerializer(ReplyTimesSerializer):
     version = serializers.IntegerField(
         allow_null=True, help_text="Of the prompt; null for calls without one."
     )
+    calls = serializers.IntegerField()
+    answered = serializers.IntegerField()
+    costs = MoneySerializer(many=True)
 
 
 class SpendSerializer(MoneySerializer):
@@ -91,7 +94,8 @@ class SummarySerializer(TilesSerializer):
     outcomes = KindSerializer(many=True, help_text="Of the calls that were analyzed.")
     end_reasons = KindSerializer(many=True)
     versions = VersionSerializer(
-        many=True, help_text="With `agent_id`: the reply times by prompt version."
+        many=True,
+        help_text="With `agent_id`: calls, costs and reply times by prompt version.",
     )
     previous = TilesSerializer(help_text="Of as many days before.")
 
@@ -116,7 +120,7 @@ class SummaryView(FiguresView):
     def get(self, request):
         question = self.question()
         tally = _sums(question, Series.CALLS)
-        versions = tally.get("replies", {}) if question.agent_id else {}
+        versions = tally.get("versions", {}) if question.agent_id else {}
         return self.answer(
             {
                 **_tiles(question, tally),
@@ -125,8 +129,8 @@ class SummaryView(FiguresView):
                 "outcomes": _kinds(tally, "outcomes"),
                 "end_reasons": _kinds(tally, "reasons"),
                 "versions": [
-                    {"version": int(name) if name else None, **figures.times_of(times)}
-                    for name, times in sorted(versions.items())
+                    _version(name, one, tally.get("replies", {}).get(name, {}))
+                    for name, one in sorted(versions.items())
                 ],
                 "previous": _tiles(
                     question.before, _sums(question.before, Series.CALLS)
@@ -167,6 +171,16 @@ def _tiles(question: Question, tally: Tally) -> dict[str, Any]:
             for amount in spelled(spend[part])
         ],
         "texts": None if texts is None else counts(texts, *names),
+    }
+
+
+def _version(name: str, tally: Tally, replies: dict[str, int]) -> dict[str, Any]:
+    return {
+        "version": int(name) if name else None,
+        **figures.times_of(replies),
+        "calls": tally["total"],
+        "answered": tally.get("answered", 0),
+        "costs": spelled(tally.get("cost", {})),
     }
 
 

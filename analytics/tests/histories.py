@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from agents.models import MessageAgent
 from analytics.histogram import BOUNDS
-from telephony.models import AfterCall, CallCost, Conversation, Message
+from telephony.models import AfterCall, CallCost, Conversation, Message, TextCost
 from telephony.tests.calls import make_agent, make_call, make_phone, make_turn
 
 STATUSES = ("completed", "completed", "completed", "busy", "no-answer", "failed")
@@ -82,13 +82,21 @@ def random_text(home: Home, at: datetime, chance: random.Random):
     conversation, _is_new = Conversation.unscoped.get_or_create(
         owner=home.owner, phone=phone, address=f"+1415555{chance.randrange(3):04}"
     )
-    return Message.unscoped.create(
+    direction = chance.choice(["incoming", "outgoing"])
+    unanswered = [
+        text
+        for text in Message.unscoped.filter(owner=home.owner, direction="incoming")
+        if not Message.unscoped.filter(answers=text).exists()
+    ]
+    asks = direction == "outgoing" and unanswered and chance.random() < 0.5
+    text = Message.unscoped.create(
         owner=home.owner,
         created_at=at,
         conversation=conversation,
         carrier_account=phone.carrier_account,
         agent=chance.choice([*home.writers, None]),
-        direction=chance.choice(["incoming", "outgoing"]),
+        answers=chance.choice(unanswered) if asks else None,
+        direction=direction,
         status=chance.choice(["received", "sent", "read", "failed", "waiting"]),
         segments=chance.randrange(4),
         cost=chance.choice([None, Decimal("0.0079")]),
@@ -97,6 +105,14 @@ def random_text(home: Home, at: datetime, chance: random.Random):
         from_number="+1",
         to_number="+1",
     )
+    if text.is_incoming and chance.random() < 0.5:
+        TextCost.unscoped.create(
+            owner=home.owner,
+            asked=text,
+            amount=chance.choice([None, Decimal("0.000031"), Decimal("1.5")]),
+            currency=chance.choice(CURRENCIES),
+        )
+    return text
 
 
 # -- What Python makes of the rows -----------------------------------------------------
@@ -117,6 +133,25 @@ def costs_of(call) -> Counter:
     if not parts and call.cost is not None:
         found["other", call.currency] += call.cost
     return found
+
+
+def costs_of_text(text) -> Counter:
+    """By part and currency."""
+    if text.cost is None:
+        return Counter()
+    asked = text.answers_id
+    if text.is_incoming:
+        is_answered = Message.unscoped.filter(answers=text).exists()
+        asked = None if is_answered else text.pk
+    model = TextCost.unscoped.filter(asked=asked, currency=text.currency).first()
+    known = (model and model.amount) or Decimal(0)
+    tokens = min(known, text.cost)
+    return Counter(
+        {
+            ("texts_carrier", text.currency): text.cost - tokens,
+            ("texts_model", text.currency): tokens,
+        }
+    )
 
 
 def money(rows) -> dict:

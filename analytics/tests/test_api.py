@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 NAMES = (
     *("summary", "calls-by-date", "calls-by-hour", "agent-summary"),
-    "messages-by-date",
+    *("messages-by-date", "costs"),
 )
 NOON = utc("2026-03-07T12:00")
 DAY = "from=2026-03-07&to=2026-03-07&timezone=UTC"

@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from datetime import timedelta
+from decimal import Decimal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from analytics.periods import Period
 from analytics.tests.histories import (
     Home,
     costs_of,
+    costs_of_text,
     counted,
     moments,
     money,
@@ -28,9 +30,11 @@ from analytics.tests.histories import (
     times,
     utc,
 )
-from telephony.models import Call, Message, Turn
+from telephony.models import Call, CallCost, Message, TextCost, Turn
 
 pytestmark = pytest.mark.django_db
+
+PARTS = ("carrier", "model", "analysis", "other", "texts_carrier", "texts_model")
 
 # Whole hours, 30 and 45 minutes; days of 23, 23.5, 24, 24.5 and 25 hours; the clock
 # changed at midnight, at one and at two; both ends of the world.
@@ -131,6 +135,21 @@ def say_late(home, at, chance):
     Turn.unscoped.filter(call__in=of_one(home, Call)).update(reply_ms=440)
 
 
+def price(home, at, chance):
+    """Told late, or corrected, a text's too."""
+    call = of_one(home, Call).get()
+    CallCost.unscoped.update_or_create(
+        owner=home.owner,
+        call=call,
+        part="carrier",
+        defaults={"amount": Decimal(chance.randrange(9)), "currency": "EUR"},
+    )
+    Call.unscoped.filter(pk=call.pk).update(cost=1, currency="EUR")
+    texts = of_one(home, Message)
+    texts.update(cost=Decimal("2.5"), currency="USD")
+    TextCost.unscoped.filter(owner=home.owner).update(amount=2, currency="USD")
+
+
 def erase(home, at, chance):
     of_one(home, Call).delete()
     of_one(home, Message).delete()
@@ -145,7 +164,7 @@ def count_all_again(home, at, chance):
 
 HAPPENINGS = (
     *(begin, begin, begin, correct, move, end, open_again),
-    *(say_late, erase, count_all_again),
+    *(say_late, price, erase, count_all_again),
 )
 
 
@@ -225,12 +244,86 @@ def hold(alice, home, query):
     }
     assert told == {key: f"{amount:.6f}" for key, amount in parts.items() if amount}
     if "agent_id" in query:
-        assert {row["version"]: row["p95"] for row in summary["versions"]} == {
-            version: times(replies)["p95"]
+        assert summary["versions"] == [
+            {
+                "version": version,
+                **times(replies_of(of_version)),
+                "calls": len(of_version),
+                "answered": sum(c.answered_at is not None for c in of_version),
+                "costs": money(map(costs_of, of_version))["costs"],
+            }
             for version in (None, 1, 2)
-            if (replies := replies_of(c for c in calls if c.prompt_version == version))
-        }
+            if (of_version := [c for c in calls if c.prompt_version == version])
+        ]
     hold_texts(alice, home, query, summary)
+    hold_costs(alice, home, query, calls)
+
+
+def hold_costs(alice, home, query, calls):
+    """In all, and by day, agent and number."""
+    texts = [] if "agent_id" in query else wanted(home, Message, query)
+    sides = (calls, texts)
+    assert ask(alice, "costs", query | {"by": "date"}) == [
+        row | {"date": day.isoformat()}
+        for day in days_of(query)
+        for row in spent(
+            *([r for r in rows if local(r, query).date() == day] for rows in sides)
+        )
+    ]
+    assert ask(alice, "costs", query | {"by": "total"}) == spent(*sides)
+    for by, names in (("agent", "agent_id"), ("phone", "phone_id")):
+        keys = {getattr(row, names) for row in (*calls, *texts)}
+        found = ask(alice, "costs", query | {"by": by})
+        assert [row["amount"] for row in found] == [
+            f"{amount:.6f}"
+            for amount in sorted((Decimal(r["amount"]) for r in found), reverse=True)
+        ]
+        for row in found:
+            row.pop("name")
+        told = [
+            row | {names: key and str(key)}
+            for key in keys
+            for row in spent(
+                *([r for r in rows if getattr(r, names) == key] for rows in sides)
+            )
+        ]
+        for rows in (told, found):
+            for row in rows:
+                row.pop("name", None)
+            rows.sort(key=str)
+        assert found == told
+
+
+def spent(calls, texts):
+    """A row for each currency, the one with the most first."""
+    parts = Counter()
+    for costs in (*map(costs_of, calls), *map(costs_of_text, texts)):
+        parts.update(costs)
+    in_each = {}
+    for (part, currency), amount in parts.items():
+        if amount:
+            in_each.setdefault(currency, {})[part] = amount
+    answered, minutes = [c for c in calls if c.answered_at], Decimal(talk_s(calls)) / 60
+    ordered = sorted(in_each, key=lambda name: (-sum(in_each[name].values()), name))
+    return [
+        {
+            **{"date": None, "agent_id": None, "phone_id": None, "name": ""},
+            "currency": currency,
+            "amount": f"{sum(known.values()):.6f}",
+            **{part: f"{known.get(part, 0):.6f}" for part in PARTS},
+            "calls": len(calls),
+            "answered": len(answered),
+            "minutes": round(talk_s(calls) / 60, 2),
+            "texts": len(texts),
+            "average_call": f"{of_calls / len(answered):.6f}" if answered else None,
+            "average_minute": f"{of_calls / minutes:.6f}" if minutes else None,
+        }
+        for currency in ordered or [""]
+        for known in [in_each.get(currency, {})]
+        for of_calls in [
+            sum((known[p] for p in known if not p.startswith("texts")), Decimal(0))
+        ]
+    ]
 
 
 def hold_charts(asked, query, calls, days):
@@ -333,6 +426,8 @@ def of_agent(agent, calls):
         else None,
         "minutes": round(talk_s(calls) / 60, 2),
         "last_call_at": last and last.isoformat().replace("+00:00", "Z"),
+        "reply_p50_ms": times(replies_of(calls))["p50"],
+        "reply_p95_ms": times(replies_of(calls))["p95"],
         **money(map(costs_of, calls)),
     }
 

@@ -10,7 +10,8 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from analytics import rollup
-from analytics.dashboard import Headline, _steps, changes
+from analytics.bars import steps as steps_of
+from analytics.dashboard import Headline, changes
 from analytics.tests.histories import Home, moments, random_call, random_text, utc
 from telephony.forms.calls import CallFilterForm
 from telephony.models import Call
@@ -168,7 +169,7 @@ def test_slower_replies_are_bad_and_more_spend_is_neither():
 def test_chart_has_as_many_bars_as_can_be_told_apart(length, unit, bars):
     first = date(2026, 1, 1)
 
-    found, steps = _steps([first + DAY * number for number in range(length)])
+    found, steps = steps_of([first + DAY * number for number in range(length)])
 
     assert (found, len(steps)) == (unit, bars)
     places = [n for step in steps for n in range(step.place.start, step.place.stop)]
@@ -290,7 +291,7 @@ def test_agent_page_has_its_figures_by_version(alice):
     told = [(one["name"], one["count"]) for one in page.context["versions"]]
     assert told == [("2", 2), ("1", 1)]
     assert page.context["dashboard_url"] == f"/?agent={agent.pk}"
-    assert "Reply times by prompt version" in page.content.decode()
+    assert "By version of the prompt" in page.content.decode()
 
 
 def test_number_page_has_its_figures(alice):

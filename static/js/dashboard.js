@@ -52,9 +52,11 @@ function drawn(figure) {
   const quiet = getComputedStyle(figure.querySelector("summary")).color;
   const surface = colourOf(figure.closest("section"));
   const grid = getComputedStyle(figure.closest("section")).borderTopColor;
-  const compact = new Intl.NumberFormat(document.documentElement.lang, {
-    notation: "compact",
-  });
+  const { currency } = figure.dataset;
+  const numbers = new Intl.NumberFormat(
+    document.documentElement.lang,
+    currency ? { style: "currency", currency } : { notation: "compact" },
+  );
   const rows = [...table.tBodies[0].rows];
   const linkAt = (place) => rows[place].querySelector("a")?.href;
   const isRtl = style.direction === "rtl";
@@ -93,9 +95,9 @@ function drawn(figure) {
           border: { display: false },
           ticks: {
             color: quiet,
-            precision: 0,
+            precision: currency ? undefined : 0,
             maxTicksLimit: 6,
-            callback: (value) => compact.format(value),
+            callback: (value) => numbers.format(value),
           },
         },
       },

@@ -40,6 +40,7 @@ from telephony.models import (
     CallFact,
     Intervention,
     Phone,
+    Standing,
     Turn,
 )
 from telephony.services import (
@@ -50,6 +51,7 @@ from telephony.services import (
     recordings,
     taking_part,
 )
+from telephony.services import costs as pricing
 from telephony.services.carrier import InvalidNumber, e164
 from telephony.sound import sound_of
 from voiceops.api import CarrierProblem, Conflict
@@ -299,6 +301,10 @@ class CallFactSerializer(serializers.ModelSerializer):
 @shown_as(answer=examples.CALL_DETAIL)
 class CallDetailSerializer(CallSerializer):
     costs = serializers.SerializerMethodField()
+    cost_standing = serializers.SerializerMethodField(
+        help_text="`waiting`: the carrier's price or the model's is still to come; "
+        "`incomplete`: a part has no price; `final`."
+    )
     turns = serializers.SerializerMethodField()
     interventions = serializers.SerializerMethodField(
         help_text="What people wanted of the call while it went on."
@@ -312,6 +318,7 @@ class CallDetailSerializer(CallSerializer):
         fields = [
             *CallSerializer.Meta.fields,
             "costs",
+            "cost_standing",
             "turns",
             "interventions",
             "facts",
@@ -321,6 +328,10 @@ class CallDetailSerializer(CallSerializer):
     def get_costs(self, call) -> CallCostSerializer(many=True):
         costs = call.costs.for_owner(call.owner_id)
         return CallCostSerializer(costs, many=True).data
+
+    def get_cost_standing(self, call) -> serializers.ChoiceField(Standing.choices):
+        parts = call.costs.for_owner(call.owner_id)
+        return pricing.standing_of(call, parts)
 
     def get_turns(self, call) -> TurnSerializer(many=True):
         turns = call.turns.for_owner(call.owner_id)

@@ -99,6 +99,7 @@ CALL_DETAIL = CALL | {
             "output_tokens": 300,
         },
     ],
+    "cost_standing": "final",
     "turns": [
         {
             "number": 1,
@@ -416,9 +417,17 @@ CONVERSATION = {
     "last_message_at": MESSAGE["created_at"],
 } | TIMES
 CONVERSATION_DETAIL = CONVERSATION | {
+    "costs": [
+        {
+            "currency": "USD",
+            "amount": "0.033100",
+            "carrier": "0.031600",
+            "model": "0.001500",
+        }
+    ],
     "facts": [
         {"name": "party_size", "value": "4", "noted_at": MESSAGE["created_at"]},
-    ]
+    ],
 }
 TEXT_TOOL_USE = {
     "id": "01930c7e-2b6a-7c11-9d7e-5f0a3c1b2d40",

@@ -36,7 +36,13 @@ from telephony.models import (
     TextToolUse,
 )
 from telephony.models.texts import WHATSAPP
-from telephony.services import conversations, inbox, media_links, sending
+from telephony.services import (
+    conversations,
+    inbox,
+    media_links,
+    sending,
+    text_costs,
+)
 from telephony.services.carrier import InvalidNumber, e164
 from voiceops.api import CarrierProblem, Conflict
 from voiceops.api_schema import shown_as
@@ -257,12 +263,28 @@ class ConversationFactSerializer(serializers.ModelSerializer):
         fields = ["name", "value", "noted_at"]
 
 
+class ConversationCostSerializer(serializers.Serializer):
+    """What is known by now, in one currency."""
+
+    currency = serializers.CharField()
+    amount = serializers.DecimalField(max_digits=20, decimal_places=6)
+    carrier = serializers.DecimalField(max_digits=20, decimal_places=6)
+    model = serializers.DecimalField(
+        max_digits=20, decimal_places=6, help_text="Tokens of answers."
+    )
+
+
 @shown_as(answer=examples.CONVERSATION_DETAIL)
 class ConversationDetailSerializer(ConversationSerializer):
+    costs = serializers.SerializerMethodField()
     facts = serializers.SerializerMethodField(help_text="What the agent wrote down.")
 
     class Meta(ConversationSerializer.Meta):
-        fields = [*ConversationSerializer.Meta.fields, "facts"]
+        fields = [*ConversationSerializer.Meta.fields, "costs", "facts"]
+
+    def get_costs(self, conversation) -> ConversationCostSerializer(many=True):
+        costs = text_costs.of_conversation(conversation)
+        return ConversationCostSerializer(costs, many=True).data
 
     def get_facts(self, conversation) -> ConversationFactSerializer(many=True):
         facts = conversation.facts.for_owner(conversation.owner_id)

@@ -17,7 +17,7 @@ from telephony.models.campaigns import (
     RefusedRow,
 )
 from telephony.models.contacts import Contact
-from telephony.models.costs import CallCost, TextCost
+from telephony.models.costs import CallCost, Standing, TextCost
 from telephony.models.inbox import CannedReply, ConversationLabel, Label, Note
 from telephony.models.interventions import Intervention
 from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
@@ -60,6 +60,7 @@ __all__ = [
     "Rehearsal",
     "TestLine",
     "TestScript",
+    "Standing",
     "TextCost",
     "TextToolUse",
     "Turn",

@@ -6,6 +6,14 @@ from telephony.models.calls import Call
 from telephony.models.texts import Message
 
 
+class Standing(models.TextChoices):
+    """How far the cost of a call or text is known."""
+
+    WAITING = "waiting", _("Not final: the carrier's price comes later")
+    INCOMPLETE = "incomplete", _("A part has no price that is known")
+    FINAL = "final", _("Final")
+
+
 class CallCost(OwnedModel):
     """One part of what a call costs; `amount` is None while or where it is unknown."""
 

@@ -5,6 +5,7 @@ taken for nothing.
 """
 
 import logging
+from collections.abc import Iterable
 from decimal import Decimal
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from agents.chat import Meter
 from agents.models import ModelPrice
 from agents.prompts import PREAMBLE
 from telephony import twilio
-from telephony.models import Call, CallCost, Turn
+from telephony.models import AfterCall, Call, CallCost, Standing, Turn
 
 Part = CallCost.Part
 
@@ -56,6 +57,16 @@ def work_out(call: Call) -> bool:
     is_told = _carrier_has_told(call)
     _sum_up(call)
     return is_told
+
+
+def standing_of(call: Call, parts: Iterable[CallCost]) -> Standing:
+    """Whether these are all costs of the call, and told for good."""
+    after = getattr(call, "after_call", None)
+    if not call.has_ended or (after is not None and after.step != AfterCall.Step.DONE):
+        return Standing.WAITING
+    if any(part.amount is None for part in parts):
+        return Standing.INCOMPLETE
+    return Standing.FINAL
 
 
 def _estimate_what_was_not_told(call: Call) -> None:

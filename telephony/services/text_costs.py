@@ -4,16 +4,17 @@ The tokens belong to the answer's first piece; those that led to none belong to 
 that was to be answered.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from django.utils.timezone import now
 
 from agents.chat import Meter
 from agents.models import ModelPrice
-from telephony.models import Message, TextCost
+from telephony.models import Conversation, Message, TextCost
 
 Money = tuple[Decimal, str]
 
@@ -64,3 +65,49 @@ def _of_model(message: Message) -> list[Money]:
         return []
     rows = TextCost.unscoped.filter(asked=asked_id, amount__isnull=False)
     return list(rows.values_list("amount", "currency"))
+
+
+def with_model(texts: QuerySet[Message]) -> Iterator[tuple[QuerySet[Message], str]]:
+    """Those of these texts that have the model's tokens in their cost, and where that
+    part of it stands: as `_of_model` says.
+    """
+    is_answered = Exists(Message.unscoped.filter(answers=OuterRef("pk")))
+    incoming = {"direction": Message.Direction.INCOMING}
+    for rows, cost in (
+        (texts.filter(part=0), "answers__model_cost"),
+        (texts.filter(~is_answered, **incoming), "model_cost"),
+    ):
+        known = {f"{cost}__amount__isnull": False, f"{cost}__currency": F("currency")}
+        yield rows.filter(**known), f"{cost}__amount"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a conversation has cost in one currency, as far as it is known."""
+
+    currency: str
+    amount: Decimal
+    model: Decimal
+
+    @property
+    def carrier(self) -> Decimal:
+        return self.amount - self.model
+
+
+def of_conversation(conversation: Conversation) -> list[Costs]:
+    texts = Message.unscoped.filter(conversation=conversation, cost__isnull=False)
+    totals = texts.values_list("currency").annotate(Sum("cost")).order_by("currency")
+    tokens = TextCost.unscoped.filter(
+        asked__conversation=conversation, amount__isnull=False
+    )
+    of_models = dict(tokens.values_list("currency").annotate(Sum("amount")).order_by())
+    return [
+        Costs(currency, amount, min(amount, of_models.get(currency, Decimal(0))))
+        for currency, amount in totals
+    ]
+
+
+def are_final(conversation: Conversation) -> bool:
+    """Whether the carrier is asked about no text of it any more."""
+    looked_at = Message.unscoped.filter(look_at__isnull=False)
+    return not looked_at.filter(conversation=conversation).exists()

@@ -272,6 +272,27 @@ def test_page_and_api_show_the_cost_and_its_parts(alice, price):
     assert by_part == {"carrier": "0.008500", "model": "0.002700"}
 
 
+def test_page_and_api_tell_whether_the_cost_is_final(alice, price):
+    call = talked_call(alice.workspace, duration_s=30)
+    row = AfterCall.unscoped.create(
+        owner=alice.workspace, call=call, step="pricing", analysis="done"
+    )
+    costs.record_usage(call, metered(input_tokens=1000, output_tokens=20))
+    costs.work_out(call)
+
+    def told():
+        page = alice.client.get(call.get_absolute_url()).content.decode()
+        answer = alice.api("GET", f"/api/calls/{call.pk}").json()
+        words = {"Not final", "Incomplete", "Final"}
+        return answer["cost_standing"], {word for word in words if f"{word}\n" in page}
+
+    assert told() == ("waiting", {"Not final"})
+    AfterCall.unscoped.filter(pk=row.pk).update(step="done")
+    assert told() == ("final", {"Final"})
+    CallCost.unscoped.update(amount=None)
+    assert told() == ("incomplete", {"Incomplete"})
+
+
 def test_unknown_part_is_shown_as_unknown(alice):
     call = talked_call(alice.workspace)
     costs.record_usage(call, metered(input_tokens=1000))

@@ -5,11 +5,12 @@ from decimal import Decimal
 import pytest
 from django.utils.timezone import now
 
+from accounts.models import Membership
 from agents import services
 from agents.models import MessageAgent, ModelPrice
 from telephony import twilio
-from telephony.models import Message, TextCost
-from telephony.services import lost_texts
+from telephony.models import Conversation, Message, TextCost
+from telephony.services import lost_texts, text_costs
 from telephony.tests.texting import (
     answer_due,
     make_texting_number,
@@ -115,3 +116,27 @@ def test_price_of_the_carrier_is_added_where_it_is_the_same_money(
     total = (of_model() + told.price, "USD") if is_one_sum else (None, "")
     assert (answer.cost, answer.currency) == total
     assert (text.cost, text.currency) == (told.price, "USD")
+
+
+def test_conversation_tells_its_costs_by_part(alice, model):
+    number = make_texting_number()
+    Membership.objects.filter(user=alice.user).update(workspace=number.phone.owner)
+    number = make_texting_number(alice.workspace)
+    price(number)
+    text_in(number, "Are you open?")
+    answer_due()
+    conversation = Conversation.unscoped.get()
+    page = alice.client.get(conversation.get_absolute_url()).content.decode()
+    assert "Total of what is known" in page  # the carrier is still asked
+
+    Message.unscoped.update(cost=Decimal("0.01"), currency="USD", look_at=None)
+
+    (cost,) = text_costs.of_conversation(conversation)
+    assert (cost.amount, cost.model) == (Decimal("0.02"), min(of_model(), cost.amount))
+    page = alice.client.get(conversation.get_absolute_url()).content.decode()
+    assert "0.02 USD" in page
+    assert "Total of what is known" not in page
+    told = alice.api("GET", f"/api/messages/conversations/{conversation.pk}").json()
+    assert [(one["currency"], one["amount"]) for one in told["costs"]] == [
+        ("USD", "0.020000")
+    ]

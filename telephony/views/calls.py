@@ -18,7 +18,14 @@ from telephony.forms.calls import CallFilterForm
 from telephony.forms.interventions import TakePartForm
 from telephony.forms.outgoing import SettleForm
 from telephony.models import Call, CallEvent, CallFact, Turn
-from telephony.services import after_call, contacts, history, recordings, taking_part
+from telephony.services import (
+    after_call,
+    contacts,
+    costs,
+    history,
+    recordings,
+    taking_part,
+)
 from telephony.transcripts import other_party, timeline, typical_ms
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.ids import made_at
@@ -117,7 +124,7 @@ def call_detail(request, pk):
         "taking_part": _taking_part(request, call),
         "is_final": is_final,
         "after_call": after,
-        "costs": call.costs.for_owner(request.workspace),
+        **_costs(call),
         "recording": recordings.to_hear(call),
         "deliveries": Delivery.objects.for_owner(request.workspace)
         .filter(call=call)
@@ -126,6 +133,11 @@ def call_detail(request, pk):
     }
     template = full_or_partial(request, "telephony/call_detail.html", "call")
     return render(request, template, context)
+
+
+def _costs(call):
+    parts = list(call.costs.for_owner(call.owner_id))
+    return {"costs": parts, "cost_standing": costs.standing_of(call, parts)}
 
 
 def _taking_part(request, call):

@@ -31,7 +31,7 @@ from telephony.forms.inbox import (
     TextsForm,
 )
 from telephony.models import CannedReply
-from telephony.services import conversations, inbox
+from telephony.services import conversations, inbox, text_costs
 from voiceops.htmx import full_or_partial
 
 UNPROCESSABLE = 422
@@ -193,6 +193,8 @@ def shown(request, conversation):
             conversation, before=place["texts_before"], after=place["texts_after"]
         ),
         "facts": conversation.facts.for_owner(conversation.owner_id),
+        "costs": text_costs.of_conversation(conversation),
+        "costs_are_final": text_costs.are_final(conversation),
         "agent": conversations.agent_of(conversation),
         "no_texts": conversations.why_no_texts(conversation),
     }
@@ -209,6 +211,7 @@ def _stamp(context):
         told += [row.pk, row.updated_at]
     told += [row.pk for row in thread.to_come]
     told += [fact.updated_at for fact in context["facts"]]
+    told += [*context["costs"], context["costs_are_final"]]
     return _short("|".join(map(str, told)))
 
 
