@@ -82,16 +82,31 @@ class Workspace(models.Model):
 
     audited_as = "workspace", _("workspace")
 
+    class BudgetState(models.TextChoices):
+        WARNING = "warning", _("Much of the budget is spent")
+        REACHED = "reached", _("The budget is used up")
+        STOPPED = "stopped", _("The budget is used up, and stops what goes out")
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=150)
     timezone = models.CharField(
         max_length=64, default="UTC", validators=[validate_time_zone]
     )
+    # What every page of it says on top, until then, to those who may change it.
+    budget_state = models.CharField(
+        max_length=10, choices=BudgetState, blank=True, editable=False
+    )
+    budget_state_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self):
         return self.name
+
+    @property
+    def budget_state_now(self) -> str:
+        until = self.budget_state_until
+        return self.budget_state if until is not None and now() < until else ""
 
     @property
     def owner_id(self):

@@ -41,7 +41,10 @@ class Action(TextChoices):
     )
     MANAGE_WORKSPACE = (
         "manage_workspace",
-        _("Change the workspace's name, time zone, language model and calling rules"),
+        _(
+            "Change the workspace's name, time zone, language model, calling rules and "
+            "budget"
+        ),
     )
     TRANSFER_OWNERSHIP = (
         "transfer_ownership",

@@ -12,10 +12,12 @@ from time import monotonic
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.timezone import now
 
 from accounts.models import Workspace
 from analytics import buckets
 from analytics.buckets import Shelf, Span, moment, month_of
+from analytics.budgets import spending
 from analytics.models import Change
 from analytics.quarters import OF_A_DAY, QUARTER_S
 from analytics.swapping import count_again
@@ -45,6 +47,13 @@ def fold_some(owner_id: UUID) -> int:
 
     None are where another process counts for the workspace just now.
     """
+    folded = _fold_a_day(owner_id)
+    if folded:
+        spending.note(owner_id, now())
+    return folded
+
+
+def _fold_a_day(owner_id: UUID) -> int:
     changes = Change.objects.filter(owner_id=owner_id)
     if not hold(owner_id):
         is_gone = not Workspace.objects.filter(pk=owner_id).exists()

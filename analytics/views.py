@@ -11,6 +11,7 @@ from agents.models import MessageAgent, VoiceAgent
 from analytics import costs as spending
 from analytics import dashboard as pictures
 from analytics import figures, services
+from analytics.budgets.views import this_month
 from analytics.drilldown import calls_url, files, files_of_costs
 from analytics.forms import NO_DAYS, CostsForm, DashboardForm
 from analytics.models import Series
@@ -112,6 +113,7 @@ def told_costs(form):
         "now": now,
         "before": before,
         "changes": cost_changes(now, before) if before else {},
+        "month": this_month(form.owner),
         "currencies": [
             (one.currency, one.amount, form.of_currency(one.currency))
             for one in found.values()

@@ -28,6 +28,8 @@ class Event(models.TextChoices):
     MESSAGE_FAILED = "message.failed", _("A text was not sent or not delivered")
     ALERT_STARTED = "alert.started", _("An alert began to fire")
     ALERT_ENDED = "alert.ended", _("An alert is over")
+    BUDGET_WARNING = "budget.warning", _("Much of the month's budget is spent")
+    BUDGET_REACHED = "budget.reached", _("The month's budget is used up")
 
 
 TEST_EVENT = "webhook.test"

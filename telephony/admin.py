@@ -7,6 +7,8 @@ from accounts.models import Workspace
 from accounts.tenancy_admin import OwnedAdmin, OwnedInline
 from telephony.models import (
     AfterCall,
+    Budget,
+    BudgetNotice,
     Call,
     CallCost,
     CallEvent,
@@ -184,6 +186,18 @@ class CallingRulesAdmin(OwnedAdmin):
         if not change:
             obj.owner = form.cleaned_data["workspace"]
         super().save_model(request, obj, form, change)
+
+
+@admin.register(Budget)
+class BudgetAdmin(OwnedAdmin):
+    list_display = ["owner", "amount", "currency", "stops_outgoing", "month", "spent"]
+    list_filter = ["owner"]
+
+
+@admin.register(BudgetNotice)
+class BudgetNoticeAdmin(OwnedAdmin):
+    list_display = ["owner", "month", "event", "threshold", "spent", "notice_due"]
+    list_filter = ["owner", "event"]
 
 
 @admin.register(DialledDay)

@@ -7,7 +7,7 @@ from rest_framework.renderers import JSONRenderer
 from hooks import services as hooks
 from hooks.models import Event
 from telephony import live
-from telephony.models import AfterCall, Call, Message
+from telephony.models import AfterCall, BudgetNotice, Call, Message
 
 
 def call_data(call_id) -> dict:
@@ -84,4 +84,23 @@ def _tell_of(message: Message, event: Event) -> None:
         text_id=message.pk,
         data=lambda: message_data(message.pk),
         at=message.updated_at,
+    )
+
+
+def budget(notice: BudgetNotice) -> None:
+    """The month's spend has come to a threshold. Once: `notice` is new."""
+    is_reached = notice.event == BudgetNotice.Event.REACHED
+    data = {
+        "month": notice.month.isoformat(),
+        "amount": f"{notice.amount:.2f}",
+        "currency": notice.currency,
+        "threshold": f"{notice.threshold:.2f}",
+        "spent": f"{notice.spent:.6f}",
+        "stops_outgoing": notice.stops_outgoing,
+    }
+    hooks.announce(
+        owner_id=notice.owner_id,
+        event=Event.BUDGET_REACHED if is_reached else Event.BUDGET_WARNING,
+        data=lambda: data,
+        at=notice.created_at,
     )

@@ -187,3 +187,11 @@ def ring(task, *ids, in_s: float = 0) -> None:
         task.apply_async(given, countdown=in_s, retry=False)
 
     transaction.on_commit(start, robust=True)
+
+
+@shared_task(ignore_result=True)
+def send_budget_notices():
+    """Mail what has to be told of budgets. Safe to run twice at once."""
+    from telephony.services import budget_notices  # leaf, as above
+
+    budget_notices.send_due(now())

@@ -34,6 +34,7 @@ from telephony.models import (
     TestScript,
 )
 from telephony.services import (
+    budgets,
     campaigns,
     contacts,
     conversations,
@@ -229,6 +230,10 @@ class World:
         agents.activate(self.agent)
         agents.activate(self.texting_agent)
 
+    def set_budget(self):
+        terms = {"currency": "USD", "warn_percent": 50, "stops_outgoing": True}
+        budgets.save(self.alice.workspace, amount=9, **terms)
+
     def connect_model(self):
         agents.connect_model(self.alice.workspace, **MODEL | {"model": "first"})
 
@@ -332,6 +337,7 @@ TEST_SCRIPT_PAGE = {
     **dict.fromkeys(("answer-TOTAL_FORMS", "answer-INITIAL_FORMS"), "0"),
 }
 MODEL = {"base_url": f"https://{DOMAIN}/v1", "model": "other", "api_key": "k"}
+BUDGET = {"amount": "250", "currency": "USD", "warn_percent": 80}
 PROMPT = {"name": "Other", "text": "Other", "version": 1, "seen": []}
 # Verb and route: what is sent, what is done before, the entry that it leaves.
 ENTRIES = {
@@ -453,6 +459,10 @@ ENTRIES = {
     ),
     "PUT api/language-model": (MODEL, World.connect_model, "changed language_model"),
     "DELETE api/language-model": ({}, World.connect_model, "deleted language_model"),
+    "POST settings/budget": (BUDGET, None, "created budget"),
+    "POST settings/budget/remove": ({}, World.set_budget, "deleted budget"),
+    "PUT api/budget": (BUDGET, World.set_budget, "changed budget"),
+    "DELETE api/budget": ({}, World.set_budget, "deleted budget"),
     "POST calling-rules": (
         {"window_start": "09:00", "window_end": "18:00", "window_days": ["mon"]},
         None,

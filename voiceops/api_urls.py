@@ -17,6 +17,7 @@ from agents.api import (
 )
 from alerts import api as alerts
 from analytics.api import costs, counts, summary
+from analytics.budgets.api import BudgetView
 from hooks import api as hooks
 from telephony.api import (
     calling_rules,
@@ -178,6 +179,7 @@ canonical = [
         recurring.ResumeRecurringCallView.as_view(),
     ),
     path("language-model", language_models.LanguageModelView.as_view()),
+    path("budget", BudgetView.as_view()),
     path("calling-rules", calling_rules.CallingRulesView.as_view()),
     path("calling-rules/check", calling_rules.CallingRulesCheckView.as_view()),
     path("campaigns", campaigns.CampaignListView.as_view()),

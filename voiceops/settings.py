@@ -276,6 +276,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "send-budget-notices": {
+        "task": "telephony.tasks.send_budget_notices",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "forget-lists": {
         "task": "telephony.tasks.forget_lists",
         "schedule": 3600,

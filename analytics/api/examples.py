@@ -95,3 +95,15 @@ SUMMARY = {
     "previous": {**_TILES, "from": "2026-01-03", "to": "2026-02-01"},
 }
 SUMMARY_FILE = '"figure","value","previous"\r\n"calls.total","42","40"\r\n'
+NEW_BUDGET = {
+    "amount": "250.00",
+    "currency": "USD",
+    "warn_percent": 80,
+    "stops_outgoing": True,
+}
+BUDGET = NEW_BUDGET | {
+    "is_set": True,
+    "month": "2026-03-01",
+    "spent": "96.412300",
+    "is_stopped": False,
+}

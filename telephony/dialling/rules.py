@@ -8,10 +8,11 @@ the first that is not passed decides, and one that can never pass before one tha
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from phonenumbers import PhoneNumber
 
@@ -19,6 +20,8 @@ from agents.limits import DAY_NAMES, DAYS
 from telephony.dialling import numbers
 from telephony.dialling.windows import Window, is_open, next_opening
 
+# The rule that may let a call pass at any moment, for somebody may raise the budget.
+HOLDING = "budget"
 # The rules by which somebody does not want to be called, by anybody of the workspace.
 UNWANTED = frozenset({"do_not_contact", "consent"})
 
@@ -59,6 +62,17 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What may be spent in the month that ends at `until`, and what is."""
+
+    amount: Decimal
+    spent: Decimal
+    currency: str
+    stops: bool  # calls, when it is used up
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that is known when it is decided; whoever asks has looked it up."""
 
@@ -77,6 +91,7 @@ class Facts:
     # Given for the call or the contact, where the number's is not right.
     zone: ZoneInfo | None = None
     own_zone: ZoneInfo = ZoneInfo("UTC")  # the workspace's: for times of its counts
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +135,12 @@ class Decision:
         if self.is_allowed or self.is_refused:
             return None
         return max(found.later for found in self.findings if found.later is not None)
+
+    @property
+    def later_if_released(self) -> datetime | None:
+        """Likewise, were it not for the budget; None where that alone holds it."""
+        others = [f.later for f in self.findings if f.rule != HOLDING]
+        return max((later for later in others if later is not None), default=None)
 
     @property
     def reason(self) -> str:
@@ -173,6 +194,8 @@ def _findings(facts: Facts) -> Iterator[Finding]:
     yield from _of_caller(facts.caller)
     yield _cap("calls_a_day", facts, facts.today, _("today"))
     yield _cap("calls_a_month", facts, facts.this_month, _("this month"))
+    if facts.budget is not None:
+        yield _budget(facts.budget)
     yield _lines(facts)
     if parsed is not None:
         yield _window(facts, parsed)
@@ -310,6 +333,25 @@ def _cap(rule: str, facts: Facts, count: Count, period: str) -> Finding:
         return Finding(rule, Verdict.PASSED, good)
     bad = _("All %(most)d calls that may be placed %(period)s were placed.") % told
     return Finding(rule, Verdict.DEFERRED, bad, later=count.until)
+
+
+def _budget(budget: Budget) -> Finding:
+    told = {
+        "spent": number_format(budget.spent, 2, force_grouping=True),
+        "amount": number_format(budget.amount, 2, force_grouping=True),
+        "currency": budget.currency,
+    }
+    if budget.spent < budget.amount:
+        good = _("%(spent)s of %(amount)s %(currency)s are spent this month.") % told
+        return Finding(HOLDING, Verdict.PASSED, good)
+    bad = _(
+        "The budget of this month is used up: %(spent)s of %(amount)s %(currency)s are "
+        "spent."
+    )
+    if not budget.stops:
+        good = bad % told + " " + _("It stops no calls.")
+        return Finding(HOLDING, Verdict.PASSED, good)
+    return Finding(HOLDING, Verdict.DEFERRED, bad % told, later=budget.until)
 
 
 def _lines(facts: Facts) -> Finding:

@@ -1,3 +1,4 @@
+from telephony.models.budgets import Budget, BudgetNotice
 from telephony.models.calls import (
     ID_MARGIN,
     AfterCall,
@@ -29,6 +30,8 @@ from telephony.models.text_tools import ConversationFact, TextToolUse
 from telephony.models.texts import Conversation, Message
 
 __all__ = [
+    "Budget",
+    "BudgetNotice",
     "ID_MARGIN",
     "AfterCall",
     "Call",

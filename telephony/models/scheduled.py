@@ -215,6 +215,10 @@ class ScheduledCall(CallTerms, Hours, OwnedModel):
         """
         return {"due_at": at, "next_attempt_at": None if self.campaign_id else at}
 
+    def is_held_by(self, rule: str) -> bool:
+        """Whether that rule was what kept it from being dialled last."""
+        return bool(self.decision) and self.decision["decided_by"] == rule
+
     def is_late(self, at: datetime) -> bool:
         latest = self.due_at + timedelta(seconds=self.max_late_s)
         return at > min(latest, self.gives_up_at)

@@ -20,7 +20,13 @@ from django.utils.translation import gettext as _
 
 from telephony.dialling.rules import Facts, Verdict, opening
 from telephony.models import Call, Campaign, CampaignEvent, ScheduledCall
-from telephony.services import campaign_lists, campaigns, contacts, dialling
+from telephony.services import (
+    budgets,
+    campaign_lists,
+    campaigns,
+    contacts,
+    dialling,
+)
 from telephony.services.due_calls import MOST_AT_ONCE, TICK_S
 
 Status, Contact, Reason = Campaign.Status, ScheduledCall.Status, Call.EndReason
@@ -143,6 +149,8 @@ def tally_of(campaign: Campaign, at: datetime) -> Tally:
 
 def _room(campaign: Campaign, at: datetime) -> int:
     """How many more can be dialled until the next bell but one."""
+    if budgets.wait_of(campaign.owner, at):
+        return 0
     account = campaign.agent.phone.carrier_account
     due = ScheduledCall.unscoped.due(at + timedelta(seconds=TICK_S))
     queued = due.filter(agent__phone__carrier_account=account)[:MOST_AT_ONCE].count()
@@ -245,6 +253,13 @@ class Wait:
 def wait_of(campaign: Campaign, at: datetime) -> Wait | None:
     """What keeps it from calling now; None if nothing does, or only a line."""
     owner = campaign.owner
+    if held := budgets.wait_of(owner, at):
+        told = {"amount": held.amount, "currency": held.currency}
+        words = _(
+            "The budget of this month, %(amount)s %(currency)s, is used up. It goes on "
+            "at once if the budget is raised."
+        )
+        return Wait(words % told, held.until)
     counts = dialling.counts(owner, dialling.rules_of(owner), at)
     for count in counts:
         if count.placed >= count.most:

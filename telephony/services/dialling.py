@@ -15,6 +15,7 @@ from agents.limits import DAYS
 from agents.models import VoiceAgent
 from telephony.dialling import numbers
 from telephony.dialling.rules import (
+    Budget,
     Caller,
     Count,
     Decision,
@@ -35,7 +36,7 @@ from telephony.models import (
     Phone,
     ScheduledCall,
 )
-from telephony.services import contacts, do_not_contact
+from telephony.services import budgets, contacts, do_not_contact
 
 KEPT_FOR_INCOMING = 1  # lines
 
@@ -180,6 +181,7 @@ class Ground:
         self._countries = countries_of(owner, self._rules)
         self._known = Known(owner, numbers)
         self._today, self._this_month = counts(owner, self._rules, at)
+        self._budget = budget_of(owner, at)
         self._own_zone = ZoneInfo(owner.timezone)
         self._lines_in_use: dict = {}
 
@@ -209,6 +211,7 @@ class Ground:
             window=window,
             window_of=window_of,
             own_zone=self._own_zone,
+            budget=self._budget,
             **known,
         )
 
@@ -287,6 +290,19 @@ def counts(owner: Workspace, rules: CallingRules, at: datetime) -> tuple[Count, 
     return (
         Count(placed.get(today, 0), rules.calls_a_day, tomorrow),
         Count(sum(placed.values()), rules.calls_a_month, midnight(next_first)),
+    )
+
+
+def budget_of(owner: Workspace, at: datetime) -> Budget | None:
+    standing = budgets.standing_of(owner, at)
+    if standing is None:
+        return None
+    return Budget(
+        amount=standing.amount,
+        spent=standing.spent,
+        currency=standing.currency,
+        stops=standing.stops_outgoing,
+        until=standing.until,
     )
 
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from agents.models import VoiceAgent
 from telephony import tasks
-from telephony.dialling.rules import Decision
+from telephony.dialling.rules import HOLDING, Decision
 from telephony.models import Call, ScheduledCall
 from telephony.patience import patient, patient_s
 from telephony.services import asking, campaigns, placing, recurring, scheduled
@@ -35,6 +35,8 @@ ACCOUNTS_A_TICK = 100
 MOST_AT_ONCE = 300  # of one account, whatever its rate
 # Between two tries of an attempt that found no line, no turn or no carrier.
 WAIT_FOR_LINE_S = (patient_s(10), patient_s(20))
+# Between two looks at whether the budget was raised.
+WAIT_FOR_BUDGET_S = (patient_s(300), patient_s(600))
 FOLLOWED_A_TICK = 500
 
 logger = logging.getLogger(__name__)
@@ -228,6 +230,8 @@ def _unfinished(rows: list[ScheduledCall]) -> dict[uuid.UUID, Call]:
 
 def _expire(row: ScheduledCall) -> None:
     words = _("Its time went by before it could be dialled.")
+    if row.is_held_by(HOLDING):
+        words = _("Its time went by while the budget of the month was used up.")
     if row.move_held(Status.EXPIRED, detail=words, next_attempt_at=None):
         scheduled.end_opened(row, Call.EndReason.NOT_PLACED, words)
 
@@ -240,10 +244,19 @@ def _let_go(rows: list[ScheduledCall]) -> None:
 
 
 def _defer(row: ScheduledCall, decision: Decision, at: datetime) -> None:
-    """Not now: when the rules say, or in a moment where only a line is missing."""
-    later = decision.later
+    """Not now: when the rules say, or in a moment where only a line is missing.
+
+    What the budget alone holds is still meant for its own time: it is dialled if the
+    budget is raised before it would be too late for it.
+    """
+    later = decision.later_if_released
     changes = {"detail": decision.reason[:200], "decision": decision.as_json()}
-    if later is None or later <= at:
+    if later is None and row.campaign_id:
+        changes["next_attempt_at"] = None  # its turn comes again
+    elif later is None:
+        wait = timedelta(seconds=random.uniform(*WAIT_FOR_BUDGET_S))
+        changes["next_attempt_at"] = at + wait
+    elif later <= at:
         wait = timedelta(seconds=random.uniform(*WAIT_FOR_LINE_S))
         changes["next_attempt_at"] = at + wait
     elif later > row.gives_up_at:

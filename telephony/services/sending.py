@@ -21,7 +21,7 @@ from telephony import announcements, live, opt_outs, tasks, twilio
 from telephony.addresses import webhook_url
 from telephony.models import Conversation, Message, Phone
 from telephony.patience import patient
-from telephony.services import conversations
+from telephony.services import budgets, conversations
 
 SentBy, Status = Message.SentBy, Message.Status
 
@@ -36,7 +36,9 @@ logger = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """Nothing is sent there, for the other party wants no texts: `str()` says why."""
+    """Nothing is sent there, for the other party wants no texts or the budget is used
+    up: `str()` says why.
+    """
 
 
 class WithAgent(Exception):
@@ -66,7 +68,9 @@ def send(
     """
     with transaction.atomic():
         conversation = conversations.locked(phone, address)
-        if why := conversations.why_no_texts(conversation):
+        if why := conversations.why_no_texts(conversation) or (
+            budgets.why_no_first_text(conversation, at)
+        ):
             raise Stopped(why)
         wish = {"conversation": conversation, "body": body, "user": by, **more}
         if by is not None and (sent := _asked_for_just_now(at, media_urls, **wish)):
@@ -288,6 +292,8 @@ def _may_not_be_sent(message: Message) -> bool:
         if not is_told and conversations.why_no_texts(message.conversation):
             return message.block() and _announced(message)
         why = ""
+        if message.sent_by == SentBy.USER:
+            why = budgets.why_no_first_text(message.conversation, now())
         if message.conversation.phone.is_deleted:
             why = _number_is_gone()
         elif message.wanted_at < now() - SEND_WITHIN:

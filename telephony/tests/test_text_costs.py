@@ -121,7 +121,6 @@ def test_price_of_the_carrier_is_added_where_it_is_the_same_money(
 def test_conversation_tells_its_costs_by_part(alice, model):
     number = make_texting_number()
     Membership.objects.filter(user=alice.user).update(workspace=number.phone.owner)
-    number = make_texting_number(alice.workspace)
     price(number)
     text_in(number, "Are you open?")
     answer_due()

@@ -102,6 +102,8 @@ SIGNED_OUT = [
 
 LISTS = {
     "dashboard": at("analytics:dashboard"),
+    "costs": at("analytics:costs"),
+    "budget": at("analytics:budget"),
     "calls": at("telephony:call_list"),
     "live": at("telephony:call_live"),
     "inbox": at("telephony:inbox"),
@@ -398,6 +400,7 @@ WITH_RIGHTS = [
             "workspace": at("accounts:workspace_change"),
             "calling-rules": at("telephony:calling_rules"),
             "language-model": at("agents:language_model"),
+            "budget": at("analytics:budget"),
             "people": at("telephony:person_list"),
             "person": at("telephony:person_detail", "+16285550199"),
             "do-not-contact": at("telephony:do_not_contact_list"),
@@ -496,6 +499,7 @@ NOT_VISITED = {
     "telephony:call_analyze": POSTED,
     "agents:language_model_test": POSTED,
     "agents:language_model_disconnect": POSTED,
+    "analytics:budget_remove": POSTED,
     "agents:prompt_delete": POSTED,
     "agents:tool_delete": POSTED,
     "agents:tool_test": POSTED,

@@ -43,7 +43,7 @@ from telephony.models import (
     TestScript,
     Turn,
 )
-from telephony.services import campaigns, conversations, dialling, sending
+from telephony.services import budgets, campaigns, conversations, dialling, sending
 from telephony.tables import table_of
 from tests.people import PASSWORD, Tenant, make_tenant
 from tests.walls import furnish
@@ -125,6 +125,10 @@ def make_world() -> World:
         world.rows[f"{name} of the viewer"] = row
     _add_addresses(world.alice.user)
     _add_second_factor(world)
+    # Every page of theirs says that nothing goes out any more.
+    budgets.show(
+        world.careful.workspace, "stopped", timezone.now() + timedelta(days=60)
+    )
     _add_tools(world)
     _add_agents(world)
     _add_keys(world.alice)

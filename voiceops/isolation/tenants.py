@@ -33,6 +33,8 @@ from analytics.models import Bucket, Change
 from hooks.models import Delivery, Endpoint
 from telephony.models import (
     AfterCall,
+    Budget,
+    BudgetNotice,
     Call,
     CallCost,
     Campaign,
@@ -299,6 +301,13 @@ def _special(model) -> dict:
         Recording: {"status": Recording.Status.COMPLETED},
         # Judged: no worker looks after it.
         Rehearsal: {"status": Rehearsal.Status.PASSED},
+        Budget: {"amount": 1_000_000},
+        # Told already: no background job mails it.
+        BudgetNotice: {
+            **{"threshold": 1, "amount": 1, "spent": 1},
+            "stops_outgoing": False,
+            "notice_due": False,
+        },
         Bucket: {
             "first_day": now.date(),
             "is_total": True,
