@@ -192,11 +192,16 @@ else:
         "max_size": env.int("DATABASE_POOL_SIZE", default=20),
         "timeout": 10,
     }
+    # PgBouncer shares connections by transaction: what lasts longer is not ours there.
+    _has_pgbouncer = env.bool("DATABASE_PGBOUNCER", default=False)
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = _has_pgbouncer
     # The carrier waits 15 s: a statement that hangs must not outlast it.
     _limit_s = env.int("DATABASE_STATEMENT_TIMEOUT_S", default=10)
-    _options["options"] = f"-c statement_timeout={_limit_s}s"
+    if not _has_pgbouncer:  # it refuses the parameter: docs/deploy.md
+        _options["options"] = f"-c statement_timeout={_limit_s}s"
     _options |= {"connect_timeout": 5, "tcp_user_timeout": 10_000}
     _database["CONN_MAX_AGE"] = 0
+    _database["CONN_HEALTH_CHECKS"] = env.bool("DATABASE_HEALTH_CHECKS", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Redis: cache, sessions, broker, rate limits ---------------------------------------
@@ -400,8 +405,8 @@ USERSESSIONS_TRACK_ACTIVITY = True
 
 EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
-DEFAULT_FROM_EMAIL = env(
-    "DEFAULT_FROM_EMAIL", default=f"VoiceOps <voiceops@{_public.hostname}>"
+DEFAULT_FROM_EMAIL = (
+    env("DEFAULT_FROM_EMAIL", default="") or f"VoiceOps <voiceops@{_public.hostname}>"
 )
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
