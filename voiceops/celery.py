@@ -1,9 +1,12 @@
 """The Celery application; its beat only rings the bell, rows hold what is due."""
 
 import os
+from pathlib import Path
 
 from celery import Celery
 from celery.signals import setup_logging
+
+from voiceops import sign_of_life
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 # Django's checks load all routes, pages and the API, which no worker and no beat has:
@@ -19,3 +22,7 @@ app.autodiscover_tasks(["voiceops", "voiceops.isolation"])
 @setup_logging.connect
 def _keep_our_logging(**kwargs):
     """Celery installs its own handlers unless somebody answers this signal."""
+
+
+if path := os.environ.get("SIGN_OF_LIFE"):
+    sign_of_life.keep(Path(path))

@@ -1,12 +1,14 @@
 """Is it up yet? One question to a service, answered by a bool; nothing is raised.
 
 As a command, for a container's health check (exit status 0 or 1):
-`python -m voiceops.run.probes http://127.0.0.1:8000/livez`
+`python -m voiceops.run.probes http://127.0.0.1:8000/livez`, or the SIGN_OF_LIFE of a
+worker or beat, which must be young: `python -m voiceops.run.probes /tmp/alive`
 """
 
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 from voiceops.run.children import Probe
 
 ANSWER_TIMEOUT_S = 2
+SILENT_S = 60
 
 
 def answers_ping(socket_path: Path) -> Probe:
@@ -54,8 +57,17 @@ async def _ask(
         return b""
 
 
+def was_touched_lately(path: str) -> bool:
+    try:
+        return time.time() - os.stat(path).st_mtime < SILENT_S
+    except OSError:
+        return False
+
+
 def main() -> int:
     asked = urlsplit(sys.argv[1])
+    if not asked.scheme:
+        return 0 if was_touched_lately(asked.path) else 1
     name = urlsplit(os.environ.get("PUBLIC_BASE_URL", "")).netloc or asked.netloc
     probe = answers_ok(asked.port or 80, asked.path, host=asked.hostname, name=name)
     return 0 if asyncio.run(probe()) else 1
