@@ -59,7 +59,7 @@ def _start(alert: Alert, reading: Reading, at: datetime) -> bool:
         with transaction.atomic():
             # Held, so that nobody switches it off meanwhile.
             watched = Alert.unscoped.select_for_update(no_key=True).watched()
-            if not watched.filter(pk=alert.pk).exists():
+            if not watched.filter(pk=alert.pk).values_list("pk"):
                 return False
             episode.save(force_insert=True)
             if episode.told_at:
