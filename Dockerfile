@@ -1,5 +1,5 @@
 # One image for everything of ours: docker-compose.yml names the commands.
-FROM python:3.11.14-slim-trixie AS base
+FROM python:3.11.16-slim-trixie AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/venv/bin:$PATH
 
 # What is only needed to install stays behind in this stage.
