@@ -246,6 +246,23 @@ def test_secret_file_that_serves_for_nothing_is_refused(value, content, told, tm
     assert "hush" not in str(refused.value)
 
 
+TELL_CONNECTIONS = """
+from voiceops.settings import DATABASES
+database = DATABASES["default"]
+print(database["DISABLE_SERVER_SIDE_CURSORS"], database["OPTIONS"].get("options"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("pgbouncer", "told"),
+    [("off", "False -c statement_timeout=10s"), ("on", "True None")],
+)
+def test_pgbouncer_is_asked_for_nothing_that_it_refuses(pgbouncer, told, tmp_path):
+    given = PRODUCTION | {"DATABASE_PGBOUNCER": pgbouncer}
+
+    assert run(tmp_path, TELL_CONNECTIONS, **given).stdout.strip() == told
+
+
 def test_error_reports_hold_nothing_of_what_was_sent(tmp_path):
     reported = run(
         tmp_path,
