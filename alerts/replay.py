@@ -4,25 +4,27 @@ The same rules as when it is really watched, which is every minute: a figure tha
 beyond the threshold for minutes alone is not found here.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from accounts.models import Workspace
 from agents.hours import is_open
 from alerts.metrics import Counts, Metric, Reading, read
 from alerts.models import Alert
 from alerts.rules import Phase, calm_of, moved
+from analytics import figures
 from analytics.figures import Question
 from analytics.models import Bucket, Quarters, Series
-from analytics.periods import Stretch, day_of, quarter_at
+from analytics.periods import Stretch, quarter_at
 from analytics.quarters import QUARTER_S
-from analytics.tallies import MILLIONTHS, Tally, merged
+from analytics.tallies import MILLIONTHS, merge, merged
 
 DAYS = 30
+# Of what is counted by quarter, where it is added.
+FIELDS = {"total": "calls", "answered": "answered", "failed": "failed", "cost": "spend"}
 
 
 @dataclass
@@ -116,40 +118,42 @@ def _silence(
 
 def _quarters(alert: Alert, owner: Workspace, time: Stretch) -> dict[int, Sums]:
     """The sums of each quarter that has any."""
+    found: dict[int, Sums] = defaultdict(Sums)
     question = Question(
         owner=owner, period=time, agent_id=alert.agent_id, direction=alert.direction
     )
-    found = _of_series(alert, question, Series.CALLS)
+    _add_columns(found, question, Series.CALLS, alert.currency, *FIELDS)
     if alert.metric == Metric.SPEND and not alert.agent_id:
-        for quarter, sums in _of_series(alert, question, Series.TEXTS).items():
-            found.setdefault(quarter, Sums()).spend += sums.spend
+        _add_columns(found, question, Series.TEXTS, alert.currency, "cost")
+    if alert.metric == Metric.REPLY_P95:
+        _add_replies(found, question)
     return found
 
 
-def _of_series(alert: Alert, question: Question, series: Series) -> dict[int, Sums]:
-    period, found = question.period, {}
-    days = question.buckets(series).filter(
-        span=Bucket.Span.DAY,
-        first_day__gte=day_of(period.start),
-        first_day__lte=day_of(period.end),
+def _add_columns(
+    found: dict[int, Sums], question: Question, series: Series, currency: str, *wanted
+) -> None:
+    for day, name, column in figures.columns(question, series, *wanted):
+        if name.what == "cost" and name.kind != currency:
+            continue
+        field, first = FIELDS[name.what], quarter_at(day)
+        for quarter, value in enumerate(column, first):
+            if value and question.period.start <= quarter < question.period.end:
+                sums = found[quarter]
+                setattr(sums, field, getattr(sums, field) + value)
+
+
+def _add_replies(found: dict[int, Sums], question: Question) -> None:
+    period = question.period
+    first, last = period.utc_days
+    days = question.buckets(Series.CALLS).filter(
+        span=Bucket.Span.DAY, first_day__gte=first, first_day__lte=last
     )
     details = Quarters.objects.for_owner(question.owner).filter(bucket__in=days)
     for day, tallies in details.values_list("bucket__first_day", "tallies"):
         for place, tally in tallies.items():
             quarter = quarter_at(day) + int(place)
             if period.start <= quarter < period.end:
-                sums = _sums(alert, question.of(tally))
-                found.setdefault(quarter, Sums()).add(sums)
-    return found
-
-
-def _sums(alert: Alert, tally: Tally) -> Sums:
-    is_timed = alert.metric == Metric.REPLY_P95
-    replies: dict[str, Any] = tally.get("replies", {}) if is_timed else {}
-    return Sums(
-        calls=tally.get("total", 0),
-        answered=tally.get("answered", 0),
-        failed=tally.get("failed", 0),
-        spend=tally.get("cost", {}).get(alert.currency, 0),
-        replies=Counter(merged(replies.values())),
-    )
+                for direction in question.directions:
+                    replies = tally.get(direction, {}).get("replies", {})
+                    merge(found[quarter].replies, merged(replies.values()))

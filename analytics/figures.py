@@ -29,7 +29,7 @@ By = Literal["agent", "phone"] | None  # whose figures are told one by one
 class Question:
     """Whose figures of what time, and of which part of it.
 
-    Sums alone are also told of a time that is no days.
+    Sums and columns alone are also told of a time that is no days.
     """
 
     owner: Workspace

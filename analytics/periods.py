@@ -93,7 +93,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Stretch:
-    """The quarters from `start` to before `end`: all that sums ask of a period."""
+    """The quarters from `start` to before `end`: what sums and columns are asked of."""
 
     start: int
     end: int
@@ -107,6 +107,11 @@ class Stretch:
     @property
     def since(self) -> datetime:
         return datetime.fromtimestamp(self.start * QUARTER_S, UTC)
+
+    @property
+    def utc_days(self) -> tuple[date, date]:
+        """As of a period."""
+        return day_of(self.start), day_of(self.end - 1)
 
 
 def day_of(quarter: int) -> date:
