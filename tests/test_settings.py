@@ -93,13 +93,11 @@ def test_cookies_of_production_are_of_this_host_over_https(tmp_path):
         expected |= {f"{name}_PATH": "/", f"{name}_DOMAIN": None}
     expected |= {
         "SESSION_COOKIE_NAME": "__Host-session",
-        "CSRF_COOKIE_NAME": "__Host-csrf",
-    }
-    expected |= {
-        "SESSION_COOKIE_NAME": "__Host-session",
         "SESSION_COOKIE_HTTPONLY": True,
+        "CSRF_COOKIE_NAME": "__Host-csrf",
+        "SECURE_HSTS_PRELOAD": False,
+        "ADMIN_PATH": "operators",
     }
-    expected |= {"CSRF_COOKIE_NAME": "__Host-csrf", "SECURE_HSTS_PRELOAD": False}
     script = READ_BACK.replace("NAMES", repr(" ".join(expected)))
 
     read = run(tmp_path, script, **PRODUCTION)

@@ -39,7 +39,8 @@ class Place:
 
     def _rows(self) -> models.QuerySet:
         """Of every workspace, deleted ones too, with the column undeciphered."""
-        field = self.model._meta.get_field(self.column)
+        fields = {field.attname: field for field in self.model._meta.concrete_fields}
+        field = fields[self.column]
         stored = TextField() if isinstance(field, EncryptedTextField) else field
         raw = ExpressionWrapper(F(self.column), output_field=stored)
         return self.model._base_manager.annotate(raw=raw)
