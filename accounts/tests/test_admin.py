@@ -80,6 +80,8 @@ def test_every_page_of_the_admin_opens_and_shows_no_secret(operator, alice):
         for page in pages:
             text = page.content.decode()
             assert [secret for secret in secrets if secret in text] == [], model
+            assert "unsafe" not in page["Content-Security-Policy"], model
+            assert "no-store" in page["Cache-Control"], model
 
 
 def test_admin_sees_rows_of_every_workspace(operator, alice, mallory):
