@@ -8,7 +8,7 @@ says how far it has looked. Nothing is counted beyond its first 10,000 rows.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.core.paginator import Paginator
@@ -30,7 +30,8 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self):
-        return self.object_list.order_by()[:MOST_COUNTED].count()
+        rows = cast(QuerySet, self.object_list)
+        return rows.order_by()[:MOST_COUNTED].count()
 
 
 @dataclass(frozen=True)

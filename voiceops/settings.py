@@ -367,8 +367,8 @@ CELERY_BEAT_SCHEDULE = {
 
 AUTH_USER_MODEL = "accounts.User"
 # Where operators work; what is there shows itself to nobody else, whatever it is.
-ADMIN_PATH = env("ADMIN_PATH", default="operators" if PRODUCTION else "admin")
-ADMIN_PATH = ADMIN_PATH.strip("/")
+ADMIN_PATH = env("ADMIN_PATH", default="").strip("/")
+ADMIN_PATH = ADMIN_PATH or ("operators" if PRODUCTION else "admin")
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.passwords.MinimumLengthValidator"},
