@@ -4,9 +4,9 @@ Everything here is exact for any zone and filters: see docs/analytics.md.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -179,8 +179,9 @@ def sums(
         for pk, *tallies in rows.filter(whole).values_list(by or "agent", *names):
             for tally in tallies:
                 merge(found[pk if by else None], tally)
-    for pk, tally in _of_edges(question, rows, cover.edges, by):
-        merge(found[pk], tally)
+    of_edges = _whole_edges if with_facts else _edges
+    for pk, tally in of_edges(question, rows, cover.edges, by or "agent"):
+        merge(found[pk if by else None], tally)
     return {pk: of_it for pk in found if (of_it := question.of(found[pk]))}
 
 
@@ -191,10 +192,16 @@ def _within(span: str, runs: Iterable[tuple[date, date]]) -> Q:
     return found
 
 
-def _of_edges(
-    question: Question, rows: QuerySet[Bucket], edges: dict[date, range], by: By
-) -> Iterator[tuple[UUID | None, Tally]]:
-    """The quarters of days that are not wholly wanted."""
+Edges = dict[date, range]
+"""The quarters that are wanted of days that are not wholly wanted."""
+Found = Iterator[tuple[UUID | None, Tally]]
+SUMMED = ("total", "answered", "delivered", "failed", "talk_s", "segments", "cost")
+
+
+def _whole_edges(
+    question: Question, rows: QuerySet[Bucket], edges: Edges, by: str
+) -> Found:
+    """All that is known of them, with whose it is."""
     if not edges:
         return
     hours = Q()
@@ -202,12 +209,59 @@ def _of_edges(
         first, last = quarters[0] // OF_AN_HOUR, quarters[-1] // OF_AN_HOUR
         hours |= Q(bucket__first_day=day, hour__gte=first, hour__lte=last)
     days = rows.filter(span=Span.DAY, first_day__in=edges)
-    details = Quarters.objects.for_owner(question.owner).filter(hours, bucket__in=days)
-    names = ("bucket__first_day", "tallies", f"bucket__{by or 'agent'}")
+    yield from _details(question, edges, by, Q(hours, bucket__in=days))
+
+
+def _details(question: Question, edges: Edges, by: str, which: Q) -> Found:
+    details = Quarters.objects.for_owner(question.owner).filter(which)
+    names = ("bucket__first_day", "tallies", f"bucket__{by}")
     for day, tallies, pk in details.values_list(*names):
         for quarter, tally in tallies.items():
             if int(quarter) in edges[day]:
-                yield pk if by else None, tally
+                yield pk, tally
+
+
+def _edges(question: Question, rows: QuerySet[Bucket], edges: Edges, by: str) -> Found:
+    """The sums alone, from the packed numbers: there may be many pairs."""
+    days = rows.filter(span=Span.DAY, first_day__in=edges)
+    of_lasts = Q()
+    for bucket, whose, day, of_day, *packed in days.values_list(
+        "pk", by, "first_day", "sums", "names", "quarters"
+    ):
+        tally = _sums_of(packed, edges[day])
+        for direction, counted in tally.items():
+            last = of_day[direction].get("last", "")
+            if last and _quarter_of(last) in edges[day]:
+                counted["last"] = last
+            elif last:  # it is later, and not wanted
+                hour = _latest(packed, direction, edges[day]) // OF_AN_HOUR
+                of_lasts |= Q(bucket=bucket, hour=hour)
+        yield whose, tally
+    if of_lasts:
+        for whose, tally in _details(question, edges, by, of_lasts):
+            yield whose, {name: {"last": tally[name]["last"]} for name in tally}
+
+
+def _sums_of(packed: Sequence[Any], wanted: range) -> Tally:
+    found: Tally = {}
+    for name, column in unpack(*packed, what=SUMMED):
+        if value := sum(column[wanted.start : wanted.stop]):
+            counted, key = found.setdefault(name.direction, {}), name.what
+            if name.kind is not None:
+                counted, key = counted.setdefault(key, {}), name.kind
+            counted[key] = value
+    return found
+
+
+def _quarter_of(moment: str) -> int:
+    at = datetime.fromisoformat(moment)
+    return at.hour * OF_AN_HOUR + at.minute // (60 // OF_AN_HOUR)
+
+
+def _latest(packed: Sequence[Any], direction: str, wanted: range) -> int:
+    """The last of these quarters that has any."""
+    ((_name, column),) = unpack(*packed, what=("total",), directions=(direction,))
+    return max(quarter for quarter in wanted if column[quarter])
 
 
 # -- What is read out of a tally -------------------------------------------------------
@@ -247,7 +301,7 @@ def replies_of_agents(
         for agent, *replies in rows.filter(whole).values_list("agent", *names):
             for by_version in filter(None, replies):
                 merge(found[agent], by_version)
-    for agent, tally in _of_edges(question, rows, cover.edges, "agent"):
+    for agent, tally in _whole_edges(question, rows, cover.edges, "agent"):
         for direction in question.directions:
             merge(found[agent], tally.get(direction, {}).get("replies", {}))
     return {agent: reply_times({"replies": found[agent]}) for agent in agents}

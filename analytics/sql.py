@@ -23,6 +23,16 @@ class QuarterOf(models.Func):
         return self.as_sql(compiler, connection, template=template, **context)
 
 
+class IdText(models.Func):
+    """An id as text: few of them come in many rows, and are made into ids once."""
+
+    template = "%(expressions)s::text"
+    output_field = models.CharField()
+
+    def as_sqlite(self, compiler, connection, **context):
+        return self.as_sql(compiler, connection, template="%(expressions)s", **context)
+
+
 class Millionths(models.Func):
     """An amount of money, whole."""
 

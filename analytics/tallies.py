@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum, 
 from django.db.models.functions import Least
 
 from analytics.models import TOTAL, Pair, Series
-from analytics.sql import Millionths, QuarterOf, ReplyBucket
+from analytics.sql import IdText, Millionths, QuarterOf, ReplyBucket
 from telephony.models import Call, CallCost, Message, Turn
 from telephony.services import text_costs
 
@@ -29,12 +29,13 @@ OTHER_PART = "other"  # of a cost that came without its parts
 
 def merge(into: Tally, more: Tally) -> Tally:
     for key, value in more.items():
-        if isinstance(value, dict):
-            merge(into.setdefault(key, {}), value)
-        elif isinstance(value, str):
-            into[key] = max(into.get(key, ""), value)
-        else:
+        kind = type(value)
+        if kind is int:
             into[key] = into.get(key, 0) + value
+        elif kind is dict:
+            merge(into.setdefault(key, {}), value)
+        else:
+            into[key] = max(into.get(key, ""), value)
     return into
 
 
@@ -74,25 +75,28 @@ def swap(tally: Tally, before: Tally, now: Tally) -> Tally:
 
 # -- What the rows say -----------------------------------------------------------------
 
-Row = tuple[int, UUID | None, UUID | None, str, Tally]
+Row = tuple[int, str | None, str | None, str, Tally]
 """A quarter of the day, an agent, a number, a direction, and a part of their tally."""
 
 
 def count(series: str, owner_id: UUID, start: datetime, end: datetime) -> Counted:
     """What the rows say of the time from `start` to before `end`, within one day."""
-    counted: Counted = defaultdict(dict)
+    found: dict[Any, dict[str, Tally]] = defaultdict(dict)
     for quarter, agent, phone, direction, tally in COUNT[Series(series)](
         owner_id, start, end
     ):
-        quarters = counted[Pair(agent, phone)]
-        of_quarter = quarters.setdefault(str(quarter), {})
+        of_quarter = found[agent, phone].setdefault(str(quarter), {})
         merge(of_quarter.setdefault(direction, {}), tally)
-    if counted:
-        counted[TOTAL] = _of_all(list(counted.values()))
+    counted: Counted = {
+        Pair(*(UUID(name) if name else None for name in pair)): found[pair]
+        for pair in found
+    }
+    if found:
+        counted[TOTAL] = _of_all(found.values())
     return counted
 
 
-def _of_all(counted: list[dict[str, Tally]]) -> dict[str, Tally]:
+def _of_all(counted: Iterable[dict[str, Tally]]) -> dict[str, Tally]:
     found: dict[str, Tally] = {}
     for quarters in counted:
         for quarter, tally in quarters.items():
@@ -139,10 +143,10 @@ def _calls(owner_id: UUID, start: datetime, end: datetime) -> Iterator[Row]:
     yield from _replies(Turn.unscoped.filter(**of_call, reply_ms__isnull=False))
 
 
-def _places(prefix: str = "") -> tuple[QuarterOf, str, str, str]:
+def _places(prefix: str = "") -> tuple[QuarterOf, IdText, IdText, F]:
     """The beginning of each row."""
-    names = (f"{prefix}{name}" for name in ("agent_id", "phone_id", "direction"))
-    return QuarterOf(f"{prefix}started_at"), *names
+    agent, phone = IdText(f"{prefix}agent_id"), IdText(f"{prefix}phone_id")
+    return QuarterOf(f"{prefix}started_at"), agent, phone, F(f"{prefix}direction")
 
 
 def _ends(calls: QuerySet[Call]) -> Iterator[Row]:
@@ -214,7 +218,8 @@ def _texts(owner_id: UUID, start: datetime, end: datetime) -> Iterator[Row]:
     texts = Message.unscoped.filter(
         owner_id=owner_id, created_at__gte=start, created_at__lt=end
     ).order_by()
-    place = QuarterOf("created_at"), "agent_id", "conversation__phone_id", "direction"
+    agent, phone = IdText("agent_id"), IdText("conversation__phone_id")
+    place = QuarterOf("created_at"), agent, phone, "direction"
     rows = texts.values_list(*place, "status")
     for *of, status, total, segments in rows.annotate(
         total=Count("pk"), segments=Sum("segments")
