@@ -40,6 +40,7 @@ READ = {
     "SIMULATOR": False,
     "RATE_LIMITS": True,
     "PATIENCE": 1.0,
+    "TWILIO_API_BASE_URL": "",
 }
 CONSOLE = "django.core.mail.backends.console.EmailBackend"
 # The tables are missing, so the webhook fails, apologizes and is reported.
@@ -158,6 +159,7 @@ def test_nothing_is_said_against_good_settings():
         ({"PUBLIC_BASE_URL": "https://localhost"}, "PUBLIC_BASE_URL is this machine"),
         ({"PUBLIC_BASE_URL": "https://127.0.0.1:8"}, "PUBLIC_BASE_URL is this machine"),
         ({"PUBLIC_BASE_URL": "https://[::1]"}, "PUBLIC_BASE_URL is this machine"),
+        ({"TWILIO_API_BASE_URL": "http://a.example"}, "TWILIO_API_BASE_URL must be"),
         ({"ALLOWED_HOSTS": ["*"]}, "ALLOWED_HOSTS is *"),
         ({"REDIS_URL": ""}, "REDIS_URL must be set"),
         ({"DATABASE_URL": ""}, "DATABASE_URL must be set"),

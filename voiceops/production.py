@@ -89,6 +89,12 @@ def _addresses(given: Mapping[str, Any]) -> Iterator[str]:
         yield "PUBLIC_BASE_URL is this machine: nobody else reaches that address."
     elif public.scheme != "https" and not (is_here and given["DEMO"]):
         yield "PUBLIC_BASE_URL must be https: log-ins and signatures travel over it."
+    carrier = given["TWILIO_API_BASE_URL"]
+    if carrier and not carrier.startswith("https://") and not given["DEMO"]:
+        yield (
+            "TWILIO_API_BASE_URL must be https: auth tokens travel over it. Leave it"
+            " out for the carrier's own address."
+        )
     if "*" in given["ALLOWED_HOSTS"]:
         yield (
             "ALLOWED_HOSTS is * and lets a request claim any host: name yours, or leave"
