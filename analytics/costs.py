@@ -94,8 +94,14 @@ def spent(calls: Tally, texts: Tally) -> list[Spent]:
 
 
 def spent_in(currency: str, parts: dict[str, int], calls: Tally, texts: Tally) -> Spent:
-    counted = [calls.get(name, 0) for name in ("total", "answered", "talk_s")]
-    return Spent(currency, parts, *counted, texts.get("total", 0))
+    return Spent(
+        currency,
+        parts,
+        calls=calls.get("total", 0),
+        answered=calls.get("answered", 0),
+        talk_s=calls.get("talk_s", 0),
+        texts=texts.get("total", 0),
+    )
 
 
 def nothing(calls: Tally, texts: Tally, currency: str = "") -> Spent:

@@ -238,8 +238,8 @@ def _costs_of_texts(priced: QuerySet[Message], place: tuple) -> Iterator[Row]:
     of_model: dict[tuple, int] = defaultdict(int)
     for texts, amount in text_costs.with_model(priced):
         tokens = Least(Millionths("cost"), Millionths(amount))
-        rows = texts.values_list(*place, "currency").annotate(tokens=Sum(tokens))
-        for *key, used in rows:
+        sums = texts.values_list(*place, "currency").annotate(tokens=Sum(tokens))
+        for *key, used in sums:
             of_model[tuple(key)] += used
     rows = priced.values_list(*place, "currency")
     for *of, currency, cost in rows.annotate(total=Sum(Millionths("cost"))):

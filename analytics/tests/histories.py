@@ -122,6 +122,18 @@ def counted(call) -> bool:
     return call.ended_at is not None and not call.is_test
 
 
+def once(costs_of_row):
+    """What was asked of a row is not asked again."""
+
+    def remembered(row) -> Counter:
+        if not hasattr(row, "told_costs"):
+            row.told_costs = costs_of_row(row)
+        return row.told_costs
+
+    return remembered
+
+
+@once
 def costs_of(call) -> Counter:
     """By part and currency."""
     parts = [
@@ -135,6 +147,7 @@ def costs_of(call) -> Counter:
     return found
 
 
+@once
 def costs_of_text(text) -> Counter:
     """By part and currency."""
     if text.cost is None:

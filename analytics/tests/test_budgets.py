@@ -1,11 +1,13 @@
 """The budget: what the month has cost, who is told of it, and who may change it."""
 
+import threading
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 import time_machine
 from django.core import mail
+from django.db import connections
 from django.utils.timezone import now
 
 from accounts.models import AuditEntry, Membership, Workspace
@@ -136,6 +138,27 @@ def test_each_threshold_is_told_once_by_mail_and_webhook(alice):
     told = Delivery.unscoped.order_by("pk").values_list("event", flat=True)
     assert list(told) == ["budget.warning", "budget.reached"]
     assert '"spent": "80.000000"' in Delivery.unscoped.order_by("pk")[0].payload
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_at_once_tell_of_a_threshold_once(alice):
+    keep(alice.workspace)
+    make_call(alice.workspace, NOON, cost="90", currency="USD")
+
+    def work():
+        rollup.fold()
+        budget_notices.send_due(now())
+        connections.close_all()
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    work()
+
+    assert BudgetNotice.unscoped.count() == 1
+    assert len(mail.outbox) == 1
 
 
 def test_budget_that_is_raised_warns_anew_and_no_threshold_twice(alice):

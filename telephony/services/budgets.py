@@ -166,7 +166,7 @@ def show(owner: Workspace, state: str, until: datetime | None) -> None:
         Workspace.objects.filter(pk=owner.pk).update(**shown)
 
 
-def _tell(budget: Budget, event: Event, month: date) -> None:
+def _tell(budget: Budget, event: BudgetNotice.Event, month: date) -> None:
     is_reached = event == Event.REACHED
     notice, is_new = BudgetNotice.unscoped.get_or_create(
         owner_id=budget.owner_id,
