@@ -96,7 +96,7 @@ def _copy(cursor, model, parts: Iterable[type[models.Model]], week: int) -> None
     cursor.execute(
         f"CREATE TEMPORARY TABLE bench_copy AS SELECT seed.id AS seed_id, one.home,"
         f" one.owner_id, {shift} AS shift,"
-        f" {sql['ms'].format(at)} || '70008' || one.home || {sql['lane']} AS head"
+        f" {sql['ms'].format(at)} || '70018' || one.home || {sql['lane']} AS head"
         f" FROM seed_{model._meta.db_table} AS seed JOIN bench_home AS one"
         " ON seed.place % one.every_one = 0 CROSS JOIN bench_lane"
     )
@@ -150,7 +150,8 @@ UNCHECKED = {
         ["RESET session_replication_role", "RESET statement_timeout"],
     ),
 }
-# A row's id: twelve digits of its millisecond, eight of the copy, twelve of the first.
+# A row's id: twelve digits of its millisecond, eight that no invented row has and that
+# tell the copy, twelve of the first row's.
 DIALECT = {
     "sqlite": {
         "shift": "printf('-%d seconds', {})",
