@@ -18,7 +18,7 @@ from analytics import bars, figures
 from analytics.drilldown import calls_url
 from analytics.figures import By, Question
 from analytics.models import Series
-from analytics.tallies import MILLIONTHS, Tally
+from analytics.tallies import MILLIONTHS, OTHER_PART, Tally
 from analytics.timeline import Timeline
 
 OF_TEXTS = "texts_"
@@ -83,10 +83,13 @@ def money(millionths: int) -> Decimal:
 
 
 def spent(calls: Tally, texts: Tally) -> list[Spent]:
-    """In each currency, the one with the most first."""
+    """In each currency, the one with the most first; of tallies without facts the
+    calls' parts and the texts' are one each.
+    """
     parts: dict[str, dict[str, int]] = defaultdict(dict)
     for prefix, tally in (("", calls), (OF_TEXTS, texts)):
-        for part, costs in tally.get("spend", {}).items():
+        known = tally.get("spend") or {OTHER_PART: tally.get("cost", {})}
+        for part, costs in known.items():
             for currency in [name for name in costs if costs[name]]:
                 parts[currency][prefix + part] = costs[currency]
     told = [spent_in(currency, parts[currency], calls, texts) for currency in parts]
@@ -141,13 +144,14 @@ def _nested(tally: Tally) -> Tally:
 
 
 def by_one(
-    question: Question, by: By, **options: Any
+    question: Question, by: By, *, with_facts: bool = False
 ) -> tuple[dict[UUID | None, Tally], dict[UUID | None, Tally]]:
     """The calls and the texts of each agent or number."""
-    calls = figures.sums(question, Series.CALLS, by=by, **options)
+    calls = figures.sums(question, Series.CALLS, by=by, with_facts=with_facts)
     if question.agent_id:
         return calls, {}
-    return calls, figures.sums(question, Series.TEXTS, by=by, **options)
+    texts = figures.sums(question, Series.TEXTS, by=by, with_facts=with_facts)
+    return calls, texts
 
 
 # -- The page --------------------------------------------------------------------------
@@ -258,7 +262,6 @@ def rows(
             amounts[pk] += tally.get("cost", {}).get(currency, 0)
     ordered = sorted(filter(amounts.get, amounts), key=lambda pk: -amounts[pk])
     shown = ordered[:MOST_ROWS]
-    calls, texts = by_one(question, by, with_facts=True, among=shown)
     told = []
     for pk in shown:
         of_calls, of_texts = calls.get(pk, {}), texts.get(pk, {})

@@ -161,17 +161,10 @@ def sums(
     *,
     with_facts: bool = False,
     by: By = None,
-    among: Collection[UUID | None] | None = None,
 ) -> dict[UUID | None, Tally]:
-    """What the period comes to, for each agent or number, or (under None) in all.
-
-    `among`: of these agents or numbers alone.
-    """
+    """What the period comes to, for each agent or number, or (under None) in all."""
     found: dict[UUID | None, Tally] = defaultdict(dict)
     rows = question.buckets(series, of_pairs=by is not None)
-    if by and among is not None:
-        known = Q(**{f"{by}__in": [pk for pk in among if pk]})
-        rows = rows.filter(known | Q(**{by: None}) if None in among else known)
     names = ("sums", "facts") if with_facts else ("sums",)
     cover = Cover.of(question.period.start, question.period.end)
     whole = _within(Span.MONTH, cover.months) | _within(Span.DAY, cover.days)
@@ -293,15 +286,22 @@ def replies_of_agents(
     """How long the replies of each of these agents took."""
     rows = question.buckets(Series.CALLS, of_pairs=True).filter(agent__in=agents)
     cover = Cover.of(question.period.start, question.period.end)
-    found: dict[UUID, Tally] = {agent: {} for agent in agents}
+    found: dict[UUID | None, dict[str, int]] = {agent: {} for agent in agents}
+
+    def add(agent: UUID | None, by_version: dict[str, dict[str, int]]) -> None:
+        times = found[agent]
+        for histogram in by_version.values():
+            for bucket, count in histogram.items():
+                times[bucket] = times.get(bucket, 0) + count
+
     # Of all facts these alone are wanted, of many buckets.
     names = [f"facts__{direction}__replies" for direction in question.directions]
     whole = _within(Span.MONTH, cover.months) | _within(Span.DAY, cover.days)
     if whole:
         for agent, *replies in rows.filter(whole).values_list("agent", *names):
             for by_version in filter(None, replies):
-                merge(found[agent], by_version)
+                add(agent, by_version)
     for agent, tally in _whole_edges(question, rows, cover.edges, "agent"):
         for direction in question.directions:
-            merge(found[agent], tally.get(direction, {}).get("replies", {}))
-    return {agent: reply_times({"replies": found[agent]}) for agent in agents}
+            add(agent, tally.get(direction, {}).get("replies", {}))
+    return {agent: times_of(found[agent]) for agent in agents}
