@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 from django.db import Error as DatabaseError
 
@@ -10,6 +11,7 @@ from voiceops.threads import in_thread
 
 RETRY_AFTER_S = (0.2, 1, 3)
 FINISH_WITHIN_S = 10  # when the call is over
+CATCH_UP_WITHIN_S = 2  # a caller waits
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ class Diary:
         self._call_id = call_id
         self._entries: asyncio.Queue[tuple[Callable, tuple]] = asyncio.Queue()
         self._writer = asyncio.create_task(self._write())
+        _latest[call_id] = self
 
     def add(self, function: Callable, *args) -> None:
         """Have `function(*args)` called when its turn comes."""
@@ -63,3 +66,15 @@ class Diary:
                 logger.warning("call %s: write failed: %s", self._call_id, name)
             await asyncio.sleep(delay_s)
         return await in_thread(function, *args)
+
+
+_latest: WeakValueDictionary[object, Diary] = WeakValueDictionary()
+
+
+async def catch_up(call_id) -> None:
+    """Wait for what an earlier session of the call, in this process, has yet to write.
+
+    In another process it is dead, or has had the time of the carrier's two requests.
+    """
+    if earlier := _latest.get(call_id):
+        await earlier.written(CATCH_UP_WITHIN_S)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from django.db import Error as DatabaseError
@@ -55,7 +55,7 @@ from agents.tools import Toolbox
 from telephony import frames, live, session
 from telephony.addresses import relay_url
 from telephony.allowance import Allowance
-from telephony.diary import Diary
+from telephony.diary import Diary, catch_up
 from telephony.keypad import Keypad
 from telephony.models import Call
 from telephony.services import calls, costs, interventions
@@ -91,7 +91,7 @@ async def answer(websocket: WebSocket) -> None:
     token = websocket.path_params["token"]
     signature = websocket.headers.get(HEADER, "")
     try:
-        opened = await in_thread(_open, token, signature)
+        opened = await _opened(token, signature)
     except Exception:  # refused, the carrier asks what to do instead
         logger.exception("a live session was not opened")
         opened = None
@@ -113,7 +113,15 @@ class Opening:
     settings: Settings
     toolbox: Toolbox
     provider: llm.Provider
-    turns: list[Turn]
+    turns: list[Turn] = field(default_factory=list)
+
+
+async def _opened(token: str, signature: str) -> Opening | None:
+    opened = await in_thread(_open, token, signature)
+    if opened is None or not opened.call.times_resumed:
+        return opened
+    await catch_up(opened.call.pk)
+    return replace(opened, turns=await in_thread(calls.stored_turns, opened.call))
 
 
 def _open(token: str, signature: str) -> Opening | None:
@@ -126,8 +134,7 @@ def _open(token: str, signature: str) -> Opening | None:
     call, provider = opened
     toolbox = session.toolbox_of(call)
     settings = session.settings_of(call, at=now(), toolbox=toolbox)
-    turns = calls.stored_turns(call) if call.times_resumed else []
-    return Opening(call, settings, toolbox, provider, turns)
+    return Opening(call, settings, toolbox, provider)
 
 
 class LiveSession:

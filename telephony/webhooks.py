@@ -166,11 +166,9 @@ def _connecting(call, greeting):
     )
 
 
-def _reconnecting(call):
+def _reconnecting(call, *, had_begun):
     """The call goes on in another session; who was greeted is not greeted again."""
-    if calls.has_transcript(call):
-        return _connecting(call, "")
-    return _opening(call)
+    return _connecting(call, "") if had_begun else _opening(call)
 
 
 @csrf_exempt
@@ -212,11 +210,12 @@ def _taken_up(call, error_code):
         if isinstance(answer, gather.Wait):
             return twiml.wait(webhook_url("gather", call.pk, after=after))
         return _gathering(call, answer)
+    had_begun = calls.has_begun(call)
     was_connected = call.relay_connected_at is not None
     if was_connected and not calls.resume_session(call, session=call.times_resumed):
         calls.note_session_lost(call)
         return twiml.hang_up(words.apology())
-    return _reconnecting(call)
+    return _reconnecting(call, had_begun=had_begun)
 
 
 @csrf_exempt
@@ -304,6 +303,7 @@ def relay_ended(request, call):
         return document(twiml.hang_up())
     given = form.cleaned_data
     had_ended = call.has_ended or call.end_reason not in ("", *calls.GUESSED)
+    had_begun = calls.has_begun(call)
     goes_on = calls.record_session_end(
         call,
         session_status=given["SessionStatus"],
@@ -316,7 +316,7 @@ def relay_ended(request, call):
     if given["SessionStatus"] == "ended" and given["HandoffData"] == "transfer":
         return document(_handing_over(call, session=given["session"] or 0))
     if goes_on:
-        return document(_reconnecting(call))
+        return document(_reconnecting(call, had_begun=had_begun))
     if given["SessionStatus"] == "completed":
         return document(twiml.nothing())
     is_abrupt = given["SessionStatus"] == "failed" and not had_ended
@@ -345,7 +345,7 @@ def _back_with_agent(call):
         return twiml.hang_up()
     if call.transport == VoiceAgent.Transport.GATHER:
         return _gathering(call, gather.go_on(call, at=now()))
-    return _reconnecting(call)
+    return _reconnecting(call, had_begun=True)
 
 
 @csrf_exempt

@@ -287,8 +287,7 @@ def resume_session(call: Call, *, session: int) -> bool:
     """
     if call.transport != VoiceAgent.Transport.STREAM or call.agent is None:
         return False
-    has_begun = call.relay_connected_at or has_transcript(call)
-    if session < (MAX_RESUMES if has_begun else 1):
+    if session < (MAX_RESUMES if has_begun(call) else 1):
         next_session(call, session=session)
     else:
         _read_standing(call)
@@ -386,8 +385,10 @@ def _fields_of(call: Call, turn: dialogue.Turn) -> dict:
     }
 
 
-def has_transcript(call: Call) -> bool:
-    return Turn.unscoped.filter(call=call).exists()
+def has_begun(call: Call) -> bool:
+    """Whether somebody was connected with the agent, even if no word is written yet."""
+    is_connected = call.relay_connected_at is not None
+    return is_connected or Turn.unscoped.filter(call=call).exists()
 
 
 def stored_turns(call: Call) -> list[dialogue.Turn]:

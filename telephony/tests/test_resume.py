@@ -1,12 +1,16 @@
 """A call whose session is lost goes on in another one, wherever that is held."""
 
+import asyncio
 import re
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
 from django.urls import reverse
+from django.utils.timezone import now
 from websockets.exceptions import InvalidStatus
 
+from telephony.diary import Diary, catch_up
 from telephony.models import Call, CallEvent
 from telephony.services import calls
 from telephony.tests.calls import make_turn
@@ -85,6 +89,27 @@ def test_lost_session_goes_on_without_a_second_greeting(live, number):
         ("session-failed", -1),
         ("session-started", -2),
     ]
+
+
+def test_caller_whose_greeting_is_not_written_yet_is_not_greeted_again(number):
+    call = number.ring()[1]
+    Call.unscoped.filter(pk=call.pk).update(relay_connected_at=now())
+
+    assert "welcomeGreeting" not in relay_of(tell(number, call, LOST)).attrib
+
+
+def test_next_session_waits_for_what_the_lost_one_has_yet_to_write():
+    async def write_and_catch_up():
+        diary = Diary("a call")
+        diary.add(time.sleep, 0.2)
+        diary.add(written.append, "said before")
+        await catch_up("a call")
+        said = list(written)
+        await diary.close()
+        return said
+
+    written = []
+    assert asyncio.run(write_and_catch_up()) == ["said before"]
 
 
 def test_reply_that_broke_off_is_made_anew(live, number, stub_llm):
