@@ -19,7 +19,8 @@ SOON_S = 40
 @pytest.fixture(scope="module")
 def shared_stack(tmp_path_factory):
     """For tests after which the stack works again."""
-    with running_stack(tmp_path_factory.mktemp("shared") / "var") as stack:
+    var_dir = tmp_path_factory.mktemp("shared") / "var"
+    with running_stack(var_dir, from_nothing=True) as stack:
         yield stack
 
 

@@ -19,6 +19,18 @@ from tests.browser.world import World, make_world
 ANSWER_WITHIN_MS = 10_000
 WIDTHS = {1440: 900, 320: 640}  # and the height
 THEMES = ("light", "dark")
+# The theme is a script's doing, and colours pass from parents to children in transitions
+# that follow each other.
+UNTIL_IT_RESTS = """async (theme) => {
+  const root = document.documentElement;
+  for (let tries = 0; tries < 100; tries++) {
+    await new Promise((go) => setTimeout(go, 10));
+    const moving = document.getAnimations().filter((it) => it instanceof CSSTransition);
+    moving.forEach((transition) => transition.finish());
+    const follows = root.classList.contains("dark-mode") === (theme === "dark");
+    if (follows && !moving.length) return;
+  }
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +64,13 @@ def site(world, carrier_process) -> Iterator[str]:
         ),
     ):
         yield url
+
+
+def look(page: Page, width: int, theme: str) -> None:
+    """The loaded page in another window and theme."""
+    page.set_viewport_size({"width": width, "height": WIDTHS[width]})
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.evaluate(UNTIL_IT_RESTS, theme)
 
 
 @dataclass

@@ -77,7 +77,7 @@ def said(page: Page) -> list[str]:
 
 
 def _axe(page: Page, wanted: dict) -> list[str]:
-    page.evaluate(AXE_SCRIPT)
+    page.evaluate(AXE_SCRIPT)  # anew: it remembers the colours of another theme
     found = page.evaluate(
         "([context, options]) => axe.run(context, options)", [AXE_CONTEXT, wanted]
     )["violations"]
