@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.chaos.run import Size, run
 
-ROWS, ACCOUNTS, PACE = 10_000, 8, 3
+ROWS, ACCOUNTS, PACE = 10_000, 8, 10
 WORKERS = {"sqlite": 1, "postgres": 4}
 ROWS_A_SECOND = 1  # at the least, on a machine that does other things too
 

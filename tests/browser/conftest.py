@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from django.core.management import call_command
 from django.test import override_settings
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import recording
 from tests.browser.logins import confirm_access, log_in
@@ -19,18 +19,6 @@ from tests.browser.world import World, make_world
 ANSWER_WITHIN_MS = 10_000
 WIDTHS = {1440: 900, 320: 640}  # and the height
 THEMES = ("light", "dark")
-# The theme is a script's doing, and colours pass from parents to children in transitions
-# that follow each other.
-UNTIL_IT_RESTS = """async (theme) => {
-  const root = document.documentElement;
-  for (let tries = 0; tries < 100; tries++) {
-    await new Promise((go) => setTimeout(go, 10));
-    const moving = document.getAnimations().filter((it) => it instanceof CSSTransition);
-    moving.forEach((transition) => transition.finish());
-    const follows = root.classList.contains("dark-mode") === (theme === "dark");
-    if (follows && !moving.length) return;
-  }
-}"""
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +58,8 @@ def look(page: Page, width: int, theme: str) -> None:
     """The loaded page in another window and theme."""
     page.set_viewport_size({"width": width, "height": WIDTHS[width]})
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    page.evaluate(UNTIL_IT_RESTS, theme)
+    is_dark = page.locator("html.dark-mode")  # a script's doing, a little later
+    expect(is_dark).to_have_count(1 if theme == "dark" else 0)
 
 
 @dataclass
