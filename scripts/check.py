@@ -272,12 +272,12 @@ def _assets(room: Room) -> Count:
 
 
 def _sqlite(room: Room) -> Count:
-    """Without the walks of all routes: they are the longest tests, in `postgres`."""
+    """Without the walks of all routes in every way: `postgres` has those."""
     return _pytest(room, "-m", f"{PLAIN_TESTS} and not walk")
 
 
 def _postgres(room: Room) -> Count:
-    """Without those that open no database, and those of pages: `sqlite` has them."""
+    """Without those that open no database or need no second one: `sqlite` has them."""
     with postgres_server() as url:
         options = ("--database-only", "--dist=worksteal")
         return _pytest(room, "-m", PLAIN_TESTS, *options, DATABASE_URL=url)

@@ -8,8 +8,8 @@ with running_stack(tmp_path / "var") as stack:
 import atexit
 import contextlib
 import os
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile

@@ -819,7 +819,6 @@ def _call(agent):
     return call
 
 
-@pytest.mark.walk
 @pytest.mark.parametrize("write", ENTRIES)
 def test_a_write_leaves_an_entry(write, world):
     verb, name = write.split()
@@ -845,7 +844,6 @@ def test_a_write_leaves_an_entry(write, world):
     }
 
 
-@pytest.mark.walk
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_route_that_takes_changes_is_in_one_of_the_tables(name, alice):
     route = BY_NAME[name]

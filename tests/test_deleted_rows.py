@@ -30,6 +30,7 @@ ASKED = [route for route in routes() if route.kind in WAYS]
 HISTORY = {
     "": "figures of what is gone can still be looked at",
     "calls": "calls of what is gone can still be looked for",
+    "costs": "what it cost is still to be paid",
     "deleted": "it is the list of them",
     "settings/audit-log": "says that it was deleted",
 }
@@ -46,7 +47,6 @@ def _sealed(django_db_setup, django_db_blocker):
         yield
 
 
-@pytest.mark.walk
 @KINDS
 def test_its_id_opens_nothing_any_more(kind):
     with two_tenants() as (tenant, _):
@@ -113,7 +113,6 @@ def first_answer(visitor, route, ids):
     return answer
 
 
-@pytest.mark.walk
 def test_no_page_list_or_choice_shows_what_is_deleted():
     with two_tenants() as (tenant, _):
         visitor = Visitor(tenant)

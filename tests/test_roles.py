@@ -133,7 +133,6 @@ def everything(owner):
     return snapshot(owner), sorted(map(repr, people.values()))
 
 
-@pytest.mark.walk
 @pytest.mark.parametrize(
     "route",
     [route for route in ROUTES if not is_ones_own(route)],
@@ -164,7 +163,6 @@ def _without_log_ins(state):
     return {**rows, "AccessToken": tokens}, people
 
 
-@pytest.mark.walk
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.template)
 def test_viewer_reads_what_a_member_reads(route, team):
     for path in paths(route, team["owner"]):
