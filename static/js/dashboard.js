@@ -55,7 +55,9 @@ function drawn(figure) {
   const { currency } = figure.dataset;
   const numbers = new Intl.NumberFormat(
     document.documentElement.lang,
-    currency ? { style: "currency", currency } : { notation: "compact" },
+    currency
+      ? { style: "currency", currency, maximumFractionDigits: 6 } // fractions of a cent
+      : { notation: "compact" },
   );
   const rows = [...table.tBodies[0].rows];
   const linkAt = (place) => rows[place].querySelector("a")?.href;
