@@ -5,7 +5,7 @@ form serves all of them.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ CODES = {code: struct.Struct(f"<{OF_A_DAY}{code}") for code in "BHIQ"}
 
 Tallies = Mapping[str, Mapping[str, Any]]
 """A tally by direction for every quarter of the day that has one, by its number."""
-Column = tuple[int, ...]
+Column = Sequence[int]
 
 
 def repack(
@@ -109,8 +109,9 @@ def unpack(
     directions: tuple[str, ...] = DIRECTIONS,
 ) -> Iterator[tuple[Name, Column]]:
     """The columns that are wanted, each with its 96 numbers."""
+    numbers = bytes(packed)
     for name, column_at, offset in _places(tuple(names), what, directions):
-        yield name, column_at(packed, offset)
+        yield name, column_at(numbers, offset)
 
 
 @lru_cache(maxsize=4096)  # most days have the columns of other days
@@ -118,10 +119,17 @@ def _places(
     names: tuple[str, ...], what: tuple[str, ...], directions: tuple[str, ...]
 ) -> list[tuple[Name, Callable[[bytes, int], Column], int]]:
     """The columns that are wanted: how and where each is read."""
-    found, offset = [], 0
+    found: list[tuple[Name, Callable[[bytes, int], Column], int]] = []
+    offset = 0
     for coded in names:
         kind, name = CODES[coded[0]], named(coded[1:])
         if name.what in what and name.direction in directions:
-            found.append((name, kind.unpack_from, offset))
+            is_small = kind.size == OF_A_DAY
+            found.append((name, _small_at if is_small else kind.unpack_from, offset))
         offset += kind.size
     return found
+
+
+def _small_at(numbers: bytes, offset: int) -> Column:
+    """A byte a number is read as it is, and most columns are such."""
+    return numbers[offset : offset + OF_A_DAY]

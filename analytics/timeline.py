@@ -48,7 +48,7 @@ class Timeline:
         place = slice(first, first + OF_A_DAY)
         is_more = day in self._filled
         more = map(add, self._numbers[place], column) if is_more else column
-        self._numbers[place] = array("q", more)
+        self._numbers[place] = array("q", [*more])  # bytes would be taken as they lie
         self._filled.add(day)
 
     def by_day(self) -> list[int]:
