@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AccessToken, Membership, User, Workspace
+from agents.models import ModelPrice
 from tests.people import PASSWORD, give_second_factor, make_operator
 from tests.walls import furnish
 from voiceops.encryption import decrypt
@@ -39,6 +40,9 @@ def furnish_everything(tenant):
             row.save()
     user = tenant.user
     Group.objects.create(name="Support")
+    ModelPrice.objects.create(
+        model="m", host="h", input_per_million=1, output_per_million=1
+    )
     EmailAddress.objects.create(user=user, email=user.email)
     Authenticator.objects.create(user=user, type="totp", data={"secret": SECOND_FACTOR})
     UserSession.objects.create(

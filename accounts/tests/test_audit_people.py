@@ -189,7 +189,11 @@ def test_roles_that_an_operator_gives_and_takes_are_told(alice, operator):
     bob = join(alice, "bob", "member")
     membership = Membership.objects.get(user=bob.user)
     path = reverse("admin:accounts_membership_change", args=[membership.pk])
-    sent = {"workspace": str(alice.workspace.pk), "user": str(bob.user.pk)}
+    sent = {
+        "workspace": str(alice.workspace.pk),
+        "user": str(bob.user.pk),
+        "gets_digest": "on",
+    }
 
     operator.post(path, sent | {"role": "viewer"})
     operator.post(
@@ -219,6 +223,7 @@ def test_members_on_the_page_of_a_workspace_are_told(alice, operator):
         f"{name}-0-workspace": str(alice.workspace.pk),
         f"{name}-0-user": str(alice.user.pk),
         f"{name}-0-role": "owner",
+        f"{name}-0-gets_digest": "on",
         f"{name}-1-workspace": str(alice.workspace.pk),
         f"{name}-1-user": str(carol.user.pk),
         f"{name}-1-role": "member",

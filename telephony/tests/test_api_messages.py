@@ -206,7 +206,7 @@ def test_conversation_shows_who_has_it_and_its_last_text(alice, number):
     assert (row["mode"], row["status"], row["unread_count"]) == ("agent", "open", 1)
     assert row["last_message"]["id"] == str(message.pk)
     path = f"/api/messages/conversations/{row['id']}"
-    assert alice.api("GET", path).json() == row | {"facts": []}
+    assert alice.api("GET", path).json() == row | {"facts": [], "costs": []}
 
 
 def test_conversation_is_taken_over_released_and_closed(alice, number):
