@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils.timezone import now
 
 from accounts.models import AccessToken, Membership, User, Workspace
 from agents.models import ModelPrice
@@ -41,7 +42,11 @@ def furnish_everything(tenant):
     user = tenant.user
     Group.objects.create(name="Support")
     ModelPrice.objects.create(
-        model="m", host="h", input_per_million=1, output_per_million=1
+        model="m",
+        host="h",
+        input_per_million=1,
+        output_per_million=1,
+        as_of=now().date(),
     )
     EmailAddress.objects.create(user=user, email=user.email)
     Authenticator.objects.create(user=user, type="totp", data={"secret": SECOND_FACTOR})
