@@ -85,7 +85,7 @@ def test_stack_keeps_its_data_over_a_restart(own_stack):
 
     assert own_stack.secrets == secrets
     assert broker.get("kept") == b"yes"
-    assert own_stack.log.count("Applying accounts.0001_initial") == 1
+    assert "Applying accounts.0001_initial" not in own_stack.log  # its tables were there
 
 
 def test_stack_ended_by_a_signal_leaves_no_process(own_stack):
