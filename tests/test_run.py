@@ -85,7 +85,8 @@ def test_stack_keeps_its_data_over_a_restart(own_stack):
 
     assert own_stack.secrets == secrets
     assert broker.get("kept") == b"yes"
-    assert "Applying accounts.0001_initial" not in own_stack.log  # its tables were there
+    # It began with tables, and found them again.
+    assert "Applying accounts.0001_initial" not in own_stack.log
 
 
 def test_stack_ended_by_a_signal_leaves_no_process(own_stack):
