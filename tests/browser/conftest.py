@@ -58,8 +58,8 @@ def look(page: Page, width: int, theme: str) -> None:
     """The loaded page in another window and theme."""
     page.set_viewport_size({"width": width, "height": WIDTHS[width]})
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    # Where a script chooses the theme, it does so a little later.
-    dark = "html.dark-mode, html:not([data-theme])"
+    # Where our script chooses the theme, it does so a little later.
+    dark = "html.dark-mode, html:not([data-theme^=vo])"
     follows = page.locator(dark if theme == "dark" else "html:not(.dark-mode)")
     expect(follows).to_have_count(1)
 

@@ -23,13 +23,13 @@ def test_page_is_sound_in_every_theme_and_width(desk, visit):
     page, found = desk.page(visit.who), []
 
     answer = page.goto(path)
+    landed = page.url.removeprefix(desk.url)
 
     for width, theme in LOOKS:
         look(page, width, theme)
         found += [f"{width} px, {theme}: {what}" for what in JUDGES[theme](page)]
         picture(page, f"{visit.name}-{width}-{theme}")
     look(page, *LOOKS[0])
-    landed = page.url.removeprefix(desk.url)
     assert landed.endswith(visit.lands_on) if visit.lands_on else landed == path
     assert "\n".join(found) == ""
     assert answer.status == visit.status
