@@ -19,6 +19,10 @@ from tests.browser.world import World, make_world
 ANSWER_WITHIN_MS = 10_000
 WIDTHS = {1440: 900, 320: 640}  # and the height
 THEMES = ("light", "dark")
+# Django's admin has some, also for those who want no motion.
+END_TRANSITIONS = """document.getAnimations().forEach((animation) => {
+  if (animation instanceof CSSTransition) animation.finish();
+})"""
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +66,7 @@ def look(page: Page, width: int, theme: str) -> None:
     dark = "html.dark-mode, html:not([data-theme^=vo])"
     follows = page.locator(dark if theme == "dark" else "html:not(.dark-mode)")
     expect(follows).to_have_count(1)
+    page.evaluate(END_TRANSITIONS)
 
 
 @dataclass
