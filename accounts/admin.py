@@ -21,7 +21,7 @@ from accounts.models import (
     User,
     Workspace,
 )
-from accounts.tenancy_admin import OwnedAdmin
+from accounts.tenancy_admin import OwnedAdmin, ReadOnly
 
 
 class MembershipInline(admin.TabularInline):
@@ -159,22 +159,13 @@ class AuditEntryAdmin(OwnedAdmin):
 
 
 @admin.register(LogEntry)
-class OperatorsLog(admin.ModelAdmin):
+class OperatorsLog(ReadOnly, admin.ModelAdmin):
     """What operators did here, and when each of them came in."""
 
     list_display = ["action_time", "user", "__str__"]
     list_filter = ["user", "content_type"]
     list_select_related = ["user", "content_type"]
     search_fields = ["object_repr", "change_message", "user__email"]
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
 
 # allauth shows these two whole: the seed of a second factor, the key of a session.

@@ -17,6 +17,19 @@ admin.ModelAdmin.paginator = CappedPaginator
 admin.ModelAdmin.show_full_result_count = False
 
 
+class ReadOnly:
+    """What tells operators something, and nobody makes, changes or removes."""
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
 class _Unscoped:
     """Rows of every workspace: operators stand above tenancy."""
 

@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from accounts.tenancy_admin import OwnedAdmin
+from accounts.tenancy_admin import OwnedAdmin, ReadOnly
 from analytics.models import Bucket, Change, Quarters
 
 
@@ -18,17 +18,8 @@ class QuartersAdmin(OwnedAdmin):
 
 
 @admin.register(Change)
-class ChangeAdmin(admin.ModelAdmin):
+class ChangeAdmin(ReadOnly, admin.ModelAdmin):
     """What is to be counted yet; it is gone within seconds."""
 
     list_display = ["at", "series", "owner_id", "is_whole_day"]
     list_filter = ["series"]
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
