@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "telephony",
     "analytics",
     "alerts",
+    "importing",
     "allauth",
     "allauth.account",
     "allauth.mfa",
