@@ -1,4 +1,4 @@
-"""What comes of a document: rows that are not saved yet, held to their models' rules."""
+"""What comes of a document: rows, not saved yet, held to the rules of their models."""
 
 import secrets
 import uuid

@@ -108,9 +108,7 @@ def make_phone(document: Document, run: Run) -> Made:
     account, new = _carrier_account(document, owner, run)
     carrier_sid = document.get("carrier_sid", values.line, "")
     if not (carrier_sid or gone_at):
-        notes.append(
-            "it has no SID of the carrier's: it is looked up when pointed here"
-        )
+        notes.append("it has no SID of the carrier: it is looked up when pointed here")
     phone = checked(
         Phone,
         id=id_at(at),

@@ -332,6 +332,8 @@ def point_phone(phone: Phone) -> None:
 
     Raises `CarrierError`.
     """
+    if not phone.carrier_sid:  # it came from elsewhere, without
+        _look_up(phone)
     twilio.point_number(
         phone.carrier_account,
         phone.carrier_sid,
@@ -340,6 +342,15 @@ def point_phone(phone: Phone) -> None:
         status_callback=status_callback(phone),
         sms_url=sms_url(phone),
     )
+
+
+def _look_up(phone: Phone) -> None:
+    """Learn what the carrier calls the number."""
+    held = twilio.find_number(phone.carrier_account, phone.number)
+    if held is None:
+        raise twilio.NotFound
+    phone.carrier_sid = held.sid
+    phone.save(update_fields=["carrier_sid"])
 
 
 def _point(phone: Phone) -> None:
