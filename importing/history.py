@@ -35,6 +35,7 @@ NOT_HISTORY = {
     *(Message.Status.UNKNOWN, Message.Status.SCHEDULED),
 }
 SPEAKERS = (Turn.Speaker.CALLER, Turn.Speaker.AGENT, Turn.Speaker.TOOL)
+LONGEST_S = 24 * 3600
 TEXTED_STOP = "Texted STOP before the import"
 
 
@@ -150,6 +151,8 @@ def _times(document: Document, status: str, started_at: datetime) -> dict:
     """When it was answered and ended, as far as that is told, and how long it was."""
     answered_at, ended_at = document.moment("answered_at"), document.moment("ended_at")
     duration_s = document.get("duration_s", values.seconds)
+    if duration_s is not None and duration_s > LONGEST_S:
+        raise Refused("it is longer than a call can be")
     was_answered = status == Status.COMPLETED or answered_at is not None
     begun = answered_at or started_at
     if ended_at is None:

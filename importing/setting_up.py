@@ -226,7 +226,7 @@ def _may_be_active(agent: Agent, run: Run, notes: list[str]) -> bool:
 def _name(
     kind, owner: Workspace, document: Document, run: Run, notes: list[str]
 ) -> str:
-    """Its name, with a number behind it if another has that; deleted ones keep theirs."""
+    """Its name, with a number behind it if another has that; deleted keep theirs."""
     told = document.get("name", values.line, "")
     if not told:
         told = f"Imported {document.id[-6:]}"

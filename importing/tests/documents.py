@@ -1,4 +1,4 @@
-"""What an earlier system may have: as its clients wrote it, in its good and bad days."""
+"""What an earlier system may have: as its clients wrote it, on good and bad days."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from importing import values
@@ -117,6 +117,7 @@ READERS = (
 )
 
 
+@settings(max_examples=50)
 @given(ANYTHING)
 def test_nothing_but_a_refusal_ever_comes_of_a_bad_value(told):
     for read in READERS:

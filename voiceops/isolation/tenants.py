@@ -186,6 +186,8 @@ def _value(field: models.Field, tenant, rows):
         return 1
     if isinstance(field, models.GenericIPAddressField):
         return "192.0.2.1"
+    if isinstance(field, models.UUIDField):
+        return uuid.uuid4()
     if isinstance(field, models.EmailField):
         return f"guest.{uuid.uuid4().hex}@{DOMAIN}"
     is_name = field.unique or field.name in NAMES
