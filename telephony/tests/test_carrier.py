@@ -330,6 +330,25 @@ def test_remove_phone_does_not_depend_on_the_carrier(phone, settings):
     assert not Phone.objects.for_owner(phone.owner).exists()
 
 
+def test_point_phone_looks_up_a_number_without_a_sid(phone, public_address):
+    sid = phone.carrier_sid
+    Phone.unscoped.filter(pk=phone.pk).update(carrier_sid="")
+    phone.refresh_from_db()
+
+    verbs.point_phone(phone)
+
+    phone.refresh_from_db()
+    assert phone.carrier_sid == sid
+    assert problems(phone) == ["No agent is active for incoming calls."]
+
+
+def test_point_phone_that_the_account_does_not_have_says_so(phone, public_address):
+    phone.carrier_sid, phone.number = "", "+12025550999"
+
+    with pytest.raises(twilio.NotFound):
+        verbs.point_phone(phone)
+
+
 # -- Do calls reach us? ----------------------------------------------------------------
 
 
