@@ -71,7 +71,7 @@ class Run:
         return self.workspaces.of(document.need("user_id", source_id))
 
 
-def checked(model: type[Row], **given: Any) -> Row:
+def checked(model: type[Row], /, **given: Any) -> Row:
     """A row with these values, which are held to the rules of their fields.
 
     Raises Refused.

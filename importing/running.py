@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from django.db import DataError, IntegrityError, models, transaction
 
@@ -60,10 +60,6 @@ STEPS = (
     Step("messages", make_message, finish_messages),
     Step("scheduled_calls", make_scheduled_call, finish_scheduled_calls),
 )
-
-
-class Bar(Protocol):
-    def update(self, n: int) -> Any: ...
 
 
 @dataclass

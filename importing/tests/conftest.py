@@ -56,7 +56,6 @@ def bring_in(server, tmp_path, there):
             source="old",
             workspace_map=tmp_path / "map.json",
             report=report,
-            verbosity=0,
             **options,
         )
         lines = map(json.loads, report.read_text().splitlines())

@@ -90,6 +90,7 @@ def agents():
             "variables": {"name": "Zoë"},
             "language": "de-DE",
             "tts_provider": "elevenlabs",
+            "model": "gpt-5-mini",
             "max_tokens": 1_000_000,
             "created_at": AT,
         },

@@ -131,6 +131,7 @@ def test_agents_come_in_with_what_they_are_set_to(bring_in, filled):
     assert (ada.name, ada.direction, ada.is_active) == ("Ada", "both", True)
     assert (ada.phone, ada.prompt) == (row("phones", PHONE), row("prompts", PROMPT))
     assert (ada.temperature, ada.max_tokens) == (0.7, 300)
+    assert ada.model == "gpt-5-mini"
     assert (ada.language, ada.tts_provider) == ("de-DE", "ElevenLabs")
     assert ada.variables == {"name": "Zoë"}
     assert ada.end_call_phrases == ["bye", "auf Wiedersehen"]

@@ -117,7 +117,7 @@ READERS = (
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(ANYTHING)
 def test_nothing_but_a_refusal_ever_comes_of_a_bad_value(told):
     for read in READERS:

@@ -1,7 +1,5 @@
 import os
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -80,9 +78,7 @@ class Command(BaseCommand):
             ):
                 report = Report(lines)
                 run = _run(source, options)
-                bar = _progress if options["verbosity"] else _no_progress
-                importer = Importer(source, run, report, bar, options["batch_size"])
-                importer.bring_in()
+                Importer(source, run, report, _bar, options["batch_size"]).bring_in()
         except (BadMapping, Unreachable, OSError) as error:
             raise CommandError(f"{error} What came in by now stays.") from None
         self._tell(report, options)
@@ -119,9 +115,6 @@ def _private(path: Path):
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
 
 
-def _progress(name: str, total: int):
-    return tqdm(desc=name, total=total, unit="", disable=None)  # None: on a terminal
-
-
-def _no_progress(name: str, total: int):
-    return nullcontext(SimpleNamespace(update=lambda count: None))
+def _bar(name: str, total: int) -> tqdm:
+    """Only on a terminal."""
+    return tqdm(desc=name, total=total, unit="", disable=None)
