@@ -70,11 +70,11 @@ def _merge(into: dict[str, Any], told: dict[str, Any], where: str) -> None:
         is_open = where.endswith(".words.")  # any field, any word of theirs
         if name not in into and not is_open and ".words." not in where:
             raise BadMapping(f"There is no {here} to map.")
-        known = into.get(name, {} if isinstance(value, dict) else None)
-        if isinstance(known, dict) != isinstance(value, dict) and known is not None:
+        known = into.get(name)
+        if known is not None and isinstance(known, dict) != isinstance(value, dict):
             raise BadMapping(f"{here} is of another kind.")
         if isinstance(value, dict):
-            _merge(into.setdefault(name, known), value, f"{here}.")
+            _merge(into.setdefault(name, {}), value, f"{here}.")
         else:
             into[name] = value
 

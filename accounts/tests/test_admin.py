@@ -20,7 +20,7 @@ from tests.people import PASSWORD, give_second_factor, make_operator
 from tests.walls import furnish
 from voiceops.encryption import decrypt
 
-OURS = {"accounts", "agents", "telephony", "analytics", "alerts"}
+OURS = {"accounts", "agents", "telephony", "analytics", "alerts", "importing"}
 SECRET_FIELDS = ("auth_token", "webhook_token", "relay_token", "digest", "api_key")
 SECOND_FACTOR = "SEEDOFTHESECONDFACTOR"
 SESSION_KEY = "keyofthesession0123456789"
