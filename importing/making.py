@@ -65,7 +65,8 @@ class Run:
         return set(self.taken), dict(self.shared), dict(self.lines)
 
     def back_to(self, mark: tuple) -> None:
-        self.taken, self.shared, self.lines = mark
+        taken, shared, lines = mark
+        self.taken, self.shared, self.lines = set(taken), dict(shared), dict(lines)
 
     def owner_of(self, document: Document) -> Workspace:
         return self.workspaces.of(document.need("user_id", source_id))

@@ -44,7 +44,6 @@ class Workspaces:
     def __init__(self, told: Mapping[str, str], ledger: Ledger, *, is_dry: bool):
         self._told, self._ledger, self._is_dry = told, ledger, is_dry
         self._found: dict[str, Workspace] = {}
-        self._new: list[Workspace] = []
         for target in told.values():
             if not target.startswith(NEW):
                 self._found[target] = _existing(target)
@@ -63,16 +62,11 @@ class Workspaces:
             self._found[target] = self._made(target, name.strip()[:150])
         return self._found[target]
 
-    def is_new(self, workspace: Workspace) -> bool:
-        """Whether this run would make it: nothing is in it yet."""
-        return self._is_dry and workspace in self._new
-
     def _made(self, target: str, name: str) -> Workspace:
         known = self._ledger.find("workspaces", target)
         if known is not None:
             return known
         workspace = Workspace(name=name)
-        self._new.append(workspace)
         if not self._is_dry:
             with transaction.atomic():
                 workspace.save()
