@@ -62,6 +62,10 @@ class Ledger:
             raise Refused(f"{field} is of nothing that came in from {collection}")
         return row
 
+    def has_made(self, collection: str, row: models.Model) -> bool:
+        """Whether the row came of a document, or stands for one."""
+        return self._origins(collection).filter(object_id=row.pk).exists()
+
     def phones_of(self, number: str) -> list[Phone]:
         """Every registration of a number, those removed included."""
         if number not in self._by_number:

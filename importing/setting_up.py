@@ -33,15 +33,16 @@ NOT_SETTINGS = {
 def make_user(document: Document, run: Run) -> Made:
     """A person, without a password: whoever they are, they get a link to set one."""
     email = document.need("email", values.line).lower()
+    user = User.objects.filter(email=email).first()
+    is_double = user is not None and run.ledger.has_made("users", user)
+    if is_double or not run.take("email", email):
+        raise Refused("another document has the same e-mail address")
     workspace = run.workspaces.of(document.id)
     is_deleted = document.is_deleted
-    user = User.objects.filter(email=email).first()
     if user is not None:
         notes = ["a person with this e-mail address was here, and is as before"]
         joins = [] if is_deleted else _membership(document, run, user, workspace)
         return Made(user, workspace, after=joins, notes=notes, is_new=False)
-    if not run.take("email", email):
-        raise Refused("another document has the same e-mail address")
     notes: list[str] = []
     given = {
         "email": email,
@@ -100,11 +101,11 @@ def make_phone(document: Document, run: Run) -> Made:
     gone_at = deleted_at(document, run)
     if gone_at is None:
         here = Phone.unscoped.filter(number=number, deleted_at=None).first()
-        if here is not None and here.owner_id == owner.pk:
+        if not _is_free(here, owner, run) or not run.take("number", number):
+            raise Refused("the number is registered already, here or there")
+        if here is not None:
             notes = ["the number was registered here, and is as before"]
             return Made(here, owner, notes=notes, is_new=False)
-        if here is not None or not run.take("number", number):
-            raise Refused("the number is registered already, here or there")
     account, new = _carrier_account(document, owner, run)
     carrier_sid = document.get("carrier_sid", values.line, "")
     if not (carrier_sid or gone_at):
@@ -121,6 +122,15 @@ def make_phone(document: Document, run: Run) -> Made:
         deleted_at=gone_at,
     )
     return Made(phone, owner, before=new, notes=notes)
+
+
+def _is_free(here: Phone | None, owner: Workspace, run: Run) -> bool:
+    """Whether a document may become that registration: the workspace's own, and none
+    of another document.
+    """
+    if here is None:
+        return True
+    return here.owner_id == owner.pk and not run.ledger.has_made("phones", here)
 
 
 def _carrier_account(

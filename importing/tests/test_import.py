@@ -283,11 +283,12 @@ def test_dry_run_tells_the_same_and_writes_nothing(bring_in, filled, capsys):
     assert told.replace("would be made", "         made") == happened
 
 
-def test_second_run_makes_nothing_twice(bring_in, filled):
-    first = bring_in(batch_size=3)
+@pytest.mark.parametrize("size", [3, 500])
+def test_second_run_makes_nothing_twice(bring_in, filled, size):
+    first = bring_in(batch_size=size)
     once = counted()
 
-    second = bring_in(batch_size=3)
+    second = bring_in(batch_size=size)
 
     assert counted() == once
     refused = {key for key in first if key[2] == "refused"}
