@@ -151,16 +151,16 @@ def _times(document: Document, status: str, started_at: datetime) -> dict:
     """When it was answered and ended, as far as that is told, and how long it was."""
     answered_at, ended_at = document.moment("answered_at"), document.moment("ended_at")
     duration_s = document.get("duration_s", values.seconds)
-    if duration_s is not None and duration_s > LONGEST_S:
-        raise Refused("it is longer than a call can be")
     was_answered = status == Status.COMPLETED or answered_at is not None
     begun = answered_at or started_at
     if ended_at is None:
-        ended_at = begun + timedelta(seconds=duration_s or 0)
+        ended_at = begun + timedelta(seconds=min(duration_s or 0, LONGEST_S))
     if not started_at <= begun <= ended_at:
         raise Refused("its start, answer and end are in no order")
     if duration_s is None:
         duration_s = int((ended_at - begun).total_seconds()) if was_answered else 0
+    if max(duration_s, (ended_at - started_at).total_seconds()) > LONGEST_S:
+        raise Refused("it is longer than a call can be")
     if was_answered and answered_at is None:
         answered_at = max(started_at, ended_at - timedelta(seconds=duration_s))
     return {

@@ -62,14 +62,30 @@ class Ledger:
             raise Refused(f"{field} is of nothing that came in from {collection}")
         return row
 
+    def origin(
+        self, collection: str, source_id: str, row: models.Model, owner: Workspace
+    ) -> Origin:
+        """What is written down of a row, not saved yet."""
+        return Origin(
+            owner=owner,
+            source=self.source,
+            collection=collection,
+            source_id=source_id,
+            object_id=row.pk,
+        )
+
     def has_made(self, collection: str, row: models.Model) -> bool:
         """Whether the row came of a document, or stands for one."""
         return self._origins(collection).filter(object_id=row.pk).exists()
 
     def phones_of(self, number: str) -> list[Phone]:
-        """Every registration of a number, those removed included."""
+        """Every registration of a number that came in, those removed included.
+
+        One that somebody else has here is none of the earlier system's calls.
+        """
         if number not in self._by_number:
-            stored = Phone.unscoped.filter(number=number)
+            came = self._origins("phones").values("object_id")
+            stored = Phone.unscoped.filter(number=number, pk__in=came)
             found = {
                 row.pk: row for row in stored.select_related("carrier_account", "owner")
             }

@@ -170,13 +170,7 @@ class Importer:
             step.finish(rows, self.run)
 
     def _origin(self, step: Step, pk: str, made: Made) -> Origin:
-        return Origin(
-            owner=made.owner,
-            source=self.run.ledger.source,
-            collection=step.collection,
-            source_id=pk,
-            object_id=made.row.pk,
-        )
+        return self.run.ledger.origin(step.collection, pk, made.row, made.owner)
 
     def _tell(self, step: Step, became: Mapping[str, Made | Refused]) -> set[Workspace]:
         owners = set()

@@ -127,13 +127,8 @@ def _campaign(agent: VoiceAgent, run: Run):
         status=Campaign.Status.PAUSED,
         started_at=run.at,
     )
-    origin = Origin(
-        owner=agent.owner,
-        source=run.ledger.source,
-        collection="campaigns",
-        source_id=f"{agent.pk} {made.pk}",
-        object_id=made.pk,
-    )
+    told = f"{agent.pk} {made.pk}"
+    origin = run.ledger.origin("campaigns", told, made, agent.owner)
     run.shared[key], run.lines[made.pk] = made, 0
     return made, [made, origin]
 

@@ -20,9 +20,11 @@ from importing.making import (
     set_if_can_be,
 )
 from importing.mapping import Document
+from importing.models import Origin
 from importing.values import Refused, source_id
 from telephony.models import CarrierAccount, Phone
 
+ACCOUNTS = "carrier_accounts"  # no collection there: what numbers say of them
 # What is read by its own rule, or is none of a person's settings.
 NOT_SETTINGS = {
     *("id", "user_id", "name", "phone_id", "prompt_id", "is_active", "instructions"),
@@ -141,10 +143,12 @@ def _carrier_account(
     sid = document.get("account_sid", values.line, usual)
     there = CarrierAccount.objects.for_owner(owner)
     if not sid:
-        only = list(there[:2])
-        if len(only) != 1:
+        # One that an import made is not meant: it came by chance before this number.
+        imported = Origin.unscoped.filter(collection=ACCOUNTS).values("object_id")
+        by_hand = list(there.exclude(pk__in=imported)[:2])
+        if len(by_hand) != 1:
             raise Refused("it names no carrier account, and its workspace has not one")
-        return only[0], []
+        return by_hand[0], []
     key = ("carrier account", owner.pk, sid)
     known = run.shared.get(key) or there.filter(account_sid=sid).first()
     if known is not None:
@@ -161,7 +165,8 @@ def _carrier_account(
         label=f"Imported …{sid[-4:]}",
     )
     run.shared[key] = account
-    return account, [account]
+    origin = run.ledger.origin(ACCOUNTS, str(account.pk), account, owner)
+    return account, [account, origin]
 
 
 def make_agent(document: Document, run: Run) -> Made:

@@ -18,7 +18,6 @@ from accounts.audit import Action
 from accounts.models import Workspace
 from importing.ledger import Ledger
 from importing.mapping import BadMapping
-from importing.models import Origin
 from importing.values import Refused
 
 NEW = "new:"
@@ -70,13 +69,7 @@ class Workspaces:
         if not self._is_dry:
             with transaction.atomic():
                 workspace.save()
-                Origin.unscoped.create(
-                    owner=workspace,
-                    source=self._ledger.source,
-                    collection="workspaces",
-                    source_id=target,
-                    object_id=workspace.pk,
-                )
+                self._ledger.origin("workspaces", target, workspace, workspace).save()
                 audit.record(Action.CREATED, workspace)
         return workspace
 

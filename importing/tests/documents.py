@@ -165,6 +165,8 @@ def calls():
             "started_at": "2024-08-01T12:00:00+02:00",
         },
         usual | {"_id": of(150), "from": "anonymous", "created_at": 1_740_819_600},
+        usual | {"_id": of(151), "started_at": AT, "duration": 10**14},
+        usual | {"_id": of(152), "started_at": AT, "ended_at": AT + timedelta(days=9)},
         usual | {"_id": "a-text-for-an-id", "started_at": AT, "from": None},
     ]
 

@@ -187,6 +187,8 @@ def test_every_row_refused_is_listed_with_why(bring_in, filled, tmp_path):
         str(of(146)): ["status is a word that the mapping does not have"],
         str(of(147)): ["direction is a word that the mapping does not have"],
         str(of(148)): ["duration is no whole number from 0"],
+        str(of(151)): ["it is longer than a call can be"],
+        str(of(152)): ["it is longer than a call can be"],
     }
     assert (tmp_path / "report.jsonl").stat().st_mode & 0o077 == 0
 
@@ -353,12 +355,36 @@ def test_number_of_another_workspace_is_refused(bring_in, there, alice, mallory)
     )
     Phone.unscoped.create(owner=mallory.workspace, carrier_account=account, number=OURS)
     there.phones.insert_one({"_id": PHONE, "user_id": ALICE, "number": OURS})
+    there.calls.insert_one(
+        {"_id": CALL, "direction": "incoming", "status": "completed"}
+        | {"from": THEIRS, "to": OURS, "started_at": AT}
+    )
 
     lines = bring_in({"*": str(alice.workspace.pk)})
 
     assert lines[("phones", str(PHONE), "refused")] == [
         "the number is registered already, here or there"
     ]
+    assert lines[("calls", str(CALL), "refused")] == [
+        "the number is not registered here"
+    ]
+
+
+def test_number_without_an_account_gets_the_only_one_here(bring_in, there, alice):
+    account = CarrierAccount.unscoped.create(
+        owner=alice.workspace, account_sid=SID, auth_token="x", label="x"
+    )
+    there.phones.insert_many(
+        [
+            {"_id": of(1), "user_id": ALICE, "number": "+12025550144"}
+            | {"account_sid": "AC" + 32 * "9", "auth_token": "y"},
+            {"_id": PHONE, "user_id": ALICE, "number": OURS},
+        ]
+    )
+
+    bring_in({"*": str(alice.workspace.pk)}, batch_size=1)
+
+    assert row("phones", PHONE).carrier_account == account
 
 
 def test_who_is_not_in_the_map_stays_out(bring_in, filled):
