@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from celery.signals import worker_shutting_down
+
 from voiceops.threads import in_thread
 
 POLL_S = 1  # how often it looks for more while something is under way
@@ -19,6 +21,14 @@ LONGEST_RUN_S = 120  # then the next ring of the bell goes on
 logger = logging.getLogger(__name__)
 
 Piece = TypeVar("Piece")
+
+_is_ending = threading.Event()
+
+
+@worker_shutting_down.connect
+def take_no_more(**kwargs: Any) -> None:
+    """The worker is told to end, and waits for what is under way."""
+    _is_ending.set()
 
 
 class Pump(Generic[Piece]):
@@ -43,7 +53,7 @@ class Pump(Generic[Piece]):
         self._is_running = threading.Lock()
 
     def run(self) -> None:
-        """Work until nothing is due."""
+        """Work until nothing is due, or the worker is to end."""
         if not self._is_running.acquire(blocking=False):
             return
         try:
@@ -56,8 +66,9 @@ class Pump(Generic[Piece]):
         busy: set[asyncio.Task] = set()
         try:
             while True:
-                if time.monotonic() < until and len(busy) < self._at_once:
-                    pieces = await in_thread(self._claim, self._at_once - len(busy))
+                room = self._at_once - len(busy)
+                if room and time.monotonic() < until and not _is_ending.is_set():
+                    pieces = await in_thread(self._claim, room)
                     busy |= {asyncio.create_task(self._do(piece)) for piece in pieces}
                 if not busy:
                     return
