@@ -26,6 +26,7 @@ from agents.chat import PLAIN, Message, Meter, ModelFailed, ToolCall
 from agents.chunks import EventData, ToolCallParts, read_chunk, read_usage
 from agents.demo import DemoResponder
 from agents.tools.transport import GuardedTransport
+from voiceops import metrics
 from voiceops.loops import before_the_end, run
 
 CONNECT_TIMEOUT_S = 3
@@ -151,6 +152,7 @@ class OpenAIProvider:
             if not has_content:
                 raise ModelFailed("empty")
         except ModelFailed as failed:
+            metrics.note_model_failure(failed.reason)
             logger.warning(
                 "model at %s failed: %s, status %s, after %d ms",
                 urlsplit(self.base_url).hostname,

@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 from agents.tools import guard
 from hooks import services
 from hooks.models import TEST_EVENT, Attempt, Delivery, Endpoint
-from voiceops import claims
+from voiceops import claims, metrics
 from voiceops.pump import Pump
 from voiceops.threads import in_thread
 
@@ -56,6 +56,15 @@ class Result:
     def is_gone(self) -> bool:
         return self.status_code == GONE
 
+    @property
+    def outcome(self) -> str:
+        """In a word that tells nothing of the receiver."""
+        if not self.error:
+            return "delivered"
+        if self.status_code is None:
+            return "refused_here" if self.is_final else "no_answer"
+        return "refused" if self.is_final else "failed"
+
 
 def _claim(room: int) -> list[Delivery]:
     return claims.claim(
@@ -75,6 +84,7 @@ async def _deliver(delivery: Delivery) -> None:
     started = time.monotonic()
     result = await _send(_request(delivery, attempt.at))
     attempt.elapsed_ms = int((time.monotonic() - started) * 1000)
+    metrics.note_webhook_attempt(result.outcome)
     await in_thread(_finish, delivery, attempt, result)
 
 

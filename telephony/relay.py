@@ -7,6 +7,7 @@ model nor a tool nor the database, or an interruption would wait too.
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from functools import partial
 from django.db import Error as DatabaseError
 from django.utils.timezone import now
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from structlog.contextvars import bind_contextvars
 
 from agents import llm
 from agents.dialogue import (
@@ -62,6 +64,7 @@ from telephony.services import calls, costs, interventions
 from telephony.signatures import HEADER, is_signed_handshake
 from telephony.timers import Timers
 from telephony.words import speakable
+from voiceops import metrics, trails
 from voiceops.bells import ANYTHING, Bell, belfry
 from voiceops.threads import in_thread
 
@@ -88,6 +91,7 @@ logger = logging.getLogger(__name__)
 
 async def answer(websocket: WebSocket) -> None:
     """The endpoint. What the carrier did not sign is refused before it is accepted."""
+    bind_contextvars(request_id=str(uuid.uuid4()))
     token = websocket.path_params["token"]
     signature = websocket.headers.get(HEADER, "")
     try:
@@ -99,7 +103,9 @@ async def answer(websocket: WebSocket) -> None:
         await websocket.close()  # not accepted yet: the client gets 403
         return
     await websocket.accept()
-    await LiveSession(websocket, opened).run()
+    trails.about_call(opened.call.pk)
+    with metrics.live_session():
+        await LiveSession(websocket, opened).run()
 
 
 @dataclass(frozen=True)

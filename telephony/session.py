@@ -20,6 +20,7 @@ from telephony import built_ins, words
 from telephony.models import Call, CallEvent, Intervention
 from telephony.services import acquaintances, recordings, rehearsals
 from telephony.transcripts import other_party
+from voiceops import metrics
 
 # What the model is shown of a call: a long one must not make every turn slower, dearer
 # and at last too large for the model.
@@ -193,6 +194,7 @@ async def use_tool(
         logger.exception("a tool broke")
         status, text = "failed", OUT_OF_ORDER
     elapsed_ms = int((monotonic() - began) * 1000)
+    metrics.note_tool_use(status)
     return {"status": status, "text": text, "elapsed_ms": elapsed_ms}
 
 

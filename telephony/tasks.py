@@ -6,6 +6,8 @@ from celery import shared_task
 from django.db import transaction
 from django.utils.timezone import now
 
+from voiceops import trails
+
 # A call that waited longer in the broker is placed by the clock, or not at all.
 PLACE_WITHIN_S = 30
 
@@ -31,6 +33,7 @@ def place_call(call_id):
     """Ask the carrier for one call. A second delivery finds it asked for."""
     from telephony.services import asking  # leaf, as above
 
+    trails.about_call(call_id)
     asking.place(call_id)
 
 
@@ -79,6 +82,7 @@ def leave_message(call_id):
     """Tell a voicemail the agent's message. A second delivery finds it told."""
     from telephony.services import voicemail  # leaf, as above
 
+    trails.about_call(call_id)
     voicemail.leave_message(call_id, now())
 
 

@@ -26,6 +26,7 @@ from twilio.rest.api import Api
 from urllib3.exceptions import NewConnectionError
 
 from telephony.patience import patient_s
+from voiceops import metrics
 
 if TYPE_CHECKING:
     from telephony.models import CarrierAccount
@@ -482,6 +483,10 @@ class _HttpClient(TwilioHttpClient):
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def request(self, *args, **kwargs):
+        with metrics.carrier_request():
+            return self._request(*args, **kwargs)
+
+    def _request(self, *args, **kwargs):
         try:
             response = super().request(*args, **kwargs)
         except UnicodeEncodeError as error:  # no header can carry such a token

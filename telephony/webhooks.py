@@ -42,6 +42,7 @@ from telephony.services import (
 )
 from telephony.signatures import signed_by_twilio
 from telephony.transcripts import our_number
+from voiceops import trails
 
 REFUSALS = {
     Call.EndReason.NO_ACTIVE_AGENT: words.NOBODY_ANSWERS,
@@ -70,6 +71,7 @@ def about_this_call(view):
         # Of a call that we placed, the carrier may tell before it has answered us.
         if not re.fullmatch(CALL_SID, sid) or not call.adopt(sid):
             return HttpResponseForbidden()
+        trails.about_call(call.pk)
         return view(request, call)
 
     return checked
@@ -82,6 +84,7 @@ def about_a_leg_of_this_call(view):
     def checked(request, call):
         if request.POST.get("ParentCallSid", call.sid) != call.sid:
             return HttpResponseForbidden()
+        trails.about_call(call.pk)
         return view(request, call)
 
     return checked
@@ -138,6 +141,7 @@ def _answering(request, line):
         )
     except calls.CallOver:
         return HttpResponseForbidden()
+    trails.about_call(call.pk)
     if line.test_line and "rehearsal" in request.GET:
         rehearsals.adopt(call, request.GET["rehearsal"])
     return document(_opening(call))
@@ -185,6 +189,7 @@ def fallback(request, line):
     call = calls.with_signer().filter(owner=line.owner_id, sid=given["CallSid"]).first()
     if call is None:
         return _answering(request, line)
+    trails.about_call(call.pk)
     return document(_taken_up(call, given["ErrorCode"]))
 
 
@@ -407,6 +412,7 @@ def phone_status(request, line):
     sid = form.cleaned_data["CallSid"]
     call = Call.unscoped.filter(owner=line.owner_id, sid=sid).first()
     if call is not None:
+        trails.about_call(call.pk)
         _record(call, form.cleaned_data)
     return HttpResponse(status=204)
 

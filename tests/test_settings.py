@@ -41,6 +41,7 @@ READ = {
     "RATE_LIMITS": True,
     "PATIENCE": 1.0,
     "TWILIO_API_BASE_URL": "",
+    "METRICS_TOKEN": "",
 }
 CONSOLE = "django.core.mail.backends.console.EmailBackend"
 # The tables are missing, so the webhook fails, apologizes and is reported.
@@ -168,6 +169,7 @@ def test_nothing_is_said_against_good_settings():
         ({"PATIENCE": 0.1}, "PATIENCE is for tests"),
         ({"SIMULATOR": True}, "SIMULATOR is on"),
         ({"EMAIL_BACKEND": CONSOLE}, "EMAIL_URL must name a mail server"),
+        ({"METRICS_TOKEN": "a-short-one"}, "METRICS_TOKEN is too simple"),
     ],
 )
 def test_production_refuses_what_is_not_safe(change, told):

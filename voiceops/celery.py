@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 
-from voiceops import sign_of_life
+from voiceops import sign_of_life, tracing, trails
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 # Django's checks load all routes, pages and the API, which no worker and no beat has:
@@ -22,6 +22,17 @@ app.autodiscover_tasks(["voiceops", "voiceops.isolation"])
 @setup_logging.connect
 def _keep_our_logging(**kwargs):
     """Celery installs its own handlers unless somebody answers this signal."""
+
+
+trails.follow()
+tracing.begin_in_workers()
+
+
+@worker_ready.connect
+def _answer_scrapes(**kwargs):
+    from voiceops import scrape  # settings are not read yet when this module is
+
+    scrape.serve_in_worker()
 
 
 if path := os.environ.get("SIGN_OF_LIFE"):

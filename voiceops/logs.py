@@ -1,7 +1,11 @@
 """Structured logs: one event a line, with ids; never numbers, words or secrets.
 
 Addresses are logged as routes: paths hold webhook tokens and reset keys, query strings
-telephone numbers and what people searched for.
+telephone numbers and what people searched for. Errors are logged without what they
+quote (`voiceops.redaction`).
+
+What belongs together has a `request_id`: a request's lines, and those of the tasks that
+it started (`voiceops.trails`). A `call_id` is in every line about a call.
 """
 
 import logging
@@ -9,6 +13,8 @@ import time
 import uuid
 
 import structlog
+
+from voiceops import metrics, redaction
 
 logger = structlog.get_logger("voiceops.requests")
 
@@ -46,7 +52,7 @@ def logging_config(log_format: str) -> dict:
                 "foreign_pre_chain": SHARED,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.format_exc_info,
+                    structlog.processors.ExceptionRenderer(redaction.format_traceback),
                     _renderer(log_format),
                 ],
             }
@@ -55,10 +61,13 @@ def logging_config(log_format: str) -> dict:
             "stdout": {
                 "class": "logging.StreamHandler",
                 "formatter": "structured",
-                "filters": ["routes"],
+                "filters": ["routes", "errors"],
             }
         },
-        "filters": {"routes": {"()": RoutesNotPaths}},
+        "filters": {
+            "routes": {"()": RoutesNotPaths},
+            "errors": {"()": ErrorsWithoutQuotations},
+        },
         "root": {"handlers": ["stdout"], "level": "INFO"},
         "loggers": {
             # Said by the request's own line already.
@@ -73,6 +82,9 @@ def logging_config(log_format: str) -> dict:
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            # The server has handlers of its own, which would print errors whole.
+            "uvicorn": {"handlers": [], "propagate": True},
+            "uvicorn.access": {"handlers": [], "propagate": False},
         },
     }
 
@@ -99,6 +111,21 @@ class RoutesNotPaths(logging.Filter):
         return True
 
 
+class ErrorsWithoutQuotations(logging.Filter):
+    """Celery and asyncio write the error into the message, past all formatters."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "celery.app.trace" and isinstance(record.args, dict):
+            error = record.exc_info[1] if record.exc_info else None
+            told = redaction.summary(error) if error else redaction.SECRET
+            # Its traceback is in the record besides, and in words.
+            quoted = {"exc": told, "traceback": "", "args": "", "kwargs": ""}
+            record.args = {**record.args, **quoted}
+        elif record.name == "asyncio":
+            record.msg, record.args = str(record.msg).partition("\n")[0], ()
+        return True
+
+
 def route_of(request) -> str:
     """The pattern that the request's path matched; `unknown` when none did."""
     match = getattr(request, "resolver_match", None)
@@ -110,16 +137,28 @@ def request_log_middleware(get_response):
 
     def middleware(request):
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=str(uuid.uuid4())):
+        request_id = str(uuid.uuid4())
+        # What the request finds out about itself, such as its call, ends with it.
+        outside = structlog.contextvars.get_contextvars()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
             response = get_response(request)
+            elapsed_s = time.perf_counter() - started
+            route = route_of(request)
             logger.info(
                 "request",
                 method=request.method,
-                route=route_of(request),
+                route=route,
                 status=response.status_code,
-                ms=round((time.perf_counter() - started) * 1000, 1),
+                ms=round(elapsed_s * 1000, 1),
                 user=_user_id(request),
             )
+            metrics.note_request(route, response.status_code, elapsed_s)
+            response.headers["X-Request-ID"] = request_id
+        finally:
+            structlog.contextvars.clear_contextvars()
+            structlog.contextvars.bind_contextvars(**outside)
         return response
 
     return middleware

@@ -17,6 +17,7 @@ DEVELOPMENT_SECRET_KEY = (
 DEVELOPMENT_FIELD_KEY = "ZGV2ZWxvcG1lbnQtb25seS1hbmQtcHVibGljLWtleSE="
 SHORTEST_SECRET_KEY = 50  # Django's own measure (security.W009)
 FEWEST_LETTERS = 5
+SHORTEST_METRICS_TOKEN = 24
 # They print mail, keep it in memory or drop it.
 NOBODY_READS = (
     "django.core.mail.backends.console.EmailBackend",
@@ -56,6 +57,13 @@ def _secrets(given: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "FIELD_ENCRYPTION_KEYS holds what is no Fernet key (32 bytes in URL-safe"
             f" Base64; a comma between two): {MAKE_A_FIELD_KEY}."
+        )
+    token = given["METRICS_TOKEN"]
+    if token and len(token) < SHORTEST_METRICS_TOKEN:
+        yield (
+            "METRICS_TOKEN is too simple"
+            f" (at least {SHORTEST_METRICS_TOKEN} random characters):"
+            f" {MAKE_A_SECRET_KEY}."
         )
 
 

@@ -18,6 +18,7 @@ NAMES = (
     "LLM_API_KEY",
     "LLM_FALLBACK_API_KEY",
     "SENTRY_DSN",
+    "METRICS_TOKEN",
 )
 
 

@@ -12,6 +12,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from voiceops import error_reports
 from voiceops.logs import logging_config
 from voiceops.production import (
     DEVELOPMENT_FIELD_KEY,
@@ -543,6 +544,13 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# -- Metrics ---------------------------------------------------------------------------
+
+# Who shows it may read them; without one there are none.
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
+# Where a worker answers, besides; web and live answer at /metrics.
+METRICS_PORT = env.int("METRICS_PORT", default=0)
+
 # -- Security --------------------------------------------------------------------------
 
 SESSION_COOKIE_HTTPONLY = True
@@ -569,7 +577,7 @@ if PRODUCTION:
     )
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
     # The probes are asked over plain http from inside.
-    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
     if _refused := refusals(vars()):
         raise ImproperlyConfigured(
             "VoiceOps does not start in production:\n- " + "\n- ".join(_refused)
@@ -582,12 +590,4 @@ LOGGING = logging_config(LOG_FORMAT)
 
 SENTRY_DSN = env("SENTRY_DSN", default="")
 if SENTRY_DSN:
-    import sentry_sdk
-
-    sentry_sdk.init(
-        dsn=SENTRY_DSN,
-        send_default_pii=False,
-        include_local_variables=False,
-        # Bodies are what callers said, telephone numbers and secrets.
-        max_request_body_size="never",
-    )
+    error_reports.begin(SENTRY_DSN, ENVIRONMENT)

@@ -5,8 +5,10 @@ keeps the number of connections in hand however many calls are open.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from django.db import close_old_connections
@@ -24,7 +26,10 @@ async def in_thread(function: Callable[..., T], *args) -> T:
     Cancelling the wait does not stop work that has begun.
     """
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_threads, _unit_of_work, function, args)
+    # With whatever is bound here for the log: the thread has nothing of its own.
+    context = contextvars.copy_context()
+    work = partial(context.run, _unit_of_work, function, args)
+    return await loop.run_in_executor(_threads, work)
 
 
 def _unit_of_work(function: Callable[..., T], args: tuple) -> T:

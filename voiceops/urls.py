@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from telephony.views import operators
-from voiceops import health
+from voiceops import health, scrape
 from voiceops.isolation.views import isolation
 
 operators_pages = [
@@ -18,6 +18,7 @@ operators_pages = [
 urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", scrape.metrics, name="metrics"),
     path(f"{settings.ADMIN_PATH}/", include(operators_pages)),
     path("account/", include("allauth.urls")),
     path("webhooks/twilio/", include("telephony.webhook_urls")),

@@ -18,7 +18,7 @@ from agents.outcomes import Outcome
 from telephony import announcements, session, tasks
 from telephony.models import AfterCall, Call, CallCost, CallEvent, Turn
 from telephony.services import costs
-from voiceops import claims
+from voiceops import claims, metrics, trails
 from voiceops.pump import Pump
 from voiceops.threads import in_thread
 
@@ -90,6 +90,7 @@ def _claim(room: int) -> list[AfterCall]:
 
 
 async def _follow_up(row: AfterCall) -> None:
+    trails.about_call(row.call_id)  # each piece of work is a task of its own
     question = await in_thread(_prepare, row)
     if question is None:
         return
@@ -136,6 +137,8 @@ def _note_settled(row: AfterCall, call: Call) -> None:
     with transaction.atomic():
         AfterCall.unscoped.filter(pk=row.pk).update(step=row.step, updated_at=now())
         announcements.ended(call)
+    if not call.is_test:
+        metrics.note_call_ended(call.direction, call.end_reason)
 
 
 def is_settled(call: Call, *, at: datetime) -> bool:

@@ -19,6 +19,7 @@ from agents.models import VoiceAgent
 from telephony import announcements, live, session
 from telephony.models import Call, CallEvent, CallQuerySet, Phone, TestLine, Turn
 from telephony.services import after_call, interventions, scheduled
+from voiceops import metrics
 from voiceops.ids import opaque_token
 
 Status, Reason = Call.Status, Call.EndReason
@@ -152,6 +153,8 @@ def receive_call(
     except IntegrityError:
         return _same_call(line, sid)
     live.changed(call)
+    if not call.is_test:
+        metrics.note_call_begun(call.direction)
     return call
 
 
@@ -352,7 +355,9 @@ def record_turn(call: Call, turn: dialogue.Turn) -> None:
 
     A session that was lost has no say any more in what the next one has written.
     """
-    if not add_turn(call, turn):
+    if add_turn(call, turn):
+        metrics.note_reply(turn.reply_ms)
+    else:
         turns = Turn.unscoped.filter(call=call, number=turn.number)
         turns = turns.filter(call__times_resumed=call.times_resumed)
         turns.update(**_fields_of(call, turn), updated_at=now())

@@ -24,6 +24,7 @@ from telephony.dialling.rules import Decision, decide
 from telephony.models import Call, DialledDay, ScheduledCall
 from telephony.patience import patient
 from telephony.services import calls, dialling, scheduled
+from voiceops import metrics
 
 Placement, Reason, Status = Call.Placement, Call.EndReason, Call.Status
 
@@ -168,6 +169,7 @@ def _save_attempts(new: list[Call], day: DialledDay) -> None:
     _count(day, sum(call.placement == Placement.OPENED for call in new))
     for call in new:
         live.changed(call)
+        metrics.note_call_begun(call.direction)
 
 
 def _write(day: DialledDay, decision: Decision, **fields) -> Call:
@@ -175,6 +177,7 @@ def _write(day: DialledDay, decision: Decision, **fields) -> Call:
     call.save(force_insert=True)
     _count(day, 1 if decision.is_allowed else 0)
     live.changed(call)
+    metrics.note_call_begun(call.direction)
     return call
 
 

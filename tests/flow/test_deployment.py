@@ -129,6 +129,7 @@ def test_only_what_a_number_asks_for_is_public_of_the_probes(deployment, front):
 
     assert front.get("/livez").text == "ok"
     assert front.get("/readyz").status_code == 404
+    assert front.get("/metrics").status_code == 404
     wait_until(is_ready, SOON_S, "the worker has been heard of")
 
 

@@ -32,7 +32,7 @@ BY_PREFIX = {
     f"{settings.ADMIN_PATH}/": Kind.OPERATOR,
 }
 # What the probes answer is no workspace's, and `readyz` asks the broker.
-PROBES = {"livez", "readyz"}
+PROBES = {"livez", "readyz", "metrics"}
 PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
 UNNAMED = "<var>"  # how `simplify_regex` writes a group without a name
 

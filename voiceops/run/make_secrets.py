@@ -45,6 +45,7 @@ def make_secrets(directory: Path) -> list[str]:
             "field_encryption_keys": MAKERS["FIELD_ENCRYPTION_KEYS"](),
             "postgres_password": secrets.token_urlsafe(32),
             "redis_password": secrets.token_urlsafe(32),
+            "metrics_token": secrets.token_urlsafe(32),
         },
     )
     postgres = _text(directory / "postgres_password")
