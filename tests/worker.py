@@ -17,7 +17,7 @@ PROGRAM = "import sys, django; django.setup(); from importlib import import_modu
 STOPPED_WITHIN_S = 20
 
 
-def _database_url():
+def database_url():
     given = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{given['NAME']}"
@@ -32,7 +32,7 @@ def running_task(module, task, **environment):
     process = subprocess.Popen(
         [sys.executable, "-c", f"{PROGRAM}; i({module!r}).{task}()"],
         cwd=PROJECT_DIR,
-        env={**os.environ, "DATABASE_URL": _database_url(), **environment},
+        env={**os.environ, "DATABASE_URL": database_url(), **environment},
         preexec_fn=die_with_parent(),
     )
     try:
