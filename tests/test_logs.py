@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from telephony import twilio
 from voiceops.logs import logging_config
 
 pytestmark = pytest.mark.django_db
@@ -64,3 +65,10 @@ def test_a_crash_is_logged_without_values(client, lines, monkeypatch):
 
     assert client.get("/readyz").status_code == 503
     assert "a-secret-token" not in json.dumps(lines())
+
+
+def test_an_error_in_a_line_is_logged_by_its_kind(lines):
+    refused = twilio.Rejected(21211, "+4915112345678 is not a valid number")
+    logging.getLogger("telephony").warning("call %s: not ended: %s", 1, refused)
+
+    assert [line["event"] for line in lines()] == ["call 1: not ended: Rejected"]

@@ -112,7 +112,10 @@ class RoutesNotPaths(logging.Filter):
 
 
 class ErrorsWithoutQuotations(logging.Filter):
-    """Celery and asyncio write the error into the message, past all formatters."""
+    """Errors that are written into the message, past all formatters.
+
+    Celery and asyncio do so, and who logs what the carrier said.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name == "celery.app.trace" and isinstance(record.args, dict):
@@ -123,6 +126,11 @@ class ErrorsWithoutQuotations(logging.Filter):
             record.args = {**record.args, **quoted}
         elif record.name == "asyncio":
             record.msg, record.args = str(record.msg).partition("\n")[0], ()
+        elif isinstance(record.args, tuple):
+            record.args = tuple(
+                redaction.summary(arg) if isinstance(arg, BaseException) else arg
+                for arg in record.args
+            )
         return True
 
 
