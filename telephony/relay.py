@@ -7,7 +7,6 @@ model nor a tool nor the database, or an interruption would wait too.
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,6 @@ from functools import partial
 from django.db import Error as DatabaseError
 from django.utils.timezone import now
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from structlog.contextvars import bind_contextvars
 
 from agents import llm
 from agents.dialogue import (
@@ -91,7 +89,7 @@ logger = logging.getLogger(__name__)
 
 async def answer(websocket: WebSocket) -> None:
     """The endpoint. What the carrier did not sign is refused before it is accepted."""
-    bind_contextvars(request_id=str(uuid.uuid4()))
+    trails.about_request()
     token = websocket.path_params["token"]
     signature = websocket.headers.get(HEADER, "")
     try:
@@ -104,8 +102,10 @@ async def answer(websocket: WebSocket) -> None:
         return
     await websocket.accept()
     trails.about_call(opened.call.pk)
+    logger.info("call %s: a session begins", opened.call.pk)
     with metrics.live_session():
         await LiveSession(websocket, opened).run()
+    logger.info("call %s: a session is over", opened.call.pk)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from accounts.browsers import membership_of_session
 from accounts.models import Membership
 from telephony import live
+from voiceops import trails
 from voiceops.bells import belfry
 from voiceops.threads import in_thread
 
@@ -49,6 +50,7 @@ def close_streams() -> None:
 
 async def live_stream(request: Request) -> Response:
     """The endpoint: 401 for nobody, 429 where too many streams are open."""
+    trails.about_request()
     session_key = request.cookies.get(settings.SESSION_COOKIE_NAME)
     try:
         membership = await in_thread(membership_of_session, session_key)

@@ -59,6 +59,7 @@ class Deployment:
     """The services that were started, in a directory of their own."""
 
     directory: Path
+    more: dict[str, str] = field(default_factory=dict)  # in every environment
     services: dict = field(default_factory=lambda: compose(SETTINGS)["services"])
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
     postgres_host: str = ""
@@ -125,6 +126,7 @@ class Deployment:
             "VAR_DIR": str(self._own_directory(name)),
             **{key: self._here(name, value or "") for key, value in given.items()},
             **(self._of_the_front() if name == "front" else {}),
+            **self.more,
         }
 
     def collect_static(self) -> None:
@@ -233,9 +235,9 @@ RUNNING = ("web", "live", "worker", "beat", "front")
 
 
 @contextlib.contextmanager
-def running_deployment(directory: Path) -> Iterator[Deployment]:
+def running_deployment(directory: Path, **more: str) -> Iterator[Deployment]:
     """Everything of the profile `production`, in the order that the file asks for."""
-    deployment = Deployment(directory)
+    deployment = Deployment(directory, more)
     with postgres_server() as url:
         deployment.prepare_database(url)
         try:

@@ -3,11 +3,11 @@
 One tenant is filled with canaries and goes through everything: signs in, is called,
 texts, uses a tool that fails, calls out in vain, finds a broken page. A real worker on
 a real broker does its part. Then all is searched that they left behind: the logs, the
-error pages, every command that Redis was given, the reports of errors, the metrics.
+error pages, every command that Redis was given, the reports of errors, the traces, the
+metrics.
 """
 
 import base64
-import gzip
 import json
 import logging
 import os
@@ -18,12 +18,14 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from urllib.parse import unquote_plus
 
 import pytest
 import redis
+import uvicorn
 from django.test import Client
+from structlog.contextvars import bound_contextvars
 
 from accounts import services
 from accounts.models import Membership, User
@@ -38,10 +40,10 @@ from telephony.tests.outgoing import fail, make_placing_number, open_call
 from telephony.tests.texting import MessageAgent, text_fields, text_path
 from tests import breaking
 from tests.processes import wait_until
+from tests.sink import running_sink
 from tests.stub_llm import stub_llm, stub_llm_server  # noqa: F401
 from tests.stub_service import stub_service  # noqa: F401
 from tests.worker import database_url
-from voiceops import trails
 from voiceops.celery import app
 from voiceops.logs import logging_config
 from voiceops.run.children import PROJECT_DIR
@@ -61,36 +63,10 @@ ANSWERED, REPLIED = "marzipananswered", "marzipanreplied"
 SEARCHED = "marzipansearched"
 
 
-class Sink(ThreadingHTTPServer):
-    """Takes whatever is posted to it."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Taker)
-        self.taken: list[str] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class _Taker(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        self.server.taken.append(body.decode(errors="replace"))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def sink():
-    server = Sink()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running_sink() as server:
+        yield server
 
 
 @pytest.fixture
@@ -137,7 +113,8 @@ def here(broker_url, settings, stub_llm, stub_service):  # noqa: F811
 
 @pytest.fixture
 def log(settings, tmp_path):
-    """This process's JSON log."""
+    """This process's JSON log, with a server that would say all that it says."""
+    uvicorn.Config("voiceops.asgi:application", log_level="info")
     logging.config.dictConfig(logging_config("json"))
     path = tmp_path / "log"
     with path.open("w") as stream:
@@ -158,7 +135,8 @@ def running_worker(log_path, port, sink, carrier, stub_llm, broker_url):  # noqa
         "DATABASE_URL": database_url(),
         "REDIS_URL": broker_url,
         "LOG_FORMAT": "json",
-        "SENTRY_DSN": f"http://key@127.0.0.1:{sink.server_port}/1",
+        "SENTRY_DSN": sink.url.replace("//", "//key@") + "/1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
         "METRICS_TOKEN": TOKEN,
         "METRICS_PORT": str(port),
         "TWILIO_API_BASE_URL": carrier.url,
@@ -194,6 +172,10 @@ def scrape(url, token=TOKEN):
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=5) as answer:
         return answer.read().decode()
+
+
+def readable(bodies):
+    return b"\n".join(bodies).decode(errors="replace")
 
 
 def decoded(text):
@@ -291,6 +273,7 @@ def broken_pages(browser, number, call, monkeypatch):
         Client().post(f"/webhooks/twilio/voice/{number.phone.webhook_token}"),
     ]
     assert [page.status_code for page in pages] == [500, 404, 404, 400, 403, 403]
+    assert pages[0]["X-Request-ID"] in pages[0].content.decode()
     return [page.content.decode() + str(page.headers) for page in pages]
 
 
@@ -326,9 +309,10 @@ def test_no_canary_is_left_anywhere(
         assert stub_service.requests[-1]["headers"]["X-Key"] == HEADER
         text(number)
         call_in_vain(carrier, number)
-        with trails.of_call(call.pk):
+        with bound_contextvars(call_id=str(call.pk)):
             breaking.break_down.delay(str(call.pk))
-        wait_until(lambda: sink.taken, WITHIN_S, "the worker's error was reported")
+        reports = partial(sink.bodies, "/envelope/")
+        wait_until(reports, WITHIN_S, "the worker's error was reported")
         pages = broken_pages(browser, number, call, monkeypatch)
         metrics = scrape(f"http://{live.address}/metrics")
         metrics_of_worker = scrape(f"http://127.0.0.1:{port}/metrics")
@@ -338,12 +322,14 @@ def test_no_canary_is_left_anywhere(
         "log of the worker": worker_log.read_text(),
         "Redis": commands(),
         "error pages": "\n".join(pages),
-        "error reports": "\n".join(sink.taken),
+        "error reports": readable(reports()),
+        "traces": readable(sink.bodies("/v1/traces")),
         "metrics": metrics + metrics_of_worker,
     }
     canaries = {
         "auth token": number.account.auth_token,
         "token of the number": number.phone.webhook_token,
+        "token of the call's socket": call.relay_token,
         "API key": key,
         "key of the model": MODEL_KEY,
         "password": PASSWORD,
@@ -368,7 +354,9 @@ def assert_lively(left, call):
     ours = [json.loads(line) for line in left["log"].splitlines()]
     assert {"request"} <= {line["event"] for line in ours}
     about_call = [line for line in ours if line.get("call_id") == str(call.pk)]
-    assert {"request"} <= {line["event"] for line in about_call}
+    told = [line["event"].replace(f"call {call.pk}: ", "") for line in about_call]
+    assert {"request", "a session begins", "a session is over"} <= set(told)
+    assert all(line["request_id"] for line in about_call)
     broke = [line for line in ours if "ValueError" in line.get("exception", "")]
     assert broke and "test_canaries.py" in broke[0]["exception"]
     (theirs,) = (
@@ -381,5 +369,6 @@ def assert_lively(left, call):
     assert "telephony.tasks.answer_texts" in left["Redis"]
     assert f'"call_id": "{call.pk}"' in left["error reports"].replace('":"', '": "')
     assert '"break_down"' in left["error reports"]
+    assert f"run/{breaking.break_down.name}" in left["traces"]
     assert "voiceops_request_seconds_count" in left["metrics"]
     assert 'voiceops_task_seconds_count{state="failure"' in left["metrics"]

@@ -71,6 +71,12 @@ def test_only_the_front_can_be_reached_and_the_demo_from_this_machine(services):
     assert compose()["networks"][services["postgres"]["networks"][0]]["internal"]
 
 
+def test_database_logs_nothing_of_what_it_refuses(services):
+    settings = set(services["postgres"]["command"])
+
+    assert {"log_min_messages=log", "log_min_error_statement=panic"} <= settings
+
+
 def test_images_are_pinned_and_what_runs_is_looked_after(services):
     images = {s["image"] for s in services.values()} - {"voiceops"}
     images |= set(

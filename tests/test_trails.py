@@ -6,10 +6,11 @@ import sys
 import pytest
 import structlog
 from celery import shared_task
+from django.core.cache import caches
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from voiceops import redaction, trails
-from voiceops.threads import in_thread
+from voiceops.threads import MAX_THREADS, in_thread
 
 TOKEN, NUMBER = "8d3f0c6a5b1e4f7290ab12cd34ef56a7", "+4915112345678"
 
@@ -62,6 +63,15 @@ def test_work_in_database_threads_is_about_the_same_call(transactional_db):
         return await in_thread(get_contextvars)
 
     assert asyncio.run(session()) == {"call_id": "c"}
+
+
+def test_database_threads_keep_their_connections_to_the_cache(transactional_db):
+    async def look_often():
+        return [await in_thread(lambda: caches["default"]) for _ in range(20)]
+
+    found = asyncio.run(look_often())
+
+    assert len({id(cache) for cache in found}) <= MAX_THREADS
 
 
 def test_every_answer_says_which_request_it_was(client, db):

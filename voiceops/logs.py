@@ -9,20 +9,31 @@ it started (`voiceops.trails`). A `call_id` is in every line about a call.
 """
 
 import logging
+import re
 import time
-import uuid
 
 import structlog
 
-from voiceops import metrics, redaction
+from voiceops import metrics, redaction, trails
 
 logger = structlog.get_logger("voiceops.requests")
+
+OF_A_CALL = re.compile(r"call ([0-9a-f-]{36})\b")
+
+
+def _name_its_call(logger, method, event):
+    """Work on many calls says in words which one a line is about."""
+    if found := OF_A_CALL.match(event["event"]):
+        event["call_id"] = found[1]
+    return event
+
 
 SHARED = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.PositionalArgumentsFormatter(),
+    _name_its_call,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 ]
@@ -82,9 +93,14 @@ def logging_config(log_format: str) -> dict:
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
-            # The server has handlers of its own, which would print errors whole.
+            # The servers have handlers of their own, which would print errors whole.
+            "_granian": {"handlers": [], "propagate": True},
             "uvicorn": {"handlers": [], "propagate": True},
+            # These name addresses, whatever level they were started with: the first
+            # those of call sockets.
+            "uvicorn.error": {"level": "WARNING"},
             "uvicorn.access": {"handlers": [], "propagate": False},
+            "granian.access": {"handlers": [], "propagate": False},
         },
     }
 
@@ -145,11 +161,10 @@ def request_log_middleware(get_response):
 
     def middleware(request):
         started = time.perf_counter()
-        request_id = str(uuid.uuid4())
         # What the request finds out about itself, such as its call, ends with it.
         outside = structlog.contextvars.get_contextvars()
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        request_id = trails.about_request()
         try:
             response = get_response(request)
             elapsed_s = time.perf_counter() - started

@@ -17,7 +17,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 SPEAK_OF_THE_PROGRAM = {
     *("AttributeError", "ImportError", "ModuleNotFoundError", "NameError"),
     *("RecursionError", "TypeError", "UnboundLocalError"),
-    *("ImproperlyConfigured", "NoReverseMatch", "TemplateDoesNotExist"),
+    *("ImproperlyConfigured", "TemplateDoesNotExist"),
     *("UnscopedQuery", "SynchronousOnlyOperation"),
     *("IntegrityError", "InterfaceError", "OperationalError", "ProgrammingError"),
     *("ConnectionError", "ConnectionRefusedError", "ConnectionResetError"),

@@ -5,13 +5,16 @@ keeps the number of connections in hand however many calls are open.
 """
 
 import asyncio
-import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import close_old_connections
+from structlog.contextvars import (
+    bind_contextvars,
+    clear_contextvars,
+    get_contextvars,
+)
 
 MAX_THREADS = 8
 
@@ -26,15 +29,19 @@ async def in_thread(function: Callable[..., T], *args) -> T:
     Cancelling the wait does not stop work that has begun.
     """
     loop = asyncio.get_running_loop()
-    # With whatever is bound here for the log: the thread has nothing of its own.
-    context = contextvars.copy_context()
-    work = partial(context.run, _unit_of_work, function, args)
-    return await loop.run_in_executor(_threads, work)
+    bound = get_contextvars()
+    return await loop.run_in_executor(_threads, _unit_of_work, function, args, bound)
 
 
-def _unit_of_work(function: Callable[..., T], args: tuple) -> T:
+def _unit_of_work(function: Callable[..., T], args: tuple, bound: dict[str, Any]) -> T:
     """What a request's start and end do for a view: no broken connection is used,
-    and one that is not to be kept goes back to the pool."""
+    and one that is not to be kept goes back to the pool.
+
+    `bound` is for the log. The whole context is not taken along: Django keeps the
+    thread's connection to the cache in it, and would make another one each time.
+    """
+    clear_contextvars()
+    bind_contextvars(**bound)
     close_old_connections()
     try:
         return function(*args)

@@ -5,11 +5,12 @@ logs can be found by them. Ids of ours alone: nothing that a client sent.
 """
 
 import time
+import uuid
 
+import structlog
 from celery.signals import before_task_publish, task_postrun, task_prerun
 from structlog.contextvars import (
     bind_contextvars,
-    bound_contextvars,
     clear_contextvars,
     get_contextvars,
 )
@@ -19,15 +20,19 @@ from voiceops import metrics
 HEADER = "voiceops_trail"
 CARRIED = ("request_id", "call_id")
 
+logger = structlog.get_logger("voiceops.tasks")
+
+
+def about_request() -> str:
+    """A new id for the request that begins, in all that is logged from here on."""
+    request_id = str(uuid.uuid4())
+    bind_contextvars(request_id=request_id)
+    return request_id
+
 
 def about_call(call_id) -> None:
     """All that this request, task or session logs from here on is about this call."""
     bind_contextvars(call_id=str(call_id))
-
-
-def of_call(call_id):
-    """The same for a `with` block."""
-    return bound_contextvars(call_id=str(call_id))
 
 
 def follow() -> None:
@@ -53,7 +58,11 @@ def _take_up(task_id=None, task=None, **kwargs) -> None:
 
 
 def _let_go(task=None, state=None, **kwargs) -> None:
+    """One line a task, unless only a bell has rung for it: that is most of them."""
     began = getattr(task.request, "began", None)
     if began is not None:
-        metrics.note_task(task.name, state, time.perf_counter() - began)
+        elapsed_s = time.perf_counter() - began
+        metrics.note_task(task.name, state, elapsed_s)
+        if not get_contextvars().keys().isdisjoint(CARRIED):
+            logger.info("task", state=state, ms=round(elapsed_s * 1000, 1))
     clear_contextvars()

@@ -15,6 +15,8 @@ operators_pages = [
     path("", admin.site.urls),
 ]
 
+handler500 = "voiceops.error_pages.server_error"
+
 urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),

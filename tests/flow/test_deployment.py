@@ -18,10 +18,12 @@ from websockets.sync.client import connect
 from telephony.tests.conftest import CarrierSocket
 from tests.deployment import HOST, running_deployment
 from tests.processes import wait_until
+from tests.sink import running_sink
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]  # with its start
 
 SOON_S = 30
+AFTER_CALL = "telephony.tasks.follow_up_calls"
 MOST_BYTES = 12_000_000
 STRANGE = {
     "X-Forwarded-For": "6.6.6.6",
@@ -42,6 +44,7 @@ alice = join(SimpleNamespace(workspace=number.phone.owner), "alice", "owner")
 print(json.dumps({
     "cookies": {name: morsel.value for name, morsel in alice.client.cookies.items()},
     "voice_path": number.voice_path,
+    "status_path": number.status_path,
     "auth_token": number.account.auth_token,
     "fields": number.fields(),
 }))
@@ -49,8 +52,20 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory):
-    with running_deployment(tmp_path_factory.mktemp("deployment")) as running:
+def sink():
+    """The collector of its traces."""
+    with running_sink() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory, sink):
+    tracing = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+    }
+    directory = tmp_path_factory.mktemp("deployment")
+    with running_deployment(directory, **tracing) as running:
         yield running
 
 
@@ -158,7 +173,13 @@ def test_call_is_talked_and_watched_through_the_front(deployment, front, alice):
             caller.set_up()
             assert "open from 8 to 17" in caller.ask("When are you open?")
             caller.hang_up()
+        over = alice.fields | {"CallStatus": "completed", "CallDuration": "5"}
+        address = f"https://{HOST}{alice.status_path}"
+        told = front.post(
+            alice.status_path, data=over, headers=signed(alice, address, over)
+        )
 
+        assert told.status_code == 204
         assert "event: changed" in lines
 
 
@@ -189,6 +210,32 @@ def test_backup_is_made_while_everything_runs(deployment):
 
     assert made.returncode == 0, made.stderr
     assert os.listdir(made.stdout.strip()) == ["manifest.json", "voiceops.dump"]
+
+
+def test_a_call_is_followed_from_process_to_process(deployment, sink):
+    """The webhook that ended it has a task started; by then all have told of it."""
+    webhook = "/webhooks/twilio/status/<str:token>"
+    traced = {"web": f"POST {webhook}", "worker": f"run/{AFTER_CALL}"}
+
+    def lines(name, event):
+        told = map(json.loads, deployment.log(name).splitlines())
+        return [line for line in told if line["event"].endswith(event)]
+
+    wait_until(
+        lambda: lines("worker", "task"), SOON_S, "the worker has looked after it"
+    )
+    (ended,) = [line for line in lines("web", "request") if line["route"] == webhook]
+    (task,) = lines("worker", "task")
+    (session,) = lines("live", "a session is over")
+    assert task["task"] == AFTER_CALL
+    assert task["request_id"] == ended["request_id"] != session["request_id"]
+    assert task["call_id"] == ended["call_id"] == session["call_id"]
+
+    def traces(name):
+        return {span.trace_id for span in sink.spans() if span.name == traced[name]}
+
+    wait_until(lambda: traces("worker"), SOON_S, "its trace has arrived")
+    assert len(traces("web") & traces("worker")) == 1
 
 
 def test_everything_ends_in_time_and_in_peace(deployment, alice):
