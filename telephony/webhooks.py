@@ -42,7 +42,7 @@ from telephony.services import (
 )
 from telephony.signatures import signed_by_twilio
 from telephony.transcripts import our_number
-from voiceops import trails
+from voiceops import metrics, trails
 
 REFUSALS = {
     Call.EndReason.NO_ACTIVE_AGENT: words.NOBODY_ANSWERS,
@@ -99,6 +99,7 @@ def always_speaks(view):
             return view(request, **route)
         except Exception:  # the caller must hear something, whatever it was
             logger.exception("webhook %s failed", view.__name__)
+            metrics.note_apology()
             _note_our_error(request)
             return document(twiml.hang_up(words.apology()))
 

@@ -17,8 +17,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
+from telephony import twiml
 from telephony.models import AfterCall, Call
 from telephony.tests.calls import make_call, make_live_call
+from telephony.tests.conftest import number  # noqa: F401
 from tests.test_redis_away import no_redis  # noqa: F401
 from voiceops import gauges, scrape
 from voiceops.run.children import PROJECT_DIR
@@ -87,6 +89,17 @@ def test_requests_are_counted_by_kind_and_status(alice, client):
 
     after = samples(client)
     assert [after[one] - before.get(one, 0) for one in wanted] == [1, 1, 1]
+
+
+def test_apologies_are_counted(client, number, monkeypatch):  # noqa: F811
+    name = "voiceops_webhook_apologies_total"
+    before = samples(client)[name]
+    monkeypatch.delattr(twiml, "connect")
+
+    answer, _ = number.ring()
+
+    assert answer.status_code == 200
+    assert samples(client)[name] == before + 1
 
 
 def test_gauges_say_how_the_installation_stands(alice, mallory, client):

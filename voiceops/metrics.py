@@ -50,6 +50,9 @@ _requests = Histogram(
     ["kind", "status"],
     buckets=OF_REQUESTS,
 )
+_apologies = Counter(
+    "voiceops_webhook_apologies", "Callers who heard one: a webhook broke."
+)
 _sessions = Gauge(
     "voiceops_live_sessions",
     "Call sockets that are open in this process.",
@@ -94,6 +97,10 @@ _tasks = Histogram(
 def note_request(route: str, status: int, elapsed_s: float) -> None:
     kinds = (kind for start, kind in KINDS_OF_ROUTES.items() if route.startswith(start))
     _requests.labels(next(kinds, "page"), status).observe(elapsed_s)
+
+
+def note_apology() -> None:
+    _apologies.inc()
 
 
 def note_task(name: str, state: str | None, elapsed_s: float) -> None:
