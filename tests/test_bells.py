@@ -57,7 +57,7 @@ def test_words_that_nobody_looks_at_become_one():
     assert asyncio.run(ring()) == {ANYTHING}
 
 
-@pytest.mark.parametrize("url", ["", "redis://127.0.0.1:9/0"])
+@pytest.mark.parametrize("url", ["", "redis://127.0.0.1:9/0", "not an address"])
 def test_without_redis_everybody_looks_by_themselves(url, settings, monkeypatch):
     settings.REDIS_URL = url
     monkeypatch.setattr(bells, "DEAF_S", 0.05)
@@ -69,6 +69,23 @@ def test_without_redis_everybody_looks_by_themselves(url, settings, monkeypatch)
     bells.ring("a", "nobody hears it")
 
     assert asyncio.run(listen()) == [{ANYTHING}] * 3
+
+
+def test_bell_that_could_not_be_rung_is_rung_later(broker_url, settings, monkeypatch):
+    monkeypatch.setattr(bells, "DEAF_S", 0.1)
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+
+    async def listen():
+        bells.ring("a", "word")
+        await asyncio.to_thread(
+            wait_until, lambda: bells._quiet_until, WITHIN_S, "nobody can ring"
+        )
+        settings.REDIS_URL = broker_url
+        with Belfry().listening("a") as bell:
+            await until(bell, "word")
+
+    monkeypatch.setattr(bells, "_quiet_until", 0.0)
+    asyncio.run(listen())
 
 
 def test_broker_that_goes_and_comes_back_is_heard_again(

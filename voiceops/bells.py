@@ -1,15 +1,16 @@
 """Bells: a word, to whoever waits for it in any process, that something has changed.
 
 Redis carries them and nothing that matters: a bell says where to look, what is there
-stands in the database. A bell may get lost, and ring for nothing. While Redis is away
-everybody who waits is rung every two seconds, and looks by themselves.
+stands in the database. A bell may get lost with its process, and ring for nothing.
+While Redis is away everybody who waits is rung every two seconds, and looks by
+themselves; who cannot reach it rings when it can.
 """
 
 import asyncio
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from time import monotonic
 
@@ -47,14 +48,16 @@ def ring(channel: str, word: str = ANYTHING) -> None:
 
 async def _publish(channel: str, word: str) -> None:
     global _quiet_until
+    while (wait_s := _quiet_until - monotonic()) > 0:
+        await asyncio.sleep(wait_s)
     _unsent.discard((channel, word))  # what changes from here on rings anew
-    if monotonic() < _quiet_until:
-        return
     try:
         await _publisher(settings.REDIS_URL).publish(PREFIX + channel, word)
     except (RedisError, OSError) as error:
-        _quiet_until = monotonic() + DEAF_S
-        logger.warning("bells are not rung: %s", type(error).__name__)
+        if monotonic() > _quiet_until:
+            logger.warning("bells are rung later: %s", type(error).__name__)
+            _quiet_until = monotonic() + DEAF_S
+        ring(channel, word)
 
 
 @lru_cache
@@ -133,11 +136,13 @@ class Belfry:
         was_deaf = not settings.REDIS_URL
         while True:
             if settings.REDIS_URL:
-                with suppress(RedisError, OSError, TimeoutError):
+                try:
                     await self._hear_until_it_breaks()
-                if not was_deaf:
-                    logger.warning("no bell is heard: looking every %d s", DEAF_S)
-                    was_deaf = True
+                except Exception as error:  # whatever it is: nobody may stay deaf
+                    if not was_deaf:
+                        kind = type(error).__name__
+                        logger.warning("no bell is heard (%s)", kind)
+                        was_deaf = True
             self.ring_all()
             await asyncio.sleep(DEAF_S)
 
