@@ -41,6 +41,9 @@ class Size:
     # What a second of our waits takes: of leases, of looks for lost calls, of requests
     # to the carrier.
     patience: float
+    pause_s: tuple[float, float]  # between two kills: at the least, at the most
+    # Of one process in a minute. After more than four the supervisor gives it up.
+    deaths: int
     storm_s: float = 1e9  # at most; it is over at the latest when the rows are
 
 
@@ -92,6 +95,8 @@ def _run(stack: Stack, size: Size, seed: int) -> Outcome:
     with _workers(stack, size.workers - 1) as workers:
         storm = Storm(
             *(stack, workers, carrier, accounts, seed),
+            pause_s=size.pause_s,
+            deaths=size.deaths,
             late_s=CARRIERS_TIMEOUT_S * size.patience,
         )
         with storm:
@@ -128,9 +133,10 @@ def _world(accounts: list[Account], size: Size, chance: random.Random) -> dict:
                 "auth_token": account.auth_token,
                 "number": account.numbers[0],
                 "calls_per_second": size.calls_per_second,
-                "lines": chance.choice((20, 50, 1000)),
+                # One has few: whoever waits for a line keeps nobody else waiting.
+                "lines": 150 if place else 50,
             }
-            for account in accounts
+            for place, account in enumerate(accounts)
         ],
         "numbers": _numbers(size.rows, chance),
         "in_s": IN_S,

@@ -17,9 +17,11 @@ from tests.flow.carrier import Account, Carrier
 from tests.processes import Stack
 from voiceops.run.plan import WORKER_THREADS
 
-PAUSE_S = (1.0, 4.0)  # between two kills
-# The supervisor gives a process up that dies more often: it would be broken.
-DEATHS, DEATHS_WITHIN_S = 4, 60
+TEND_EVERY_S = 1
+DEATHS_WITHIN_S = 60
+BROKERS_PAUSE_S = (
+    120  # its death ends all workers: nothing is dialled for half a minute
+)
 FAULT_PAUSE_S = (0.1, 0.6)
 FAULTS = (
     *("429", "429", "500", "500-after", "close", "answer-lost", "garbled", "cut"),
@@ -29,12 +31,14 @@ CALLBACKS = ("", "", "lost", "twice", "reversed", "late")
 
 
 class Workers:
-    """Workers besides the stack's own; whoever is killed comes back."""
+    """Workers besides the stack's own; whoever ends is started again."""
 
     def __init__(self, stack: Stack, count: int):
         self._stack = stack
-        self._is_over = False
+        self._is_over = threading.Event()
         self.processes = [self._start() for _ in range(count)]
+        self._tending = threading.Thread(target=self._tend)
+        self._tending.start()
 
     def _start(self) -> subprocess.Popen:
         return self._stack.beside(
@@ -46,16 +50,22 @@ class Workers:
             start_new_session=True,
         )
 
+    def _tend(self) -> None:
+        """Also after a broker's death, which ends its workers."""
+        while not self._is_over.wait(TEND_EVERY_S):
+            for place, process in enumerate(self.processes):
+                if process.poll() is not None:
+                    self.processes[place] = self._start()
+
     def kill(self, place: int) -> None:
         self.processes[place].kill()
-        self.processes[place].wait()
-        if not self._is_over:
-            self.processes[place] = self._start()
 
     def stop(self) -> None:
-        self._is_over = True
-        for place in range(len(self.processes)):
-            self.kill(place)
+        self._is_over.set()
+        self._tending.join()
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 class Storm:
@@ -69,10 +79,13 @@ class Storm:
         accounts: list[Account],
         seed: int,
         *,
+        pause_s: tuple[float, float],
+        deaths: int,
         late_s: float,
     ):
         self._stack, self._workers = stack, workers
         self._carrier, self._accounts = carrier, accounts
+        self._pause_s, self._most_deaths = pause_s, deaths
         self._late_s = late_s
         self._is_over = threading.Event()
         self._deaths: dict[str, list[float]] = defaultdict(list)
@@ -101,7 +114,7 @@ class Storm:
         targets = ["worker", "beat", "broker"]
         targets += [f"worker {n}" for n in range(len(self._workers.processes))]
         chance.shuffle(targets)  # the first ones: everybody once
-        while not self._is_over.wait(chance.uniform(*PAUSE_S)):
+        while not self._is_over.wait(chance.uniform(*self._pause_s)):
             targets.append(chance.choice(targets))
             name = targets.pop(0)
             if not self._may_die(name):
@@ -115,11 +128,14 @@ class Storm:
                 self._kill(name)
 
     def _may_die(self, name: str) -> bool:
-        # With the broker its clients are started anew.
-        names = ("broker", "worker", "beat") if name == "broker" else (name,)
-        since = time.monotonic() - DEATHS_WITHIN_S
-        recent = [[at for at in self._deaths[each] if at > since] for each in names]
-        return all(len(deaths) < DEATHS for deaths in recent)
+        if name == "broker":  # with it its clients are started anew
+            was_long_ago = self._deaths_since(BROKERS_PAUSE_S, name) == 0
+            return was_long_ago and self._may_die("worker") and self._may_die("beat")
+        return self._deaths_since(DEATHS_WITHIN_S, name) < self._most_deaths
+
+    def _deaths_since(self, seconds: float, name: str) -> int:
+        since = time.monotonic() - seconds
+        return sum(at > since for at in self._deaths[name])
 
     def _kill(self, name: str) -> None:
         if (pid := self._stack.pid(name)) is not None:

@@ -45,8 +45,8 @@ def _fill(world: dict) -> None:
             scheduled_for=due_at,
             due_at=due_at,
             next_attempt_at=due_at,
-            max_attempts=2 if world["tries_again"] else 1,
-            retry_delay_s=world["tries_again"] or None,
+            max_attempts=1 + (place % 3 == 0),
+            retry_delay_s=world["tries_again"],
         )
         for place, number in enumerate(world["numbers"])
     ]

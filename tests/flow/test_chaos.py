@@ -15,6 +15,8 @@ SIZE = Size(
     workers=1,
     calls_per_second=50,
     patience=0.1,
+    pause_s=(1.0, 4.0),
+    deaths=4,
     within_s=180,
     storm_s=12,
 )
