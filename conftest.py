@@ -11,6 +11,7 @@ import pytest
 
 from tests.people import alice, mallory  # noqa: F401
 from tests.processes import running_stack, wait_until
+from tests.tables import empty_tables
 from voiceops.run.broker import broker_command, socket_path_in
 from voiceops.run.guard import die_with_parent
 
@@ -80,6 +81,21 @@ def _opens(item):
         return False
     is_marked = item.get_closest_marker("django_db") is not None
     return is_marked or not DATABASE_FIXTURES.isdisjoint(item.fixturenames)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb():
+    """What `django_db_modify_db_settings` has put there is not to be made anew."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
+    """SQLite begins with a copy of tables that are made."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        shutil.copy(empty_tables(), connection.settings_dict["TEST"]["NAME"])
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from typing import IO
 
 from tests.postgres import postgres_server
 from tests.processes import NEUTRAL
+from tests.tables import TEMPLATE, make_template
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 BIN_DIR = Path(sys.executable).parent
@@ -279,8 +280,10 @@ def _sqlite(room: Room) -> Count:
 def _postgres(room: Room) -> Count:
     """Without those that open no database or need no second one: `sqlite` has them."""
     with postgres_server() as url:
+        make_template(url, room.scratch)
         options = ("--database-only", "--dist=worksteal")
-        return _pytest(room, "-m", PLAIN_TESTS, *options, DATABASE_URL=url)
+        environment = {"DATABASE_URL": url, "TEST_TEMPLATE": TEMPLATE}
+        return _pytest(room, "-m", PLAIN_TESTS, *options, **environment)
 
 
 def _flow(room: Room) -> Count:

@@ -5,20 +5,17 @@ with running_stack(tmp_path / "var") as stack:
     stack.kill("worker")
 """
 
-import atexit
 import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 import psutil
@@ -236,8 +233,10 @@ def running_stack(
     """
     stack = Stack(var_dir, environment=environment or {})
     if not from_nothing and "DATABASE_URL" not in stack.environment:
+        from tests.tables import empty_tables  # which starts processes as we do
+
         var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copy(_empty_tables(), var_dir / DATABASE_NAME)
+        shutil.copy(empty_tables(), var_dir / DATABASE_NAME)
     try:
         stack.start()
         stack.wait_until_ready()
@@ -246,23 +245,3 @@ def running_stack(
             stack.stop()
     finally:
         stack.sweep()
-
-
-@cache
-def _empty_tables() -> Path:
-    """An SQLite database as `migrate` makes it, made once a test process."""
-    directory = Path(tempfile.mkdtemp(prefix="voiceops-tables-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    path = directory / DATABASE_NAME
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
-        cwd=PROJECT_DIR,
-        env={
-            **os.environ,
-            **NEUTRAL,
-            "VAR_DIR": str(directory),
-            "DATABASE_URL": f"sqlite:///{path}",
-        },
-        check=True,
-    )
-    return path
