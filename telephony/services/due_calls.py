@@ -203,13 +203,15 @@ def _attempts(rows: list[ScheduledCall], at: datetime) -> dict[Call, ScheduledCa
         else:
             of_owner.setdefault(row.owner_id, []).append((row, call))
     for wanted in of_owner.values():
-        for attempt in placing.open_attempts(wanted, at):
-            if attempt.call is None:
-                _defer(attempt.row, attempt.decision, at)
-            elif attempt.call.has_ended:
-                scheduled.follow(attempt.call)
-            else:
-                calls[attempt.call] = attempt.row
+        # Whoever finds an attempt that has ended finds its row waiting again.
+        with transaction.atomic():
+            for attempt in placing.open_attempts(wanted, at):
+                if attempt.call is None:
+                    _defer(attempt.row, attempt.decision, at)
+                elif attempt.call.has_ended:
+                    scheduled.follow(attempt.call)
+                else:
+                    calls[attempt.call] = attempt.row
     return calls
 
 

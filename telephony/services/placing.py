@@ -132,9 +132,10 @@ def open_attempts(
             wishes = scheduled.wishes_of(row)
             decision = decide(ground.facts_of(row.agent, row.to_number, wishes, opened))
             call = None
-            if opened is not None:
+            is_held = row.pk in held  # or it is for somebody else to say
+            if is_held and opened is not None:
                 call = _go_on_with(opened, decision)
-            elif row.pk in held and (decision.is_allowed or decision.is_refused):
+            elif is_held and (decision.is_allowed or decision.is_refused):
                 call = _attempt_of(row, decision, kept_of(row.agent))
                 new.append(call)
                 if decision.is_allowed:

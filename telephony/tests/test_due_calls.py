@@ -551,6 +551,61 @@ def test_attempt_that_waits_keeps_no_line_from_the_others(quiet_number, bell, ca
     assert calls_at(carrier, quiet_number) == []
 
 
+def test_attempt_that_is_put_off_is_not_taken_for_the_end(
+    quiet_number, bell, carrier, monkeypatch
+):
+    """Not even by a tick elsewhere that looks between the attempt's end and the row."""
+    CarrierAccount.unscoped.filter(pk=quiet_number.account.pk).update(
+        max_concurrent_calls=2  # one for calls out
+    )
+    row = make_due(quiet_number)
+    fail(carrier, quiet_number, kind="429", method="POST")
+    ring(bell)
+    make_due(quiet_number, BUSY)
+    ring(bell)
+    defer = due_calls._defer
+
+    def defer_while_others_look(*arguments):
+        elsewhere(due_calls.follow_ended)
+        defer(*arguments)
+
+    monkeypatch.setattr(due_calls, "_defer", defer_while_others_look)
+    ring(bell, now() + timedelta(seconds=21))
+
+    (call,) = attempts(row)
+    assert (call.status, call.end_reason) == ("canceled", "not_placed")
+    assert state(row) == Status.PENDING
+    assert "lines" in row.detail
+
+
+def test_attempt_is_not_ended_by_who_has_lost_the_lease(quiet_number, bell, carrier):
+    row = make_due(quiet_number)
+    fail(carrier, quiet_number, kind="429", method="POST")
+    ring(bell)
+    (call,) = attempts(row)
+    row.refresh_from_db()
+    row.lease_token = uuid.uuid4()  # long ago
+    row.agent.is_active = False  # as he sees it
+
+    (attempt,) = placing.open_attempts([(row, call)], now())
+
+    assert (attempt.call, attempts(row)[0].has_ended) == (None, False)
+
+
+def elsewhere(act):
+    """In another thread, with a connection of its own."""
+
+    def run():
+        try:
+            act()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
 def test_call_that_is_hours_late_expires_instead_of_ringing(quiet_number, bell):
     row = make_due(quiet_number, late_s=5 * 3600)
 
