@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.db.models.functions import Cast
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -153,15 +154,29 @@ def _urls(entries: Iterable[AuditEntry], owner: Workspace) -> dict[str, str]:
         if hasattr(model, "get_absolute_url"):
             ids.setdefault(model, set()).add(entry.object_id)
     asked = [
-        model.objects.for_owner(owner).filter(pk__in=wanted).order_by().values("pk")
+        model.objects.for_owner(owner)
+        .filter(pk__in=wanted)
+        .order_by()
+        .values("pk", told=Cast(_addressed_by(model), models.CharField()))
         for model, wanted in ids.items()
     ]
     if not asked:
         return {}
-    found = {row["pk"] for row in asked[0].union(*asked[1:])}
+    found = {row["pk"]: row["told"] for row in asked[0].union(*asked[1:])}
     return {
-        str(pk): model(pk=pk).get_absolute_url()
+        str(pk): _url(model, pk, told)
         for model, wanted in ids.items()
-        for pk in found
+        for pk, told in found.items()
         if str(pk) in wanted
     }
+
+
+def _addressed_by(model: type[models.Model]) -> str:
+    return getattr(model, "addressed_by", "pk")
+
+
+def _url(model: type[models.Model], pk: Any, told: str) -> str:
+    row = model(pk=pk)
+    if (name := _addressed_by(model)) != "pk":
+        setattr(row, name, told)
+    return row.get_absolute_url()

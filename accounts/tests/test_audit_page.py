@@ -14,6 +14,7 @@ from accounts.models import AuditEntry, Invitation, Membership
 from accounts.services import issue_api_key
 from agents.models import Prompt, VoiceAgent
 from tests.people import join, make_operator
+from tests.walls import furnish
 from voiceops.ids import earliest_uuid7
 
 PAGE = "/settings/audit-log"
@@ -89,6 +90,18 @@ def test_page_links_to_what_still_exists(alice):
     assert f'href="/voice-agents/{kept.object_id}"' in shown
     assert f'href="{prompt.get_absolute_url()}"' in shown
     assert gone.object_id not in shown
+
+
+def test_page_can_tell_of_everything_that_is_audited(alice):
+    rows = [row for row in furnish(alice) if hasattr(row, "audited_as")]
+    for row in rows:
+        audit.record(Action.CHANGED, row)
+
+    shown = alice.client.get(PAGE).content.decode()
+
+    for row in rows:
+        if hasattr(row, "get_absolute_url"):
+            assert f'href="{row.get_absolute_url()}"' in shown
 
 
 def test_page_costs_the_same_few_statements_however_long_it_is(

@@ -32,6 +32,7 @@ class Contact(SoftDeleteModel):
         REFUSED = "refused", _("Refused")
 
     audited_as = "contact", _("contact")
+    addressed_by = "number"  # in the address of its page
 
     number = models.CharField(_("number"), max_length=20)
     name = models.CharField(_("name"), max_length=100, blank=True)
