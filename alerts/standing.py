@@ -11,6 +11,7 @@ from alerts import addresses, words
 from alerts.metrics import KINDS, Metric
 from alerts.models import Alert, Episode
 
+MOST_SHOWN = 3  # on the dashboard
 State = Alert.State
 BADGES = {
     State.NEW: "pending",
@@ -86,6 +87,16 @@ def of_workspace(owner: Workspace, at: datetime) -> list[Standing]:
     episodes = {episode.alert_id: episode for episode in going_on}
     found = [Standing(alert, episodes.get(alert.pk), at) for alert in alerts]
     return sorted(found, key=lambda one: one.episode is None)
+
+
+def firing(owner: Workspace) -> list[tuple[Episode, str]]:
+    """What goes on, the latest first, each with what was found last."""
+    going_on = Episode.objects.for_owner(owner).filter(ended_at=None)
+    found = going_on.select_related("alert").order_by("-pk")[:MOST_SHOWN]
+    return [
+        (one, words.finding(one.alert, one.alert.value, one.alert.calls))
+        for one in found
+    ]
 
 
 def of(alert: Alert, at: datetime) -> Standing:
