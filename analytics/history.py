@@ -4,7 +4,7 @@ for benchmarks. The same for the same workspace, seed and end.
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -71,12 +71,14 @@ UNANSWERED = {Reason.NO_ANSWER, Reason.BUSY, Reason.NOT_REACHED}
 OUTGOING_PERCENT = 25
 LONGEST = timedelta(minutes=30)
 AREAS = (212, 312, 415, 503, 617, 702, 808)
-FICTIONS = len(AREAS) * 100  # numbers
+# 555-0100 to 555-0199: for fiction, in any area.
+AMERICAN = tuple(f"+1{area}555{100 + n:04}" for area in AREAS for n in range(100))
 A_MINUTE = {"incoming": Decimal("0.0085"), "outgoing": Decimal("0.0140")}
 MODEL_A_SECOND = Decimal("0.00012")
 A_TEXT = Decimal("0.0079")
 TEXTS_OF_A_THREAD = 5
 CURRENCY = "USD"
+WORDLESS = ("", "", "")
 TALKS = [script.lines for script in samples.SCRIPTS if len(script.lines) > 3]
 TEXTS = (
     ("Hi, are you open on Saturday?", "Yes, on Saturdays from nine to one."),
@@ -89,10 +91,10 @@ TEXTS = (
 @dataclass(frozen=True)
 class Plan:
     """What is made: `calls` of the `days` before `until` (two at least), on the clocks
-    of `zones`.
+    of `zones`, with people who have these `numbers` and who talk like that.
 
     One call in `talk_every` that were answered has its words too, the others only the
-    times of the replies.
+    times of the replies. `first` numbers the calls, which a workspace has once.
     """
 
     owner: Workspace
@@ -104,6 +106,9 @@ class Plan:
     zones: tuple[str, ...] = ("UTC",)
     seed: int = 1
     talk_every: int = 1
+    numbers: Sequence[str] = AMERICAN
+    talks: Sequence[Sequence[str]] = tuple(TALKS)
+    first: int = 1
 
 
 def is_made(owner: Workspace) -> bool:
@@ -113,7 +118,10 @@ def is_made(owner: Workspace) -> bool:
 def make(plan: Plan) -> None:
     """Write the calls, and have their days counted."""
     chance = random.Random(f"{plan.owner.pk} {plan.seed}")
-    made = (_made(plan, chance, place, at) for place, at in enumerate(_starts(plan), 1))
+    made = (
+        _made(plan, chance, place, at)
+        for place, at in enumerate(_starts(plan), plan.first)
+    )
     while chunk := list(islice(made, AT_ONCE)):
         with transaction.atomic():
             _write(plan.owner, chunk)
@@ -197,7 +205,8 @@ def _made(plan: Plan, chance: random.Random, place: int, at: datetime) -> Made:
     ((status, reason),) = chance.choices(list(ways), list(ways.values()))
     is_answered = reason not in UNANSWERED and status != Status.CANCELED
     duration_s = min(8 + int(chance.lognormvariate(4.5, 0.7)), LONGEST.seconds)
-    call = _call(plan, chance, at, duration_s if is_answered else 0) | {
+    agents = _able(plan.agents, is_outgoing=is_outgoing)
+    call = _call(plan, agents, chance, at, duration_s if is_answered else 0) | {
         "sid": f"{SID_PREFIX}{place}",
         "status": status.value,
         "end_reason": reason.value,
@@ -217,12 +226,23 @@ def _made(plan: Plan, chance: random.Random, place: int, at: datetime) -> Made:
         "currency": CURRENCY,
     }
     has_words = place % plan.talk_every == 0
-    turns = list(_turns(chance, call, at, duration_s, has_words=has_words))
+    talk = chance.choice(plan.talks) if has_words else WORDLESS
+    turns = list(_turns(chance, call, at, duration_s, talk))
     return Made(call, turns, costs, [_analysis(call, outcome)])
 
 
+def _able(agents: list[VoiceAgent], *, is_outgoing: bool) -> list[VoiceAgent]:
+    """Those that take or place calls; all of them, if none of them does."""
+    ways = VoiceAgent.PLACING if is_outgoing else VoiceAgent.ANSWERING
+    return [agent for agent in agents if agent.direction in ways] or agents
+
+
 def _call(
-    plan: Plan, chance: random.Random, at: datetime, duration_s: int
+    plan: Plan,
+    agents: list[VoiceAgent],
+    chance: random.Random,
+    at: datetime,
+    duration_s: int,
 ) -> dict[str, Any]:
     answered_at = at + timedelta(seconds=samples.RING_S)
     ended_at = answered_at + timedelta(seconds=duration_s)
@@ -233,11 +253,11 @@ def _call(
         "relay_token": pk,
         "direction": "incoming",
         "placement": "",
-        "agent_id": chance.choice(plan.agents).pk.hex if plan.agents else None,
+        "agent_id": chance.choice(agents).pk.hex if agents else None,
         "phone_id": phone.pk.hex if phone else None,
         "carrier_account_id": phone.carrier_account_id.hex if phone else None,
         "prompt_version": 1 if (plan.until - at).days > plan.days / 3 else 2,
-        "from_number": _number(chance),
+        "from_number": chance.choice(plan.numbers),
         "to_number": phone.number if phone else samples.CALLED_NUMBER,
         "duration_s": duration_s,
         "started_at": _written(at),
@@ -269,18 +289,16 @@ def _turns(
     call: dict[str, Any],
     at: datetime,
     duration_s: int,
-    *,
-    has_words: bool,
+    lines: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
-    """A talk, or of one whose words are not told the times of two replies."""
-    lines = chance.choice(TALKS) if has_words else ("", "", "")
+    """A talk, or of one whose words are not told the times of the replies."""
     for number, text in enumerate(lines):
         at_ms = 1_000 * duration_s * number // len(lines)
         is_agent = number % 2 == 0
         reply_ms = (
             int(chance.lognormvariate(6.5, 0.35)) if is_agent and number else None
         )
-        if has_words or reply_ms:
+        if text or reply_ms:
             yield _part(call, number) | {
                 "number": number + 1,
                 "speaker": "agent" if is_agent else "caller",
@@ -298,15 +316,6 @@ def _part(call: dict[str, Any], number: int) -> dict[str, Any]:
         "call_id": call["id"],
         "created_at": call["started_at"],
     }
-
-
-def _number(chance: random.Random) -> str:
-    return _fiction(chance.randrange(FICTIONS))
-
-
-def _fiction(place: int) -> str:
-    """555-0100 to 555-0199: for fiction, in any area."""
-    return f"+1{AREAS[place // 100]}555{100 + place % 100:04}"
 
 
 def _written(at: datetime) -> str:
@@ -346,7 +355,7 @@ def _threads(plan: Plan, chance: random.Random, count: int) -> list[Conversation
     """
     phone = plan.phones[0]
     known = Conversation.unscoped.filter(phone=phone).values_list("address", flat=True)
-    free = sorted(set(map(_fiction, range(FICTIONS))) - set(known))
+    free = sorted(set(plan.numbers) - set(known))
     return [
         Conversation(
             owner=plan.owner,

@@ -15,6 +15,8 @@ from simulator.webhooks import Courier
 
 DROP = "simulator.drop"  # the connection's way to be closed unanswered
 FIRST_NUMBERS = 3
+# For fiction, like the others: by Ofcom in London, by the ACMA in Sydney.
+FIRST_ABROAD = ("+442079460142", "+61270100142")
 
 
 def make_app(settings: Settings) -> Starlette:
@@ -58,6 +60,7 @@ def _open_first_account(store: Store, settings: Settings) -> None:
     if store.get("accounts", sid=sid) is None:
         store.open_account(
             friendly_name="Demo account",
+            numbers=FIRST_ABROAD,
             count=FIRST_NUMBERS,
             sid=sid,
             auth_token=settings.auth_token,

@@ -79,7 +79,8 @@ def test_first_start_makes_the_account_once(start):
 
     second = start()
 
-    assert len(numbers) == 3
+    assert len(numbers) == 5
+    assert sum(number.startswith("+1") for number in numbers) == 3
     listed = second.client.incoming_phone_numbers.list()
     assert [number.phone_number for number in listed] == numbers
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,8 +44,9 @@ class Carrier:
         """One for all: each would read the machine's certificates."""
         return httpx.Client(base_url=self.url, trust_env=False)
 
-    def open_account(self, count: int = 2) -> CarrierLogin:
-        answer = self._control("POST", "/control/accounts", {"count": count})
+    def open_account(self, count: int = 2, numbers: Sequence[str] = ()) -> CarrierLogin:
+        wanted = {"count": count, "numbers": [*numbers]}
+        answer = self._control("POST", "/control/accounts", wanted)
         return CarrierLogin(**answer.json())
 
     def fail(self, login: CarrierLogin, kind: str, **fault) -> None:

@@ -14,7 +14,7 @@ def main() -> None:
         call_command("migrate", interactive=False, verbosity=1)
     if settings.SIMULATOR:
         call_command("demo")
-        call_command("make_history")
+        call_command("furnish_demo")
 
 
 if __name__ == "__main__":

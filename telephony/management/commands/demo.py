@@ -196,9 +196,12 @@ def make_contacts(workspace: Workspace) -> None:
         contacts.save(contact, at=timezone.now())
 
 
-def register_simulated_number(workspace: Workspace) -> Phone:
-    """A number of the simulator's account. Raises `CarrierError`, `NoNumber`,
-    `carrier.NumberTaken`, or `carrier.NotPointed`, which has the phone.
+def register_simulated_number(
+    workspace: Workspace, *, country_code: str = "+1", label: str = "Front desk"
+) -> Phone:
+    """A number of the simulator's account, of that country if it can be. Raises
+    `CarrierError`, `NoNumber`, `carrier.NumberTaken`, or `carrier.NotPointed`, which
+    has the phone.
     """
     sid = settings.SIMULATOR_ACCOUNT_SID
     url = settings.SIMULATOR_URL
@@ -215,8 +218,10 @@ def register_simulated_number(workspace: Workspace) -> Phone:
     numbers = carrier.available_numbers(account)
     if not numbers:
         raise NoNumber("All numbers of the simulator are registered.")
+    free = [found.number for found in numbers]
+    there = [number for number in free if number.startswith(country_code)]
     return carrier.register_phone(
-        owner=workspace, number=numbers[0].number, label="Front desk", account=account
+        owner=workspace, number=(there or free)[0], label=label, account=account
     )
 
 
