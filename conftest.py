@@ -1,6 +1,7 @@
 """What every test may ask for: a real broker, the whole stack, a real browser."""
 
 import gc
+import math
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from accounts import switches
 from tests.people import alice, mallory  # noqa: F401
 from tests.processes import running_stack, wait_until
 from tests.tables import empty_tables
@@ -81,6 +83,12 @@ def _opens(item):
         return False
     is_marked = item.get_closest_marker("django_db") is not None
     return is_marked or not DATABASE_FIXTURES.isdisjoint(item.fixturenames)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_switched_off():
+    """As an empty database says, and kept until a test switches something."""
+    switches._known = switches._Known(frozenset(), until=math.inf)
 
 
 @pytest.fixture(scope="session")

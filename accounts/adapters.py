@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import audit, invitations, services
+from accounts import audit, invitations, services, switches
 from accounts.audit import Action
 from accounts.middleware import choose_workspace
 from voiceops import encryption
@@ -17,6 +17,9 @@ OPENED_INVITATION = "invitation"  # in the session: the hash of its secret
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    def is_open_for_signup(self, request):
+        return not switches.is_off(switches.Feature.SIGN_UP)
+
     def clean_email(self, email):
         """Refuse letters beyond ASCII: addresses that look alike must not differ.
 

@@ -15,9 +15,11 @@ from accounts.audit import Action
 from accounts.models import (
     AccessToken,
     AuditEntry,
+    FailedTask,
     Invitation,
     KeptAnswer,
     Membership,
+    SwitchedOff,
     User,
     Workspace,
 )
@@ -82,10 +84,31 @@ class PersonAdmin(MembershipsInside, UserAdmin):
 
 @admin.register(Workspace)
 class WorkspaceAdmin(MembershipsInside, admin.ModelAdmin):
-    list_display = ["name", "timezone", "created_at"]
+    list_display = ["name", "timezone", "created_at", "suspended_at"]
     search_fields = ["name", "memberships__user__email"]
     ordering = ["-id"]
-    readonly_fields = ["created_at", "updated_at"]
+    change_form_template = "admin/workspace_change.html"
+    fieldsets = [
+        (None, {"fields": ["name", "timezone"]}),
+        (
+            _("At most"),
+            {
+                "fields": [
+                    "most_calls_at_once",
+                    "most_numbers",
+                    "most_members",
+                    "most_requests_a_minute",
+                ],
+                "description": _(
+                    "Empty: as much as any workspace. How many calls it may place a "
+                    "day and a month stands under Calling rules."
+                ),
+            },
+        ),
+        (_("Standing"), {"fields": ["suspended_at", "suspended_reason"]}),
+        (_("Dates"), {"fields": ["created_at", "updated_at"]}),
+    ]
+    readonly_fields = ["suspended_at", "suspended_reason", "created_at", "updated_at"]
     inlines = [MembershipInline]
 
     def save_model(self, request, obj, form, change):
@@ -95,6 +118,22 @@ class WorkspaceAdmin(MembershipsInside, admin.ModelAdmin):
     def has_delete_permission(self, request, obj=None):
         """Never: it would take every row of the workspace with it."""
         return False
+
+
+@admin.register(SwitchedOff)
+class SwitchedOffAdmin(ReadOnly, admin.ModelAdmin):
+    """Switched under Features."""
+
+    list_display = ["feature", "workspace", "reason", "at"]
+    list_select_related = ["workspace"]
+    list_filter = ["feature"]
+    ordering = ["-id"]
+
+
+@admin.register(FailedTask)
+class FailedTaskAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["name", "error", "count", "first_at", "last_at", "ids"]
+    ordering = ["-last_at"]
 
 
 @admin.register(Membership)

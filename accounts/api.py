@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import api_examples as examples
-from accounts import audit, services
+from accounts import audit, services, switches
 from accounts.api_auth import CHALLENGE, WorkspacePermission
 from accounts.api_base import (
     OwnedSerializer,
@@ -152,6 +152,8 @@ class RegisterView(SigningInView):
         auth=[],
     )
     def post(self, request):
+        if switches.is_off(switches.Feature.SIGN_UP):
+            raise PermissionDenied(str(switches.WORDS[switches.Feature.SIGN_UP]))
         given = self.read(RegisterSerializer)
         if not ratelimit.consume(request._request, action="signup"):
             raise Throttled(wait=SIGN_UP_WAIT_S)

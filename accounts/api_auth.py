@@ -12,6 +12,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from accounts import services
+from accounts.decorators import why_not
 from accounts.models import AccessToken, Membership
 from accounts.permissions import Action
 
@@ -33,6 +34,7 @@ class BearerAuthentication(BaseAuthentication):
         ).first()
         if membership is None:
             raise AuthenticationFailed("This token's user has left the workspace.")
+        membership.workspace = token.owner  # read along with the token
         request._request.membership = membership
         request._request.workspace = token.owner
         address = get_adapter().get_client_ip(request._request)
@@ -74,7 +76,11 @@ class WorkspacePermission(BasePermission):
                 return False
         if reads:
             return request.membership.may[Action.READ]
-        return request.membership.may[getattr(view, "needed_action", Action.WRITE)]
+        needed = getattr(view, "needed_action", Action.WRITE)
+        if request.membership.may[needed]:
+            return True
+        self.message = why_not(request.membership) or None
+        return False
 
 
 class BearerScheme(OpenApiAuthenticationExtension):

@@ -7,4 +7,5 @@ class AccountsConfig(AppConfig):
 
     def ready(self):
         autodiscover_modules("deletion")  # what apps say of their deleted rows
-        from accounts import signals  # noqa: F401  (models are loaded by now)
+        # Models are loaded by now.
+        from accounts import failed_tasks, signals  # noqa: F401

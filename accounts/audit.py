@@ -26,6 +26,7 @@ from uuid import UUID
 import structlog
 from allauth.account.adapter import get_adapter
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.http import HttpRequest
@@ -82,6 +83,8 @@ class Actor:
     def of(cls, request: HttpRequest) -> "Actor":
         token = getattr(request, "auth", None)  # set by the API's authentication
         user = request.user if request.user.is_authenticated else None
+        if look := _look(request):
+            user = look.operator
         return cls(_source(request), user, token, address_of(request))
 
     @property
@@ -102,8 +105,17 @@ class Actor:
         return told
 
 
+def _look(request: HttpRequest):
+    """Set by a middleware where an operator looks through somebody's eyes."""
+    return getattr(request, "looking", None)
+
+
+def is_of_operators(path: str) -> bool:
+    return path.startswith(f"/{settings.ADMIN_PATH}/")
+
+
 def _source(request: HttpRequest) -> str:
-    if request.resolver_match and "admin" in request.resolver_match.app_names:
+    if is_of_operators(request.path) or _look(request):
         return Source.OPERATOR
     token = getattr(request, "auth", None)
     if token is not None and token.kind == AccessToken.Kind.API_KEY:

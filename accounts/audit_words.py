@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.audit import Action, Source, audited_models
-from accounts.models import AuditEntry, Workspace
+from accounts.models import AuditEntry, SwitchedOff, Workspace
 
 # Each with its icon. {what} is "the voice agent “Reception”", {name} its name alone.
 SENTENCES = {
@@ -40,6 +40,11 @@ SENTENCES = {
     Action.CANCELED: ("ban", gettext_lazy("{who} canceled {what}")),
     Action.PAUSED: ("pause", gettext_lazy("{who} paused {what}")),
     Action.RESUMED: ("play", gettext_lazy("{who} resumed {what}")),
+    Action.SUSPENDED: ("octagon-x", gettext_lazy("{who} suspended {what}")),
+    Action.LOOKED: (
+        "eye",
+        gettext_lazy("An operator of VoiceOps looked at this workspace as {name}"),
+    ),
     Action.TAKEN_OVER: ("user", gettext_lazy("{who} took over {what}")),
     Action.RELEASED: ("bot", gettext_lazy("{who} handed {what} back to the agent")),
     Action.CLOSED: ("check", gettext_lazy("{who} closed {what}")),
@@ -61,6 +66,8 @@ OTHER_FIELDS = {
     "owner": gettext_lazy("owner"),
     "do_not_contact": gettext_lazy("do-not-contact list"),
     "previous_token": gettext_lazy("previous token"),
+    "reason": gettext_lazy("reason"),
+    **dict(SwitchedOff.Feature.choices),
 }
 
 

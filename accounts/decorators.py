@@ -3,8 +3,23 @@
 from functools import wraps
 
 from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.permissions import Action
+
+ONLY_LOOKING = gettext_lazy("You only look at this workspace: that is not for you.")
+
+
+def why_not(membership) -> str:
+    """What somebody is told whose rights do not suffice; "" if it is their role."""
+    if membership.is_only_read:
+        return ONLY_LOOKING
+    if membership.workspace.is_suspended:
+        return _(
+            "This workspace is suspended: all of it can be read, and nothing changed."
+        )
+    return ""
 
 
 def may(action: str):
@@ -18,7 +33,7 @@ def may(action: str):
         @wraps(view)
         def checked(request, *args, **kwargs):
             if not request.membership.may[needed]:
-                raise PermissionDenied
+                raise PermissionDenied(why_not(request.membership))
             return view(request, *args, **kwargs)
 
         return checked

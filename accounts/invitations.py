@@ -18,7 +18,13 @@ from django.utils.translation import gettext_lazy
 from accounts import audit, tasks
 from accounts.audit import Action
 from accounts.members import Refused, locked, require
-from accounts.models import INVITATION_LASTS, Invitation, Membership, User
+from accounts.models import (
+    INVITATION_LASTS,
+    Invitation,
+    Membership,
+    User,
+    Workspace,
+)
 from accounts.permissions import ASSIGNABLE
 from accounts.permissions import Action as Right
 
@@ -216,6 +222,7 @@ def accept(invitation: Invitation, user: User) -> Membership:
             raise Refused(NO_LONGER_USABLE)
         standing.accepted_at, standing.accepted_by = now(), user
         standing.save(update_fields=["accepted_at", "accepted_by"])
+        _refuse_full(standing.owner, user)
         membership, is_new = Membership.objects.get_or_create(
             workspace=standing.owner, user=user, defaults={"role": standing.role}
         )
@@ -223,6 +230,15 @@ def accept(invitation: Invitation, user: User) -> Membership:
             joined = {"role": [None, standing.role]}
             audit.record(Action.JOINED, membership, changes=joined, by=user)
     return membership
+
+
+def _refuse_full(workspace: Workspace, user: User) -> None:
+    """It has as many people as operators allow it; who is in it stays."""
+    most, people = workspace.most_members, Membership.objects.for_owner(workspace)
+    if most is None or people.filter(user=user).exists():
+        return
+    if people.count() >= most:
+        raise Refused(_("This workspace has as many members as it may have."))
 
 
 def _membership_after(invitation: Invitation, user: User) -> Membership:

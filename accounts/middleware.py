@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from redis.exceptions import RedisError
 
-from accounts import audit, services
+from accounts import audit, looking, services
 
 SESSION_SEEN_PRECISION_S = 300
 CHOSEN_WORKSPACE = "workspace_id"  # in the session
@@ -24,15 +24,13 @@ def workspace_middleware(get_response):
     """
 
     def middleware(request):
+        request.looking = None
         if request.user.is_authenticated:
-            request.memberships = SimpleLazyObject(
-                lambda: services.memberships_of(request.user)
-            )
-            request.membership = SimpleLazyObject(
-                lambda: services.chosen_among(
-                    request.memberships, request.session.get(CHOSEN_WORKSPACE)
-                )
-            )
+            request.looking = looking.of(request, timezone.now())
+            if request.looking is not None:
+                looking.see_as(request)
+            else:
+                _as_themselves(request)
             request.workspace = SimpleLazyObject(lambda: request.membership.workspace)
             with timezone.override(zoneinfo.ZoneInfo(request.user.timezone)):
                 return get_response(request)
@@ -40,6 +38,17 @@ def workspace_middleware(get_response):
         return get_response(request)
 
     return middleware
+
+
+def _as_themselves(request) -> None:
+    request.memberships = SimpleLazyObject(
+        lambda: services.memberships_of(request.user)
+    )
+    request.membership = SimpleLazyObject(
+        lambda: services.chosen_among(
+            request.memberships, request.session.get(CHOSEN_WORKSPACE)
+        )
+    )
 
 
 def choose_workspace(request, workspace) -> None:

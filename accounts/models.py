@@ -97,11 +97,25 @@ class Workspace(models.Model):
         max_length=10, choices=BudgetState, blank=True, editable=False
     )
     budget_state_until = models.DateTimeField(null=True, editable=False)
+    # By operators (`accounts.halts`), and why, in words for its people.
+    suspended_at = models.DateTimeField(null=True, editable=False)
+    suspended_reason = models.CharField(max_length=200, blank=True, editable=False)
+    # What operators allow it at most; None: as much as anybody.
+    most_calls_at_once = models.PositiveIntegerField(null=True, blank=True)
+    most_numbers = models.PositiveIntegerField(null=True, blank=True)
+    most_members = models.PositiveIntegerField(null=True, blank=True)
+    most_requests_a_minute = models.PositiveIntegerField(
+        _("most API requests a minute"), null=True, blank=True
+    )
     created_at = models.DateTimeField(default=now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self):
         return self.name
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None
 
     @property
     def budget_state_now(self) -> str:
@@ -126,6 +140,8 @@ class Membership(models.Model):
     audited_as = "member", _("member")
 
     Role = permissions.Role
+    # Somebody else looks through its eyes (`accounts.looking`).
+    is_only_read = False
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
@@ -158,8 +174,15 @@ class Membership(models.Model):
 
     @property
     def may(self) -> dict[str, bool]:
-        """What the role allows, by the names of `permissions.Action`."""
-        return permissions.rights_of(self.role)
+        """What the role allows, by the names of `permissions.Action`; less of it while
+        the workspace is suspended.
+        """
+        rights = permissions.rights_of(self.role)
+        if self.is_only_read:
+            return permissions.only(permissions.TO_LOOK, rights)
+        if self.workspace.is_suspended:
+            return permissions.only(permissions.WHILE_SUSPENDED, rights)
+        return rights
 
     @property
     def may_write(self) -> bool:
@@ -410,6 +433,8 @@ class AuditEntry(OwnedModel):
         PAUSED = "paused", _("paused")
         RESUMED = "resumed", _("resumed")
         TAKEN_OVER = "taken_over", _("taken over from the agent")
+        SUSPENDED = "suspended", _("suspended")
+        LOOKED = "looked", _("looked at by an operator")
         RELEASED = "released", _("handed back to the agent")
         CLOSED = "closed", _("closed")
         INVITED = "invited", _("invited")
@@ -464,3 +489,64 @@ class AuditEntry(OwnedModel):
 
     def delete(self, *args, **kwargs):
         raise AppendOnly("an entry of the audit log is not deleted")
+
+
+class SwitchedOff(models.Model):
+    """A feature that operators have switched off, for all or for one workspace.
+
+    There is no row of what is on (`accounts.switches`).
+    """
+
+    class Feature(models.TextChoices):
+        CALLS = "outgoing_calls", _("Outgoing calls")
+        TEXTS = "outgoing_texts", _("Outgoing texts")
+        CAMPAIGNS = "campaigns", _("Campaigns")
+        SIGN_UP = "sign_up", _("Sign-up")
+
+    feature = models.CharField(max_length=20, choices=Feature)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, null=True)  # None: all
+    reason = models.CharField(max_length=200)
+    at = models.DateTimeField(default=now)
+
+    class Meta:
+        verbose_name_plural = _("switched off")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["feature", "workspace"], name="one_switch_a_workspace"
+            ),
+            models.UniqueConstraint(
+                fields=["feature"],
+                condition=Q(workspace=None),
+                name="one_switch_for_all",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.get_feature_display()}: {self.workspace or _('for all')}"
+
+
+class FailedTask(models.Model):
+    """Work of a kind that raised an error, in whichever worker and however often.
+
+    Errors are kept by their kind alone: their words may tell what callers said.
+    """
+
+    name = models.CharField(max_length=100)
+    # What it was about, with spaces between them; arguments that are no ids are left
+    # out, and such work cannot be sent again.
+    ids = models.CharField(max_length=200, blank=True)
+    is_repeatable = models.BooleanField()
+    error = models.CharField(max_length=100)
+    count = models.PositiveIntegerField(default=1)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name", "ids", "error"], name="one_row_a_kind_of_failure"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.name}: {self.error}"

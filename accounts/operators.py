@@ -5,7 +5,7 @@ left open before there was a second factor, opens nothing.
 """
 
 import logging
-from functools import update_wrapper
+from functools import update_wrapper, wraps
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -16,7 +16,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -85,6 +85,25 @@ class OperatorsSite(admin.AdminSite):
     def password_change(self, request, extra_context=None):
         """The page of everybody, which ends other log-ins and is recorded."""
         return redirect("account_change_password")
+
+
+def for_superusers(view):
+    """A page of ours in the admin: for operators who may do everything."""
+
+    @admin.site.admin_view
+    @wraps(view)
+    def checked(request, *args, **kwargs):
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def page(request, template: str, title: str, **context):
+    """A page of ours in the looks of the admin."""
+    told = {**admin.site.each_context(request), "title": title, **context}
+    return render(request, template, told)
 
 
 def _may_knock(request) -> bool:

@@ -81,6 +81,17 @@ ASSIGNABLE = [Role.ADMIN, Role.MEMBER, Role.VIEWER]
 ASSIGNABLE_CHOICES = [(role.value, role.label) for role in ASSIGNABLE]
 
 
+# As far as the role allows it: what an operator may who looks at the workspace, and
+# what people of a suspended one may still do.
+TO_LOOK = frozenset({Action.READ})
+WHILE_SUSPENDED = frozenset({Action.READ, Action.LEAVE})
+
+
+def only(some: frozenset[Action], rights: dict[str, bool]) -> dict[str, bool]:
+    """Those of the rights that are among `some`."""
+    return {name: has_it and name in some for name, has_it in rights.items()}
+
+
 def rights_of(role: str) -> dict[str, bool]:
     """Every action by its name and whether the role allows it; for templates too."""
     allowed = ALLOWED[Role(role)]

@@ -134,6 +134,9 @@ class Delivery(OwnedModel):
                 condition=Q(claimed_until__isnull=False),
                 name="deliveries_claimed",
             ),
+            models.Index(
+                fields=["-id"], condition=Q(status="dead"), name="deliveries_dead"
+            ),
         ]
 
     def __str__(self):

@@ -43,6 +43,9 @@ WHAT_TO_DO = {
         "by its SID."
     ),
     Reason.REFUSED: _("The chain of rules below says which one decided, and why."),
+    Reason.SUSPENDED: _(
+        "Nothing is to be done here: ask whoever runs this installation of VoiceOps."
+    ),
     Reason.REJECTED: _(
         "The detail below is the carrier's own explanation. Often the account may not "
         "call that country yet, or its credit is used up."

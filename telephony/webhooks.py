@@ -48,6 +48,7 @@ REFUSALS = {
     Call.EndReason.NO_ACTIVE_AGENT: words.NOBODY_ANSWERS,
     Call.EndReason.NUMBER_REMOVED: words.NOT_IN_SERVICE,
     Call.EndReason.WRONG_NUMBER: words.NOT_IN_SERVICE,
+    Call.EndReason.SUSPENDED: words.TAKES_NO_CALLS,
 }
 
 logger = logging.getLogger(__name__)

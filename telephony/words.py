@@ -11,6 +11,7 @@ FILLER = _("One moment, please.")
 TIME_SHORT = _("I am sorry, we have to come to an end soon.")
 TIME_UP = _("I am sorry, our time is up. Thank you for calling. Goodbye.")
 NOBODY_ANSWERS = _("I am sorry, nobody can take your call at the moment. Goodbye.")
+TAKES_NO_CALLS = _("I am sorry, this number takes no calls at the moment. Goodbye.")
 NOT_IN_SERVICE = _("I am sorry, this number is not in service. Goodbye.")
 
 # What XML 1.0 cannot carry, not even escaped, and PostgreSQL's one forbidden character.

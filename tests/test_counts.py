@@ -15,6 +15,7 @@ CAMPAIGN = "a campaign has 50,000 contacts at most, and its page tells each numb
 LIMITED = "it asks whether a limit is reached, which it is long before"
 SETUP = "of what people set up by hand"
 BOUNDED = {
+    "accounts/invitations.py _refuse_full": LIMITED,
     "accounts/invitations.py _refuse_unless_invitable": LIMITED,
     "accounts/members.py of_workspace": SETUP,
     "agents/views/prompts.py _living": SETUP,
@@ -30,7 +31,8 @@ BOUNDED = {
     "telephony/services/campaigns.py _again": SETUP,
     "telephony/services/campaigns.py counts": CAMPAIGN,
     "telephony/services/campaigns.py redial": CAMPAIGN,
-    "telephony/services/dialling.py lines_in_use": "an account has a number of lines",
+    "telephony/services/carrier.py _refuse_too_many": SETUP,
+    "telephony/services/dialling.py _in_use": "an account has a number of lines",
     "telephony/services/facts.py note": LIMITED,
     "telephony/services/inbox_words.py save": LIMITED,
     "telephony/services/rehearsals.py save_script": LIMITED,

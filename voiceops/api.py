@@ -236,8 +236,9 @@ class Throttle(BaseThrottle):
         own = limits.count("token", token, self.TOKEN_LIMIT)
         if not own.is_allowed:
             return own
-        workspace = request.workspace.pk
-        shared = limits.count("workspace", workspace, self.WORKSPACE_LIMIT)
+        workspace = request.workspace
+        most = workspace.most_requests_a_minute or self.WORKSPACE_LIMIT
+        shared = limits.count("workspace", workspace.pk, most)
         return min(own, shared, key=lambda usage: usage.remaining)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from celery import Celery
 from celery.signals import setup_logging, worker_ready
 
-from voiceops import sign_of_life, tracing, trails
+from voiceops import pulse, sign_of_life, tracing, trails
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 # Django's checks load all routes, pages and the API, which no worker and no beat has:
@@ -25,6 +25,7 @@ def _keep_our_logging(**kwargs):
 
 
 trails.follow()
+pulse.keep()
 tracing.begin_in_workers()
 
 

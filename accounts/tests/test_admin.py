@@ -14,13 +14,25 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from accounts.models import AccessToken, Membership, User, Workspace
+from accounts.models import (
+    AccessToken,
+    FailedTask,
+    Membership,
+    SwitchedOff,
+    User,
+    Workspace,
+)
 from agents.models import ModelPrice
 from tests.people import PASSWORD, give_second_factor, make_operator
 from tests.walls import furnish
 from voiceops.encryption import decrypt
+from voiceops.ids import uuid7
 
-OURS = {"accounts", "agents", "telephony", "analytics", "alerts", "importing"}
+OURS = {
+    *("accounts", "agents", "hooks", "telephony", "analytics", "alerts"),
+    "importing",
+}
+PAGES = ("admin:index", "isolation", "dialling", "features", "queues", "given_up")
 SECRET_FIELDS = ("auth_token", "webhook_token", "relay_token", "digest", "api_key")
 SECOND_FACTOR = "SEEDOFTHESECONDFACTOR"
 SESSION_KEY = "keyofthesession0123456789"
@@ -47,6 +59,10 @@ def furnish_everything(tenant):
         input_per_million=1,
         output_per_million=1,
         as_of=now().date(),
+    )
+    SwitchedOff.objects.create(feature="sign_up", reason="An attack")
+    FailedTask.objects.create(
+        name="t", error="E", is_repeatable=True, first_at=now(), last_at=now()
     )
     EmailAddress.objects.create(user=user, email=user.email)
     Authenticator.objects.create(user=user, type="totp", data={"secret": SECOND_FACTOR})
@@ -117,7 +133,8 @@ def test_admin_filters_by_workspace(operator, alice, mallory):
 
 
 def pages_of_the_admin():
-    yield from map(reverse, ("admin:index", "isolation", "dialling"))
+    yield from map(reverse, PAGES)
+    yield reverse("workspace", args=[uuid7()])
     for model in admin.site._registry:
         yield address_of(model, "changelist")
         yield address_of(model, "change", 1)

@@ -20,8 +20,10 @@ from agents.limits import DAY_NAMES, DAYS
 from telephony.dialling import numbers
 from telephony.dialling.windows import Window, is_open, next_opening
 
-# The rule that may let a call pass at any moment, for somebody may raise the budget.
-HOLDING = "budget"
+# The rules that may let a call pass at any moment: somebody raises the budget, or lets
+# the workspace go on.
+BUDGET, HALT = "budget", "halt"
+HOLDING = frozenset({BUDGET, HALT})
 # The rules by which somebody does not want to be called, by anybody of the workspace.
 UNWANTED = frozenset({"do_not_contact", "consent"})
 
@@ -92,6 +94,10 @@ class Facts:
     zone: ZoneInfo | None = None
     own_zone: ZoneInfo = ZoneInfo("UTC")  # the workspace's: for times of its counts
     budget: Budget | None = None
+    # Of the whole workspace, where operators have bounded it.
+    calls_at_once: int = 0
+    most_calls_at_once: int | None = None
+    halt: str = ""  # why nobody is called from here for the moment
 
 
 @dataclass(frozen=True)
@@ -131,15 +137,19 @@ class Decision:
 
     @property
     def later(self) -> datetime | None:
-        """When a deferred call may be tried: when the last of its rules would pass."""
+        """When a deferred call may be tried: when the last of its rules would pass.
+
+        None where nobody knows.
+        """
         if self.is_allowed or self.is_refused:
             return None
-        return max(found.later for found in self.findings if found.later is not None)
+        moments = (found.later for found in self.findings if found.later is not None)
+        return max(moments, default=None)
 
     @property
     def later_if_released(self) -> datetime | None:
-        """Likewise, were it not for the budget; None where that alone holds it."""
-        others = [f.later for f in self.findings if f.rule != HOLDING]
+        """Likewise, were it not for what holds it; None where that alone does."""
+        others = [f.later for f in self.findings if f.rule not in HOLDING]
         return max((later for later in others if later is not None), default=None)
 
     @property
@@ -190,6 +200,8 @@ def opening(facts: Facts) -> Finding:
 
 def _findings(facts: Facts) -> Iterator[Finding]:
     parsed = numbers.parse(facts.number)
+    if facts.halt:
+        yield Finding(HALT, Verdict.DEFERRED, facts.halt)
     yield from _of_number(facts, parsed)
     yield from _of_caller(facts.caller)
     yield _cap("calls_a_day", facts, facts.today, _("today"))
@@ -197,6 +209,8 @@ def _findings(facts: Facts) -> Iterator[Finding]:
     if facts.budget is not None:
         yield _budget(facts.budget)
     yield _lines(facts)
+    if facts.most_calls_at_once is not None:
+        yield _at_once(facts, facts.most_calls_at_once)
     if parsed is not None:
         yield _window(facts, parsed)
 
@@ -343,15 +357,15 @@ def _budget(budget: Budget) -> Finding:
     }
     if budget.spent < budget.amount:
         good = _("%(spent)s of %(amount)s %(currency)s are spent this month.") % told
-        return Finding(HOLDING, Verdict.PASSED, good)
+        return Finding(BUDGET, Verdict.PASSED, good)
     bad = _(
         "The budget of this month is used up: %(spent)s of %(amount)s %(currency)s are "
         "spent."
     )
     if not budget.stops:
         good = bad % told + " " + _("It stops no calls.")
-        return Finding(HOLDING, Verdict.PASSED, good)
-    return Finding(HOLDING, Verdict.DEFERRED, bad % told, later=budget.until)
+        return Finding(BUDGET, Verdict.PASSED, good)
+    return Finding(BUDGET, Verdict.DEFERRED, bad % told, later=budget.until)
 
 
 def _lines(facts: Facts) -> Finding:
@@ -361,6 +375,15 @@ def _lines(facts: Facts) -> Finding:
         return Finding("lines", Verdict.PASSED, good)
     bad = _("All %(lines)d lines for calls are in use at the moment.") % told
     return Finding("lines", Verdict.DEFERRED, bad, later=facts.at)
+
+
+def _at_once(facts: Facts, most: int) -> Finding:
+    told = {"used": facts.calls_at_once, "most": most}
+    if facts.calls_at_once < most:
+        good = _("The workspace has %(used)d of at most %(most)d calls at once.") % told
+        return Finding("calls_at_once", Verdict.PASSED, good)
+    bad = _("The workspace has all %(most)d calls that it may have at once.") % told
+    return Finding("calls_at_once", Verdict.DEFERRED, bad, later=facts.at)
 
 
 # -- When ------------------------------------------------------------------------------

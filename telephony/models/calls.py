@@ -298,6 +298,7 @@ class Call(OwnedModel):
         HUNG_UP_HERE = "hung_up_here", _("It was ended here")
         VOICEMAIL = "voicemail", _("A voicemail answered")
         REFUSED = "refused", _("The calling rules did not allow it")
+        SUSPENDED = "suspended", _("The workspace was suspended")
         REJECTED = "rejected", _("The carrier refused to place it")
         NOT_PLACED = "not_placed", _("It was never placed")
         CARRIER_ENDED = "carrier_ended", _("The carrier ended the call")
@@ -693,6 +694,11 @@ class AfterCall(OwnedModel):
                 fields=["claimed_until"],
                 condition=Q(claimed_until__isnull=False),
                 name="after_calls_claimed",
+            ),
+            models.Index(
+                fields=["-id"],
+                condition=Q(analysis="failed"),
+                name="after_calls_failed",
             ),
         ]
 

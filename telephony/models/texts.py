@@ -326,6 +326,11 @@ class Message(OwnedModel):
                 condition=Q(look_at__isnull=False),
                 name="messages_to_look_at",
             ),
+            models.Index(
+                fields=["-id"],
+                condition=Q(status__in=["failed", "unknown"]),
+                name="messages_given_up",
+            ),
         ]
 
     def __str__(self):
@@ -381,9 +386,10 @@ class Message(OwnedModel):
         """The carrier's answer was lost: look for the message from now on."""
         return self._step([self.Status.ASKING], status=self.Status.UNKNOWN, look_at=at)
 
-    def block(self) -> bool:
-        """The other party wants no texts, so it is not sent."""
-        return self._step([self.Status.WAITING], status=self.Status.BLOCKED)
+    def block(self, why: str = "") -> bool:
+        """The other party wants no texts, or none go out, so it is not sent."""
+        blocked = {"status": self.Status.BLOCKED, "error_detail": why[:200]}
+        return self._step([self.Status.WAITING], **blocked)
 
     def give_up(self, **changes) -> bool:
         """It was never asked for, and will not be."""

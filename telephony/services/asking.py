@@ -16,6 +16,9 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.timezone import now
 
+from accounts import halts
+from accounts.models import Workspace
+from accounts.switches import Feature
 from telephony import twilio
 from telephony.addresses import webhook_url
 from telephony.models import Call
@@ -192,10 +195,20 @@ class Asking:
 
 def _begin_asking(wanted: list[Call]) -> set[Call]:
     """Those for which the carrier may be asked, by us alone; once a campaign's pause is
-    stored, none of its calls is among them.
+    stored, none of its calls is among them, nor any of a suspended workspace.
     """
     with transaction.atomic():
-        return Call.unscoped.begin_asking(campaigns.that_go_on(wanted), now())
+        going_on = campaigns.that_go_on(_not_halted(wanted))
+        return Call.unscoped.begin_asking(going_on, now())
+
+
+def _not_halted(wanted: list[Call]) -> list[Call]:
+    """Those of workspaces that go on, as they are by now: for an emergency."""
+    owners = Workspace.objects.in_bulk({call.owner_id for call in wanted})
+    halted = {
+        owner.pk for owner in owners.values() if halts.why_halted(owner, Feature.CALLS)
+    }
+    return [call for call in wanted if call.owner_id not in halted]
 
 
 def _request_of(call: Call) -> Callable[[], str]:

@@ -97,6 +97,7 @@ def line_of(token: str) -> Line | None:
         "number",
         "deleted_at",
         "owner__timezone",
+        "owner__suspended_at",
         "carrier_account__owner_id",
         "carrier_account__account_sid",
         "carrier_account__auth_token",
@@ -159,6 +160,8 @@ def receive_call(
 
 
 def _refusal(line: Line, to_number: str) -> str:
+    if line.owner.is_suspended:
+        return Reason.SUSPENDED
     if line.phone is None:
         return ""
     if line.phone.is_deleted:

@@ -18,6 +18,8 @@ from django.db import connection, transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
+from accounts import halts
+from accounts.switches import Feature
 from telephony.dialling.rules import Facts, Verdict, opening
 from telephony.models import Call, Campaign, CampaignEvent, ScheduledCall
 from telephony.services import (
@@ -149,14 +151,18 @@ def tally_of(campaign: Campaign, at: datetime) -> Tally:
 
 def _room(campaign: Campaign, at: datetime) -> int:
     """How many more can be dialled until the next bell but one."""
-    if budgets.wait_of(campaign.owner, at):
+    if _why_halted(campaign) or budgets.wait_of(campaign.owner, at):
         return 0
     account = campaign.agent.phone.carrier_account
     due = ScheduledCall.unscoped.due(at + timedelta(seconds=TICK_S))
     queued = due.filter(agent__phone__carrier_account=account)[:MOST_AT_ONCE].count()
-    free = dialling.lines_of(account) - dialling.lines_in_use(account)
+    free = dialling.free_lines(campaign.owner, account)
     by_rate = min(MOST_AT_ONCE, 2 * TICK_S * account.calls_per_second)
     return min(free, by_rate, _left_by_caps(campaign, at)) - queued
+
+
+def _why_halted(campaign: Campaign) -> str:
+    return halts.why_halted(campaign.owner, Feature.CALLS, Feature.CAMPAIGNS)
 
 
 def _left_by_caps(campaign: Campaign, at: datetime) -> int:
@@ -253,6 +259,8 @@ class Wait:
 def wait_of(campaign: Campaign, at: datetime) -> Wait | None:
     """What keeps it from calling now; None if nothing does, or only a line."""
     owner = campaign.owner
+    if halt := _why_halted(campaign):
+        return Wait(halt)
     if held := budgets.wait_of(owner, at):
         told = {"amount": held.amount, "currency": held.currency}
         words = _(

@@ -14,7 +14,7 @@ from django.db.models import Count
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from accounts import audit
+from accounts import audit, switches
 from accounts.audit import Action
 from accounts.models import User
 from telephony.callees import HEADINGS, suggested, with_the_others
@@ -339,13 +339,17 @@ def that_go_on(wanted: list[Call]) -> list[Call]:
     going_on = {
         campaign.pk
         for campaign in locked.select_for_update(no_key=True)
-        if campaign.lets_dial
+        if campaign.lets_dial and not _is_switched_off(campaign)
     }
     return [
         call
         for call, row in zip(wanted, rows, strict=True)
         if row is None or row.campaign_id is None or row.campaign_id in going_on
     ]
+
+
+def _is_switched_off(campaign: Campaign) -> bool:
+    return switches.is_off(switches.Feature.CAMPAIGNS, campaign.owner_id)
 
 
 def hold_back(rows: list[ScheduledCall]) -> list[ScheduledCall]:
@@ -356,7 +360,7 @@ def hold_back(rows: list[ScheduledCall]) -> list[ScheduledCall]:
     halted = {
         campaign.pk: campaign
         for campaign in Campaign.unscoped.filter(pk__in=ids)
-        if not campaign.lets_dial
+        if not campaign.lets_dial or _is_switched_off(campaign)
     }
     for row in rows:
         if campaign := halted.get(row.campaign_id):

@@ -99,6 +99,15 @@ class NumberNotHeld(Refused):
         return _("The carrier says that this number is not on this account.")
 
 
+class TooManyNumbers(Refused):
+    """The workspace has as many as operators allow it."""
+
+    field = "number"
+
+    def __str__(self):
+        return _("This workspace has as many numbers as it may have.")
+
+
 class NumberTaken(Refused):
     """The number is registered, in this workspace or in another."""
 
@@ -294,11 +303,12 @@ def register_phone(
 
     The carrier says first whether the account holds the number; then the row is made,
     where a constraint decides who of two was first; only then is the number pointed
-    here. Raises `InvalidNumber`, `NumberNotHeld`, `NumberTaken`, `AccountRemoved`,
-    `twilio.CarrierError` (nothing was made), or `NotPointed`, which carries the phone:
-    it stays registered, since an unclear answer may have been a yes.
+    here. Raises `InvalidNumber`, `TooManyNumbers`, `NumberNotHeld`, `NumberTaken`,
+    `AccountRemoved`, `twilio.CarrierError` (nothing was made), or `NotPointed`, which
+    carries the phone: it stays registered, since an unclear answer may have been a yes.
     """
     number = e164(number)
+    _refuse_too_many(owner)
     held = twilio.find_number(account, number)
     if held is None:
         raise NumberNotHeld
@@ -312,6 +322,12 @@ def register_phone(
     _store(phone)
     _point(phone)
     return phone
+
+
+def _refuse_too_many(owner: Workspace) -> None:
+    most = owner.most_numbers
+    if most is not None and Phone.objects.for_owner(owner).count() >= most:
+        raise TooManyNumbers
 
 
 def _store(phone: Phone) -> None:
@@ -407,6 +423,7 @@ def restore_phone(phone: Phone) -> Phone:
     `deleted.bring_back` does instead of `NumberTaken` and `AccountRemoved`.
     """
     account = _account_of_removed(phone)
+    _refuse_too_many(phone.owner)
     held = twilio.find_number(account, phone.number)
     if held is None:
         raise NumberNotHeld

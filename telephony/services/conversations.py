@@ -7,9 +7,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from accounts import audit
+from accounts import audit, halts
 from accounts.audit import Action
 from accounts.models import User, Workspace
+from accounts.switches import Feature
 from agents import texting
 from agents.models import MessageAgent
 from telephony import announcements, live, opt_outs, tasks
@@ -84,6 +85,8 @@ def listed(conversation: Conversation) -> DoNotContact | None:
 
 def why_no_texts(conversation: Conversation) -> str:
     """Why the other party must not be texted, in words; "" if it may."""
+    if why := why_no_text_at_all(conversation):
+        return why
     number, owner = conversation.number, conversation.owner_id
     if listed(conversation) is not None:
         words = _("%(number)s is on the do-not-contact list: it gets no texts.")
@@ -92,6 +95,11 @@ def why_no_texts(conversation: Conversation) -> str:
     if contact is not None and contact.refuses_texts:
         return _("%(number)s refuses texts: it gets none.") % {"number": number}
     return ""
+
+
+def why_no_text_at_all(conversation: Conversation) -> str:
+    """Why the workspace sends no texts for the moment, in words; "" if it does."""
+    return halts.why_halted(conversation.owner, Feature.TEXTS)
 
 
 def asked_last(conversation: Conversation) -> Message | None:

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts import audit
+from accounts import audit, halts
 from accounts.models import Workspace
+from accounts.switches import Feature
 from agents.limits import DAYS
 from agents.models import VoiceAgent
 from telephony.dialling import numbers
@@ -29,6 +30,7 @@ from telephony.dialling.windows import Window
 from telephony.models import (
     Call,
     CallingRules,
+    CallQuerySet,
     CarrierAccount,
     Contact,
     DialledDay,
@@ -182,6 +184,10 @@ class Ground:
         self._known = Known(owner, numbers)
         self._today, self._this_month = counts(owner, self._rules, at)
         self._budget = budget_of(owner, at)
+        self._halt = halts.why_halted(owner, Feature.CALLS)
+        self._most_at_once = owner.most_calls_at_once
+        is_bounded = self._most_at_once is not None
+        self._at_once = calls_at_once(owner) if is_bounded else 0
         self._own_zone = ZoneInfo(owner.timezone)
         self._lines_in_use: dict = {}
 
@@ -212,6 +218,9 @@ class Ground:
             window_of=window_of,
             own_zone=self._own_zone,
             budget=self._budget,
+            halt=self._halt,
+            calls_at_once=self._at_once - (besides is not None),
+            most_calls_at_once=self._most_at_once,
             **known,
         )
 
@@ -221,6 +230,7 @@ class Ground:
         placed = self._this_month.placed + 1
         self._this_month = replace(self._this_month, placed=placed)
         self._lines_in_use[call.carrier_account_id] += 1
+        self._at_once += 1
 
     def _lines_of(self, account: CarrierAccount | None) -> int:
         if account is None:
@@ -311,17 +321,32 @@ def day_of(owner: Workspace, at: datetime) -> date:
 
 
 def lines_in_use(account: CarrierAccount) -> int:
-    """How many calls the account has open, in and out.
+    """How many calls the account has open, in and out."""
+    return _in_use(Call.unscoped.filter(carrier_account=account))
 
-    An attempt that the carrier could not take yet waits behind all that is due: it has
-    no line until it is its turn again, or it would keep one from thousands of others.
+
+def calls_at_once(owner: Workspace) -> int:
+    """Likewise the whole workspace."""
+    return _in_use(Call.objects.for_owner(owner))
+
+
+def _in_use(calls: CallQuerySet) -> int:
+    """An attempt that the carrier could not take yet waits behind all that is due: it
+    has no line until it is its turn again, or it would keep one from thousands.
     """
-    calls = Call.unscoped.in_progress().filter(carrier_account=account)
     waiting = {
         "placement": Call.Placement.OPENED,
         "scheduled_call__status": ScheduledCall.Status.PENDING,
     }
-    return calls.exclude(**waiting).count()
+    return calls.in_progress().exclude(**waiting).count()
+
+
+def free_lines(owner: Workspace, account: CarrierAccount) -> int:
+    """How many more calls out there may be now."""
+    free = lines_of(account) - lines_in_use(account)
+    if owner.most_calls_at_once is None:
+        return free
+    return min(free, owner.most_calls_at_once - calls_at_once(owner))
 
 
 def lines_of(account: CarrierAccount) -> int:

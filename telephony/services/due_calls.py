@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from agents.models import VoiceAgent
 from telephony import tasks
-from telephony.dialling.rules import HOLDING, Decision
+from telephony.dialling.rules import BUDGET, HALT, Decision
 from telephony.models import Call, ScheduledCall
 from telephony.patience import patient, patient_s
 from telephony.services import asking, campaigns, placing, recurring, scheduled
@@ -35,7 +35,7 @@ ACCOUNTS_A_TICK = 100
 MOST_AT_ONCE = 300  # of one account, whatever its rate
 # Between two tries of an attempt that found no line, no turn or no carrier.
 WAIT_FOR_LINE_S = (patient_s(10), patient_s(20))
-# Between two looks at whether the budget was raised.
+# Between two looks at whether the budget was raised, or the workspace goes on.
 WAIT_FOR_BUDGET_S = (patient_s(300), patient_s(600))
 FOLLOWED_A_TICK = 500
 
@@ -232,8 +232,10 @@ def _unfinished(rows: list[ScheduledCall]) -> dict[uuid.UUID, Call]:
 
 def _expire(row: ScheduledCall) -> None:
     words = _("Its time went by before it could be dialled.")
-    if row.is_held_by(HOLDING):
+    if row.is_held_by(BUDGET):
         words = _("Its time went by while the budget of the month was used up.")
+    elif row.is_held_by(HALT):
+        words = _("Its time went by while nothing was to go out.")
     if row.move_held(Status.EXPIRED, detail=words, next_attempt_at=None):
         scheduled.end_opened(row, Call.EndReason.NOT_PLACED, words)
 
@@ -248,8 +250,8 @@ def _let_go(rows: list[ScheduledCall]) -> None:
 def _defer(row: ScheduledCall, decision: Decision, at: datetime) -> None:
     """Not now: when the rules say, or in a moment where only a line is missing.
 
-    What the budget alone holds is still meant for its own time: it is dialled if the
-    budget is raised before it would be too late for it.
+    What the budget or a halt alone holds is still meant for its own time: it is dialled
+    if that is over before it would be too late for it.
     """
     later = decision.later_if_released
     changes = {"detail": decision.reason[:200], "decision": decision.as_json()}

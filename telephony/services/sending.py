@@ -287,6 +287,8 @@ def _may_not_be_sent(message: Message) -> bool:
     or too late.
     """
     with transaction.atomic():
+        if why := conversations.why_no_text_at_all(message.conversation):
+            return message.block(why) and _announced(message)
         # That no text reaches them any more they are still told.
         is_told = message.sent_by == SentBy.SYSTEM
         if not is_told and conversations.why_no_texts(message.conversation):

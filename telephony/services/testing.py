@@ -8,6 +8,7 @@ import httpx
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from accounts import halts
 from agents.models import VoiceAgent
 from telephony.addresses import webhook_url
 from telephony.models import TestLine
@@ -75,6 +76,8 @@ def line_for(agent: VoiceAgent) -> TestLine:
 
 
 def _ask_simulator(line: TestLine, *, caller: dict, **query) -> SimulatedCall:
+    if why := halts.why_halted(line.owner):
+        raise CallNotStarted(why)
     if not settings.SIMULATOR_KEY:
         raise CallNotStarted(
             _("SIMULATOR_KEY is not set: the simulator would refuse the call.")

@@ -2,14 +2,13 @@
 
 import logging
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.shortcuts import get_object_or_404, redirect, render
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
+from accounts.operators import for_superusers, page
 from telephony.forms.outgoing import SettleForm
 from telephony.services import due_calls, lost_calls, placing
 
@@ -18,26 +17,23 @@ MOST_SHOWN = 200
 logger = logging.getLogger(__name__)
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD"])
-@admin.site.admin_view
+@require_safe
+@for_superusers
 def dialling(request):
     """The queue's depth, and the calls of which nobody knows whether they rang."""
-    _only_superusers(request)
-    context = {
-        **admin.site.each_context(request),
-        "title": _("Dialling"),
-        "depth": due_calls.depth(now()),
-        "calls": lost_calls.unknown()[:MOST_SHOWN],
-        "outcomes": SettleForm.OUTCOMES,
-    }
-    return render(request, "admin/dialling.html", context)
+    return page(
+        request,
+        "admin/dialling.html",
+        _("Dialling"),
+        depth=due_calls.depth(now()),
+        calls=lost_calls.unknown()[:MOST_SHOWN],
+        outcomes=SettleForm.OUTCOMES,
+    )
 
 
 @require_POST
-@admin.site.admin_view
+@for_superusers
 def settle(request, pk):
-    _only_superusers(request)
     call = get_object_or_404(lost_calls.unknown(), pk=pk)
     form = SettleForm(request.POST)
     if not form.is_valid():
@@ -48,8 +44,3 @@ def settle(request, pk):
         logger.info("call %s: settled by operator %s", pk, request.user.pk)
         messages.success(request, _("Settled."))
     return redirect("dialling")
-
-
-def _only_superusers(request):
-    if not request.user.is_superuser:
-        raise PermissionDenied

@@ -41,6 +41,10 @@ def number_of(name: str) -> Callable[[World], object]:
     return lambda world: world.rows[name].number
 
 
+def workspace(world: World) -> object:
+    return world.alice.workspace.pk
+
+
 def call(name: str) -> Callable[[World], object]:
     return lambda world: world.calls[name].pk
 
@@ -421,6 +425,10 @@ WITH_RIGHTS = [
     Visit("admin", "operator", at("admin:index")),
     Visit("isolation", "operator", at("isolation")),
     Visit("dialling", "operator", at("dialling")),
+    Visit("features", "operator", at("features")),
+    Visit("queues", "operator", at("queues")),
+    Visit("given-up", "operator", at("given_up")),
+    Visit("operated-workspace", "operator", at("workspace", workspace)),
 ]
 
 VISITS = [
@@ -521,6 +529,12 @@ NOT_VISITED = {
     "telephony:test_script_delete": POSTED,
     "telephony:call_make_test": POSTED,
     "dialling_settle": POSTED,
+    "workspace_suspend": POSTED,
+    "workspace_resume": POSTED,
+    "workspace_look": POSTED,
+    "looking_stop": POSTED,
+    "switch": POSTED,
+    "given_up_again": POSTED,
     "telephony:shared_medium": "a file",
     "telephony:scheduled_call_cancel": POSTED,
     "telephony:recurring_call_pause": POSTED,

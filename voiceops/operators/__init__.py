@@ -1,0 +1,1 @@
+"""The operators' pages beside those of models, in the admin's looks."""
