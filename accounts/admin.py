@@ -53,7 +53,7 @@ def _remove(membership):
 class PersonAdmin(MembershipsInside, UserAdmin):
     list_display = ["email", "name", "is_active", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff", "is_superuser"]
-    search_fields = ["email", "name"]
+    search_fields = ["email__startswith"]
     ordering = ["email"]
     inlines = [MembershipInline]
     readonly_fields = ["last_login", "date_joined"]
@@ -141,7 +141,8 @@ class MembershipAdmin(admin.ModelAdmin):
     list_display = ["user", "workspace", "role", "created_at"]
     list_filter = ["role"]
     list_select_related = ["user", "workspace"]
-    search_fields = ["user__email", "workspace__name"]
+    search_fields = ["user__email__startswith"]
+    ordering = ["-id"]
     autocomplete_fields = ["user", "workspace"]
 
     def save_model(self, request, obj, form, change):
@@ -201,10 +202,10 @@ class AuditEntryAdmin(OwnedAdmin):
 class OperatorsLog(ReadOnly, admin.ModelAdmin):
     """What operators did here, and when each of them came in."""
 
-    list_display = ["action_time", "user", "__str__"]
-    list_filter = ["user", "content_type"]
+    list_display = ["action_time", "user", "__str__", "change_message"]
     list_select_related = ["user", "content_type"]
-    search_fields = ["object_repr", "change_message", "user__email"]
+    search_fields = ["user__email__startswith", "object_id__exact"]
+    ordering = ["-pk"]
 
 
 # allauth shows these two whole: the seed of a second factor, the key of a session.
@@ -227,7 +228,7 @@ class SecondFactorAdmin(AuthenticatorAdmin):
 @admin.register(UserSession)
 class SessionAdmin(UserSessionAdmin):
     exclude = ["session_key", "data"]
-    search_fields = ["user__email", "ip"]
+    search_fields = ["user__email__startswith"]
 
     def has_add_permission(self, request):
         return False

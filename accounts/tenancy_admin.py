@@ -4,17 +4,91 @@ Operators look, and repair what `changeable` names. Rows are made and removed wh
 rules are, by services; what `hidden` names is never sent to a browser.
 """
 
-from django.contrib import admin
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.views.main import ChangeList
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
+from accounts.models import Workspace
 from accounts.purge_admin import purge
 from accounts.tenancy import SoftDeleteModel
-from voiceops.paging import CappedPaginator
+from voiceops.paging import FirstPages
 
-# Of every list, also those of other packages.
-admin.ModelAdmin.paginator = CappedPaginator
+# Of every list, also those of other packages: there may be ten million rows.
+admin.ModelAdmin.paginator = FirstPages
 admin.ModelAdmin.show_full_result_count = False
+admin.ModelAdmin.show_facets = ShowFacets.NEVER  # it counts
+
+LOOKED_THROUGH = 10_000  # rows, for what no index finds
+OWNER = "owner__id__exact"
+
+
+class OwnerFilter(admin.FieldListFilter):
+    """The rows of one workspace. It is chosen on that workspace's page: a choice here
+    would list all of them.
+    """
+
+    def __init__(self, field, request, params, model, model_admin, field_path):
+        super().__init__(field, request, params, model, model_admin, field_path)
+        self.chosen = self.used_parameters.get(OWNER)
+
+    def expected_parameters(self):
+        return [OWNER]
+
+    def has_output(self):
+        return bool(self.chosen)
+
+    def choices(self, changelist):
+        name = Workspace.objects.filter(pk__in=self.chosen).first()
+        yield {
+            "selected": False,
+            "query_string": changelist.get_query_string(remove=[OWNER]),
+            "display": _now("All"),
+        }
+        yield {
+            "selected": True,
+            "query_string": changelist.get_query_string(),
+            "display": str(name),
+        }
+
+
+class BoundedList(ChangeList):
+    """Newest first by index; what no index finds (other filters, words, other orders)
+    is looked for among the newest rows, of the chosen workspace where there is one.
+    """
+
+    def get_queryset(self, request, exclude_parameters=None):
+        if self.query or self.params:
+            self.root_queryset = self._newest(request)
+        return super().get_queryset(request, exclude_parameters)
+
+    def _newest(self, request):
+        rows = self.root_queryset
+        among, owner = rows, self._owner()
+        if owner is not None and _is_indexed_by_owner(self.model):
+            among = rows.filter(owner=owner)
+        oldest = among.order_by("-pk").values_list("pk", flat=True)
+        edge = oldest[LOOKED_THROUGH - 1 : LOOKED_THROUGH].first()
+        if edge is None:
+            return rows
+        words = _now("Among the newest %(count)d rows alone.")
+        messages.info(request, words % {"count": LOOKED_THROUGH})
+        return rows.filter(pk__gte=edge)
+
+    def _owner(self) -> UUID | None:
+        try:
+            return UUID(self.params[OWNER])
+        except (KeyError, ValueError):
+            return None
+
+
+def _is_indexed_by_owner(model) -> bool:
+    orders = (index.fields[:2] for index in model._meta.indexes if not index.condition)
+    return ["owner", "-id"] in orders
 
 
 class ReadOnly:
@@ -52,6 +126,20 @@ class OwnedAdmin(_Unscoped, admin.ModelAdmin):
     list_filter = ["owner"]
     list_select_related = ["owner"]
     ordering = ["-id"]
+
+    def get_changelist(self, request, **kwargs):
+        return BoundedList
+
+    def get_list_filter(self, request):
+        filters = super().get_list_filter(request)
+        return [("owner", OwnerFilter) if f == "owner" else f for f in filters]
+
+    def get_search_results(self, request, queryset, search_term):
+        """An id is found wherever it is; words as `BoundedList` says."""
+        try:
+            return queryset.filter(pk=UUID(search_term)), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
 
     def has_change_permission(self, request, obj=None):
         return bool(self.changeable) and super().has_change_permission(request, obj)

@@ -24,14 +24,26 @@ def counted(rows: QuerySet) -> int:
 
 
 class CappedPaginator(Paginator):
-    """By the number of the page, for short lists and for operators: it counts, and
-    leafs through, the first rows alone.
+    """By the number of the page, for short lists: it counts, and leafs through, the
+    first rows alone.
     """
 
     @cached_property
     def count(self):
         rows = cast(QuerySet, self.object_list)
         return rows.order_by()[:MOST_COUNTED].count()
+
+
+MOST_LEAFED = 1_000
+
+
+class FirstPages(Paginator):
+    """For operators' lists, of any size: the first pages, and nothing counted."""
+
+    @cached_property
+    def count(self):
+        rows = cast(QuerySet, self.object_list)
+        return len(rows.order_by().values_list("pk", flat=True)[:MOST_LEAFED])
 
 
 @dataclass(frozen=True)
