@@ -85,7 +85,8 @@ class PersonAdmin(MembershipsInside, UserAdmin):
 @admin.register(Workspace)
 class WorkspaceAdmin(MembershipsInside, admin.ModelAdmin):
     list_display = ["name", "timezone", "created_at", "suspended_at"]
-    search_fields = ["name", "memberships__user__email"]
+    search_fields = ["name"]
+    search_help_text = _("By name, or by the e-mail address of somebody in it")
     ordering = ["-id"]
     change_form_template = "admin/workspace_change.html"
     fieldsets = [
@@ -114,6 +115,12 @@ class WorkspaceAdmin(MembershipsInside, admin.ModelAdmin):
     def save_model(self, request, obj, form, change):
         with audit.changing(obj):
             super().save_model(request, obj, form, change)
+
+    def get_search_results(self, request, queryset, search_term):
+        if "@" not in search_term:
+            return super().get_search_results(request, queryset, search_term)
+        people = Membership.objects.filter(user__email__startswith=search_term.lower())
+        return queryset.filter(pk__in=people.values("workspace")), False
 
     def has_delete_permission(self, request, obj=None):
         """Never: it would take every row of the workspace with it."""

@@ -62,7 +62,7 @@ class BoundedList(ChangeList):
     """
 
     def get_queryset(self, request, exclude_parameters=None):
-        if self.query or self.params:
+        if (self.query or self.params) and _id_in(self.query) is None:
             self.root_queryset = self._newest(request)
         return super().get_queryset(request, exclude_parameters)
 
@@ -80,10 +80,14 @@ class BoundedList(ChangeList):
         return rows.filter(pk__gte=edge)
 
     def _owner(self) -> UUID | None:
-        try:
-            return UUID(self.params[OWNER])
-        except (KeyError, ValueError):
-            return None
+        return _id_in(self.params.get(OWNER, ""))
+
+
+def _id_in(text: str) -> UUID | None:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None
 
 
 def _is_indexed_by_owner(model) -> bool:
@@ -136,10 +140,9 @@ class OwnedAdmin(_Unscoped, admin.ModelAdmin):
 
     def get_search_results(self, request, queryset, search_term):
         """An id is found wherever it is; words as `BoundedList` says."""
-        try:
-            return queryset.filter(pk=UUID(search_term)), False
-        except ValueError:
-            return super().get_search_results(request, queryset, search_term)
+        if (wanted := _id_in(search_term)) is not None:
+            return queryset.filter(pk=wanted), False
+        return super().get_search_results(request, queryset, search_term)
 
     def has_change_permission(self, request, obj=None):
         return bool(self.changeable) and super().has_change_permission(request, obj)

@@ -1,6 +1,8 @@
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.utils.translation import gettext_lazy as _
 
 from accounts.tenancy_admin import OwnedAdmin, OwnedInline
+from hooks import services
 from hooks.models import Attempt, Delivery, Endpoint
 
 
@@ -21,9 +23,23 @@ class AttemptInline(OwnedInline):
 @admin.register(Delivery)
 class DeliveryAdmin(OwnedAdmin):
     list_display = ["id", "event", "status", "attempts_made", "next_try_at", "owner"]
-    list_filter = ["owner", "status", "event"]
-    search_fields = ["endpoint__url", "call__sid", "owner__name"]
+    list_filter = ["owner", "status"]
+    search_fields = ["event", "endpoint__url", "call__sid", "owner__name"]
     inlines = [AttemptInline]
+    actions = ["send_now"]
+
+    @admin.action(description=_("Send the chosen ones now"), permissions=["send"])
+    def send_now(self, request, queryset):
+        sent = 0
+        for delivery in queryset.select_related("endpoint"):
+            try:
+                sent += services.send_now(delivery)
+            except services.Refused as refusal:
+                messages.error(request, f"{delivery.endpoint}: {refusal}")
+        self.message_user(request, _("%(count)d are sent now.") % {"count": sent})
+
+    def has_send_permission(self, request):
+        return request.user.has_perm("hooks.change_delivery")
 
 
 @admin.register(Attempt)

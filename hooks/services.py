@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -219,6 +220,23 @@ def replay(delivery: Delivery) -> bool:
         raise Refused(_("Enable the webhook first."))
     done = Delivery.unscoped.filter(pk=delivery.pk).exclude(status=Status.PENDING)
     return bool(_send_again(done))
+
+
+def send_now(delivery: Delivery) -> bool:
+    """Send it at once: again, or, where it waits for its next try, sooner; False while
+    it is being sent. Raises Refused.
+    """
+    if delivery.status != Status.PENDING:
+        return replay(delivery)
+    if not delivery.endpoint.is_enabled:
+        raise Refused(_("Enable the webhook first."))
+    waiting = Delivery.unscoped.filter(pk=delivery.pk, status=Status.PENDING)
+    free = Q(claimed_until=None) | Q(claimed_until__lte=now())
+    with transaction.atomic():
+        is_due = bool(waiting.filter(free).update(next_try_at=now(), updated_at=now()))
+        if is_due:
+            ring_the_bell()
+    return is_due
 
 
 def replay_dead(endpoint: Endpoint) -> int:

@@ -9,7 +9,7 @@ class OriginAdmin(OwnedAdmin):
     """Read alone: with another id, a document would come in a second time."""
 
     list_display = ["source", "collection", "source_id", "object_id", "owner"]
-    list_filter = ["owner", "collection"]
+    list_filter = ["owner"]
     search_fields = ["source_id", "object_id"]
 
     def has_add_permission(self, request):

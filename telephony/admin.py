@@ -125,7 +125,6 @@ class TurnAdmin(OwnedAdmin):
 @admin.register(CallEvent)
 class CallEventAdmin(OwnedAdmin):
     list_display = ["call_id", "status", "sequence", "at", "owner"]
-    list_filter = ["owner", "status"]
     search_fields = ["call__sid", "status"]
 
 

@@ -13,6 +13,7 @@ from django.utils.timezone import now
 
 from accounts import failed_tasks, switches
 from accounts.models import AuditEntry, FailedTask, SwitchedOff, Workspace
+from hooks import services as hooks
 from hooks.models import Delivery
 from hooks.tests.conftest import make_endpoint
 from telephony import tasks
@@ -97,6 +98,15 @@ def test_limits_are_set_in_the_admin_and_written_down(root, alice):
     assert Workspace.objects.get(pk=alice.workspace.pk).most_numbers == 3
     entry = AuditEntry.unscoped.get(owner=alice.workspace, source="operator")
     assert entry.changes["most_numbers"] == [None, 3]
+
+
+def test_workspace_is_found_by_its_name_or_by_its_people(root, alice, mallory):
+    def found(words):
+        page = root.client.get("/admin/accounts/workspace/", {"q": words})
+        return set(page.context["cl"].result_list)
+
+    assert found("alice@example") == {alice.workspace}
+    assert found("Mallory") == {mallory.workspace}
 
 
 # -- Features --------------------------------------------------------------------------
@@ -285,6 +295,63 @@ def test_what_is_not_there_cannot_be_tried_again(address, root):
     answer = root.client.post(f"{GIVEN_UP}{address}/")
 
     assert answer.status_code in {302, 404}
+
+
+# -- Attempts and deliveries -----------------------------------------------------------
+
+
+def test_calls_that_stand_still_are_found_by_step_and_age(root, alice):
+    calls = {
+        (placement, hours): make_call(
+            alice.workspace,
+            direction="outgoing",
+            status="queued",
+            placement=placement,
+            end_reason="",
+            ended_at=None,
+            answered_at=None,
+            asked_at=now() - timedelta(hours=hours),
+        )
+        for placement in ("unknown", "lost")
+        for hours in (1, 5)
+    }
+
+    def shown(query):
+        page = told(root, f"/admin/dialling/?{query}")
+        return {which for which, call in calls.items() if str(call.pk) in page}
+
+    assert shown("") == {("unknown", 1), ("unknown", 5)}
+    assert shown("placement=unknown&hours=3") == {("unknown", 5)}
+    assert shown("placement=lost&hours=0") == {("lost", 1), ("lost", 5)}
+    assert shown("placement=none&hours=x") == {("unknown", 1), ("unknown", 5)}
+    assert "dialling_settle" not in told(root, "/admin/dialling/?placement=lost")
+
+
+def test_deliveries_are_sent_now_by_hand(root, alice):
+    later = now() + timedelta(hours=5)
+    waits = dead_delivery(alice.workspace)
+    Delivery.unscoped.update(status="pending", next_try_at=later, tries_left=3)
+    dead = dead_delivery(alice.workspace)
+
+    root.client.post(
+        "/admin/hooks/delivery/",
+        {"action": "send_now", "_selected_action": [waits.pk, dead.pk]},
+    )
+
+    rows = Delivery.unscoped.order_by("pk")
+    assert [(row.status, row.tries_left) for row in rows] == [
+        ("pending", 3),
+        ("pending", 8),
+    ]
+    assert all(row.next_try_at <= now() for row in rows)
+
+
+def test_delivery_that_is_being_sent_is_left_alone(alice):
+    row = dead_delivery(alice.workspace, claimed_until=now() + timedelta(minutes=1))
+    Delivery.unscoped.update(status="pending")
+    row.refresh_from_db()
+
+    assert hooks.send_now(row) is False
 
 
 # -- Tasks that failed -----------------------------------------------------------------

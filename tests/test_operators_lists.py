@@ -84,9 +84,12 @@ def test_no_list_counts_and_every_statement_is_bounded(ask, alice):
             with CaptureQueriesContext(connection) as captured:
                 list(ask(model, **query).result_list)
             assert len(captured) <= MOST_STATEMENTS, (model, query)
-            for sql in of_table(captured, model):
+            asked = of_table(captured, model)
+            for sql in asked:
                 assert "COUNT(" not in sql, (model, query)
-                assert "LIMIT" in sql, (model, query, sql)
+                assert "SELECT DISTINCT" not in sql, (model, query)
+            # Django leaves the limit out where it knows that one page is all.
+            assert "LIMIT" in asked[0], (model, query, sql)
 
 
 def plan_of(sql, parameters):

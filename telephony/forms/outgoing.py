@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -6,6 +8,7 @@ from agents.forms.fields import VARIABLE, variable_field
 from agents.limits import MAX_VARIABLES
 from agents.models import VoiceAgent
 from telephony.forms.dialling import NumberField
+from telephony.models import Call
 
 
 class AgentVariables:
@@ -67,6 +70,33 @@ class CallForm(AgentVariables, forms.Form):
         self.owner = owner
         self.offer_agents()
         self.add_variables({})
+
+
+class StuckForm(forms.Form):
+    """Which calls that stand still, and since when at least."""
+
+    STEPS = [
+        (Call.Placement.UNKNOWN, _("Nobody knows whether it rang")),
+        (Call.Placement.LOST, _("The answer was lost: the call is looked for")),
+        (Call.Placement.ASKED, _("The carrier was asked and has not answered")),
+        (Call.Placement.OPENED, _("The carrier has not been asked")),
+    ]
+
+    placement = forms.ChoiceField(label=_("Where it stands"), choices=STEPS)
+    hours = forms.IntegerField(
+        label=_("Asked for at least so many hours ago"),
+        required=False,
+        min_value=0,
+        max_value=10_000,
+    )
+
+    def chosen(self, at):
+        """The step, and before when; what makes no sense chooses nothing."""
+        self.is_valid()
+        given = getattr(self, "cleaned_data", {})
+        hours = given.get("hours")
+        before = None if hours is None else at - timedelta(hours=hours)
+        return given.get("placement") or Call.Placement.UNKNOWN, before
 
 
 class SettleForm(forms.Form):

@@ -100,7 +100,16 @@ def _ask(
 
 def unknown() -> CallQuerySet:
     """The calls that wait for a person, of every workspace, the oldest first."""
-    waiting = Call.unscoped.filter(placement=Placement.UNKNOWN, ended_at=None)
+    return unsettled(Placement.UNKNOWN)
+
+
+def unsettled(placement: str, asked_before: datetime | None = None) -> CallQuerySet:
+    """Likewise those that stand at another step of being placed, and that the carrier
+    was asked for before then.
+    """
+    waiting = Call.unscoped.filter(placement=placement, ended_at=None)
+    if asked_before is not None:
+        waiting = waiting.filter(asked_at__lt=asked_before)
     related = waiting.select_related(
         "owner",
         "scheduled_call",

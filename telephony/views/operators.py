@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.operators import for_superusers, page
-from telephony.forms.outgoing import SettleForm
+from telephony.forms.outgoing import SettleForm, StuckForm
+from telephony.models import Call
 from telephony.services import due_calls, lost_calls, placing
 
 MOST_SHOWN = 200
@@ -20,13 +21,18 @@ logger = logging.getLogger(__name__)
 @require_safe
 @for_superusers
 def dialling(request):
-    """The queue's depth, and the calls of which nobody knows whether they rang."""
+    """The queue's depth, and the calls that stand still on their way to the carrier:
+    above all those of which nobody knows whether they rang."""
+    form = StuckForm(request.GET)
+    placement, before = form.chosen(now())
     return page(
         request,
         "admin/dialling.html",
         _("Dialling"),
         depth=due_calls.depth(now()),
-        calls=lost_calls.unknown()[:MOST_SHOWN],
+        form=form,
+        calls=lost_calls.unsettled(placement, before)[:MOST_SHOWN],
+        can_be_settled=placement == Call.Placement.UNKNOWN,
         outcomes=SettleForm.OUTCOMES,
     )
 
