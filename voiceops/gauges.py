@@ -47,7 +47,7 @@ Sample = tuple[Labels, float]
 logger = logging.getLogger(__name__)
 
 
-def _outboxes(at: datetime) -> dict[str, tuple[QuerySet, str]]:
+def outboxes(at: datetime) -> dict[str, tuple[QuerySet, str]]:
     """What is due and not done yet, and since when it could be."""
     due = {"next_try_at__lte": at}
     unsent = Message.unscoped.filter(status__in=NOT_SENT_YET)
@@ -63,16 +63,20 @@ def _outboxes(at: datetime) -> dict[str, tuple[QuerySet, str]]:
 
 
 def _waiting() -> Iterator[Sample]:
-    for what, (rows, _since) in _outboxes(now()).items():
+    for what, (rows, _since) in outboxes(now()).items():
         yield (what,), counted(rows)
+
+
+def oldest_of(rows: QuerySet, since: str) -> datetime | None:
+    # Ids are made in the order of time, and texts that wait are indexed by them.
+    order = "pk" if since == "created_at" else since
+    return rows.order_by(order).values_list(since, flat=True).first()
 
 
 def _oldest_waiting() -> Iterator[Sample]:
     at = now()
-    for what, (rows, since) in _outboxes(at).items():
-        # Ids are made in the order of time, and texts that wait are indexed by them.
-        order = "pk" if since == "created_at" else since
-        oldest = rows.order_by(order).values_list(since, flat=True).first()
+    for what, (rows, since) in outboxes(at).items():
+        oldest = oldest_of(rows, since)
         yield (what,), max(0.0, (at - oldest).total_seconds()) if oldest else 0.0
 
 

@@ -9,18 +9,22 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 from django.utils.timezone import now
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.operators import for_superusers, page
-from alerts.models import Mail
-from hooks.models import Delivery
-from telephony.models import AfterCall, Conversation, Message, ScheduledCall
-from voiceops import pulse
+from voiceops import gauges, pulse
 from voiceops.paging import counted
 
 LATE_S = 120  # due for so long: nobody works on it
+NAMES = {
+    "scheduled_calls": _("Scheduled calls"),
+    "after_calls": _("After calls"),
+    "texts_to_answer": _("Texts to answer"),
+    "texts_to_send": _("Texts to send"),
+    "webhook_deliveries": _("Webhook deliveries"),
+    "alert_mails": _("Mails of alerts"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,24 +38,11 @@ class Outbox:
 
 
 def outboxes(at: datetime) -> list[Outbox]:
-    due = {"next_try_at__lte": at}
-    # The condition of its index, in its words.
-    unsent = Message.unscoped.filter(status__in=["waiting", "asking"])
-    kinds: list[tuple[str, QuerySet, str]] = [
-        (_("Scheduled calls"), ScheduledCall.unscoped.due(at), "next_attempt_at"),
-        (_("After calls"), AfterCall.unscoped.filter(**due), "next_try_at"),
-        (_("Texts to answer"), Conversation.unscoped.filter(**due), "next_try_at"),
-        (_("Texts to send"), unsent.filter(status="waiting"), "created_at"),
-        (_("Webhook deliveries"), Delivery.unscoped.filter(**due), "next_try_at"),
-        (_("Mails of alerts"), Mail.unscoped.filter(**due), "next_try_at"),
-    ]
-    return [_outbox(name, rows, since, at) for name, rows, since in kinds]
+    return [_outbox(NAMES[what], *due, at) for what, due in gauges.outboxes(at).items()]
 
 
 def _outbox(name: str, rows: QuerySet, since: str, at: datetime) -> Outbox:
-    # Ids are made in the order of time, and texts that wait are indexed by them.
-    order = "pk" if since == "created_at" else since
-    oldest = rows.order_by(order).values_list(since, flat=True).first()
+    oldest = gauges.oldest_of(rows, since)
     is_late = oldest is not None and (at - oldest).total_seconds() > LATE_S
     return Outbox(name, counted(rows), oldest, is_late)
 
@@ -63,7 +54,7 @@ def queues(request):
     return page(
         request,
         "admin/queues.html",
-        gettext_lazy("Queues"),
+        _("Queues"),
         outboxes=outboxes(at),
         pulse=pulse.read(),
         late_s=LATE_S,
