@@ -1,6 +1,5 @@
 from django.apps import AppConfig
 from django.db import connections
-from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 
 
@@ -8,9 +7,6 @@ class AnalyticsConfig(AppConfig):
     name = "analytics"
 
     def ready(self):
-        from analytics import sql
-
-        connection_created.connect(sql.teach_sqlite)
         pre_migrate.connect(_make_way, sender=self)
         post_migrate.connect(_install_triggers, sender=self)
 

@@ -1,7 +1,7 @@
 """The rows that hold what was counted: how they are made, found and replaced."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from analytics.models import Bucket, Pair, Quarters
 from analytics.quarters import OF_AN_HOUR, PACKED, QUARTER_S, repack
 from analytics.tallies import Counted, Tally, merge, merged
+from voiceops import bulk
 
 Key = Pair | None
 Span = Bucket.Span
@@ -77,10 +78,10 @@ class Shelf:
         standing = {row.key: row for row in self.rows.filter(wanted)}
         return {key: standing.get(key) or self.new(key, {}) for key in keys}
 
-    def replace(self, new: Iterable[Bucket], details: Iterable[Quarters] = ()) -> None:
-        self.rows.delete()
-        Bucket.unscoped.bulk_create(new)
-        Quarters.unscoped.bulk_create(details)
+    def replace(self, new: Sequence[Bucket], details: Sequence[Quarters] = ()) -> None:
+        self.rows.only("pk").delete()
+        bulk.create(new)
+        bulk.create(details)
 
 
 def fill(bucket: Bucket, tally: Tally) -> Bucket:

@@ -2,7 +2,6 @@
 
 from django.db import models
 
-from analytics.histogram import BOUNDS, bucket_of
 from analytics.quarters import OF_A_DAY, QUARTER_S
 
 
@@ -44,24 +43,16 @@ class Millionths(models.Func):
         return self.as_sql(compiler, connection, template=template, **context)
 
 
-class ReplyBucket(models.Func):
-    """`histogram.bucket_of`, as a number."""
+class Joined(models.Aggregate):
+    """The values of a group, with commas between them: few rows, however many values.
 
-    template = (
-        "width_bucket(%(expressions)s, '{"
-        + ",".join(map(str, BOUNDS[:-1]))
-        + "}'::int[]) - 1"
-    )
-    output_field = models.IntegerField()
+    What is empty or null is nothing to those who count them.
+    """
+
+    function = "STRING_AGG"
+    template = "%(function)s(%(expressions)s::text, ',')"
+    output_field = models.TextField()
 
     def as_sqlite(self, compiler, connection, **context):
-        template = "reply_bucket(%(expressions)s)"
+        template = "GROUP_CONCAT(%(expressions)s)"
         return self.as_sql(compiler, connection, template=template, **context)
-
-
-def teach_sqlite(connection, **kwargs):
-    """A connection is new: `ReplyBucket` needs a function that SQLite has not."""
-    if connection.vendor == "sqlite":
-        connection.connection.create_function(
-            "reply_bucket", 1, lambda ms: int(bucket_of(ms)), deterministic=True
-        )

@@ -14,8 +14,9 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import Least
 
+from analytics.histogram import added_up, bucket_of
 from analytics.models import TOTAL, Pair, Series
-from analytics.sql import IdText, Millionths, QuarterOf, ReplyBucket
+from analytics.sql import IdText, Joined, Millionths, QuarterOf
 from telephony.models import Call, CallCost, Message, Turn
 from telephony.services import text_costs
 
@@ -86,7 +87,7 @@ def count(series: str, owner_id: UUID, start: datetime, end: datetime) -> Counte
         owner_id, start, end
     ):
         of_quarter = found[agent, phone].setdefault(str(quarter), {})
-        merge(of_quarter.setdefault(direction, {}), tally)
+        _put(of_quarter, direction, tally)
     counted: Counted = {
         Pair(*(UUID(name) if name else None for name in pair)): found[pair]
         for pair in found
@@ -94,6 +95,14 @@ def count(series: str, owner_id: UUID, start: datetime, end: datetime) -> Counte
     if found:
         counted[TOTAL] = _of_all(found.values())
     return counted
+
+
+def _put(into: Tally, key: str, tally: Tally) -> None:
+    """Add a tally that nobody else holds."""
+    if key in into:
+        merge(into[key], tally)
+    else:
+        into[key] = tally
 
 
 def _of_all(counted: Iterable[dict[str, Tally]]) -> dict[str, Tally]:
@@ -150,38 +159,29 @@ def _places(prefix: str = "") -> tuple[QuarterOf, IdText, IdText, F]:
 
 
 def _ends(calls: QuerySet[Call]) -> Iterator[Row]:
-    rows = calls.order_by().values_list(
-        *_places(), "prompt_version", "status", "end_reason", "after_call__outcome"
-    )
-    for (
-        *place,
-        version,
-        status,
-        reason,
-        outcome,
-        total,
-        answered,
-        talk_s,
-        last,
-    ) in rows.annotate(
+    rows = calls.order_by().values_list(*_places(), "prompt_version")
+    for row in rows.annotate(
         total=Count("pk"),
         answered=Count("answered_at"),
         talk_s=Sum("duration_s", filter=Q(answered_at__isnull=False)),
         last=Max("started_at"),
+        statuses=Joined("status"),
+        reasons=Joined("end_reason"),
+        outcomes=Joined("after_call__outcome"),
     ):
-        failed = total if status == Call.Status.FAILED else 0
+        place, (version, total, answered, talk_s, last) = row[:4], row[4:9]
+        statuses, reasons, outcomes = map(_kinds, row[9:])
+        failed = statuses.get(Call.Status.FAILED)
         tally = _known(total=total, answered=answered, talk_s=talk_s, failed=failed)
-        of_version = _known(total=total, answered=answered)
-        tally["versions"] = {_named(version): of_version}
+        tally["versions"] = {_named(version): _known(total=total, answered=answered)}
         tally["last"] = last.isoformat(timespec="microseconds")
-        for name, kind in (
-            ("statuses", status),
-            ("reasons", reason),
-            ("outcomes", outcome),
-        ):
-            if kind:
-                tally[name] = {kind: total}
-        yield *place, tally
+        kinds = {"statuses": statuses, "reasons": reasons, "outcomes": outcomes}
+        yield *place, tally | {name: kinds[name] for name in kinds if kinds[name]}
+
+
+def _kinds(joined: str | None) -> dict[str, int]:
+    """How many there are of each."""
+    return added_up(filter(None, (joined or "").split(",")))
 
 
 def _spend(rows: QuerySet, prefix: str, amount: str, part: F | Value) -> Iterator[Row]:
@@ -192,18 +192,17 @@ def _spend(rows: QuerySet, prefix: str, amount: str, part: F | Value) -> Iterato
         cost=Sum(Millionths(amount))
     ):
         if costs := _known(**{currency: cost}):
-            of_version = {_named(version): {"cost": costs}}
-            of_part = {part_name: costs}
+            of_version = {_named(version): {"cost": {**costs}}}
+            of_part = {part_name: {**costs}}
             yield *place, {"spend": of_part, "cost": costs, "versions": of_version}
 
 
 def _replies(turns: QuerySet[Turn]) -> Iterator[Row]:
     """How many replies took how long, by version of the prompt."""
-    rows = turns.order_by().values_list(
-        *_places("call__"), "call__prompt_version", ReplyBucket("reply_ms")
-    )
-    for *place, version, bucket, count in rows.annotate(count=Count("pk")):
-        yield *place, {"replies": {_named(version): {str(bucket): count}}}
+    rows = turns.order_by().values_list(*_places("call__"), "call__prompt_version")
+    for *place, version, joined in rows.annotate(times=Joined("reply_ms")):
+        times = added_up(map(bucket_of, map(int, joined.split(","))))
+        yield *place, {"replies": {_named(version): times}}
 
 
 def _named(version: int | None) -> str:
