@@ -9,14 +9,16 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from analytics.histogram import pack
 from analytics.models import Bucket, Pair, Quarters
-from analytics.quarters import OF_AN_HOUR, PACKED, QUARTER_S, repack
+from analytics.quarters import DIRECTIONS, OF_AN_HOUR, PACKED, QUARTER_S, repack
 from analytics.tallies import Counted, Tally, merge, merged
 from voiceops import bulk
 
 Key = Pair | None
 Span = Bucket.Span
 COLUMNS = [name for _wanted, *names in PACKED for name in names]
+REPLIES = {direction: f"replies_{direction}" for direction in DIRECTIONS}
 # Wanted of many buckets at once, so apart from the rest.
 SUMS = (
     "total",
@@ -28,6 +30,8 @@ SUMS = (
     "last",
     "cost",
 )
+
+CONTENTS = ["sums", "facts", *REPLIES.values(), *COLUMNS]
 
 
 def moment(day: date, quarter: int = 0) -> datetime:
@@ -91,6 +95,9 @@ def fill(bucket: Bucket, tally: Tally) -> Bucket:
         for name, value in counted.items():
             (sums if name in SUMS else facts)[direction][name] = value
     bucket.sums, bucket.facts = dict(sums), dict(facts)
+    for direction, name in REPLIES.items():
+        times = facts.get(direction, {}).get("replies", {})
+        setattr(bucket, name, pack(merged(times.values())))
     return bucket
 
 
@@ -119,7 +126,7 @@ def store(found: Iterable[Bucket]) -> None:
         filled,
         update_conflicts=True,
         unique_fields=["id"],
-        update_fields=["sums", "facts", *COLUMNS, "updated_at"],
+        update_fields=[*CONTENTS, "updated_at"],
     )
 
 
@@ -164,6 +171,6 @@ def sums_of_days(month: Shelf, **which: Any) -> dict[Key, Tally]:
         **which,
     )
     sums: dict[Key, Tally] = {}
-    for day in days.defer(*COLUMNS).iterator():
+    for day in days.defer(*REPLIES.values(), *COLUMNS).iterator():
         merge(sums.setdefault(day.key, {}), tally_of(day))
     return sums

@@ -14,7 +14,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts.models import Workspace
-from analytics.histogram import percentile
+from analytics.buckets import REPLIES
+from analytics.histogram import pack, percentile, unpack_sum
 from analytics.models import Bucket, Quarters, Series
 from analytics.periods import DAY, Cover, Period, Stretch
 from analytics.quarters import DIRECTIONS, OF_AN_HOUR, PACKED, Column, Name, unpack
@@ -167,8 +168,7 @@ def sums(
     rows = question.buckets(series, of_pairs=by is not None)
     names = ("sums", "facts") if with_facts else ("sums",)
     cover = Cover.of(question.period.start, question.period.end)
-    whole = _within(Span.MONTH, cover.months) | _within(Span.DAY, cover.days)
-    if whole:
+    if whole := _whole(cover):
         for pk, *tallies in rows.filter(whole).values_list(by or "agent", *names):
             for tally in tallies:
                 merge(found[pk if by else None], tally)
@@ -176,6 +176,11 @@ def sums(
     for pk, tally in of_edges(question, rows, cover.edges, by or "agent"):
         merge(found[pk if by else None], tally)
     return {pk: of_it for pk in found if (of_it := question.of(found[pk]))}
+
+
+def _whole(cover: Cover) -> Q:
+    """Its months and days; nothing where it has none."""
+    return _within(Span.MONTH, cover.months) | _within(Span.DAY, cover.days)
 
 
 def _within(span: str, runs: Iterable[tuple[date, date]]) -> Q:
@@ -286,22 +291,12 @@ def replies_of_agents(
     """How long the replies of each of these agents took."""
     rows = question.buckets(Series.CALLS, of_pairs=True).filter(agent__in=agents)
     cover = Cover.of(question.period.start, question.period.end)
-    found: dict[UUID | None, dict[str, int]] = {agent: {} for agent in agents}
-
-    def add(agent: UUID | None, by_version: dict[str, dict[str, int]]) -> None:
-        times = found[agent]
-        for histogram in by_version.values():
-            for bucket, count in histogram.items():
-                times[bucket] = times.get(bucket, 0) + count
-
-    # Of all facts these alone are wanted, of many buckets.
-    names = [f"facts__{direction}__replies" for direction in question.directions]
-    whole = _within(Span.MONTH, cover.months) | _within(Span.DAY, cover.days)
-    if whole:
-        for agent, *replies in rows.filter(whole).values_list("agent", *names):
-            for by_version in filter(None, replies):
-                add(agent, by_version)
+    found: dict[UUID | None, list[bytes]] = {agent: [] for agent in agents}
+    names = [REPLIES[direction] for direction in question.directions]
+    if whole := _whole(cover):
+        for agent, *packed in rows.filter(whole).values_list("agent", *names):
+            found[agent] += packed
     for agent, tally in _whole_edges(question, rows, cover.edges, "agent"):
-        for direction in question.directions:
-            add(agent, tally.get(direction, {}).get("replies", {}))
-    return {agent: times_of(found[agent]) for agent in agents}
+        times = question.of(tally).get("replies", {})
+        found[agent].append(pack(merged(times.values())))
+    return {agent: times_of(unpack_sum(found[agent])) for agent in agents}

@@ -5,8 +5,9 @@ it is within 2 % (and 1 ms) of a time that was measured, however many histograms
 added.
 """
 
+import struct
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 GROWTH_PERCENT = 4
@@ -38,6 +39,29 @@ def added_up(names: Iterable[str]) -> dict[str, int]:
     for name in names:
         found[name] = found.get(name, 0) + 1
     return found
+
+
+# -- Many of them added at once --------------------------------------------------------
+
+LANE = 4  # bytes: for four thousand million replies of a bucket, in all that is added
+
+
+def pack(histogram: Histogram) -> bytes:
+    """As one number with a lane for each bucket: adding two adds all their buckets."""
+    lanes = (count << 8 * LANE * int(name) for name, count in histogram.items())
+    length = LANE * (max(map(int, histogram), default=-1) + 1)
+    return sum(lanes).to_bytes(length, "little")
+
+
+def unpack_sum(packed: Sequence[bytes]) -> dict[str, int]:
+    """What so many packed ones are together."""
+    number = sum(int.from_bytes(one, "little") for one in packed)
+    length = max(map(len, packed), default=0)
+    lanes = struct.unpack(f"<{length // LANE}I", number.to_bytes(length, "little"))
+    return {str(place): count for place, count in enumerate(lanes) if count}
+
+
+# -- What is read out of it ------------------------------------------------------------
 
 
 def typical_of(bucket: str) -> int:

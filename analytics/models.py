@@ -50,6 +50,10 @@ class Bucket(OwnedModel):
     # Likewise what was spent, by part and currency: not read for what is asked most.
     spend_names = models.JSONField(default=list)
     spend_quarters = models.BinaryField(default=b"")
+    # The reply times of the facts, of all versions (`histogram.pack`): wanted of many
+    # buckets at once.
+    replies_incoming = models.BinaryField(default=b"")
+    replies_outgoing = models.BinaryField(default=b"")
 
     class Meta(OwnedModel.Meta):
         constraints = [

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import models, transaction
 
 from analytics import buckets
-from analytics.buckets import Key, Shelf, Span, moment
+from analytics.buckets import REPLIES, Key, Shelf, Span, moment
 from analytics.models import Bucket, Change, Quarters, Series
 from analytics.quarters import OF_A_DAY
 from analytics.rollup import hold
@@ -124,6 +124,7 @@ def _contents(
             Bucket: (row.sums, row.facts),
             "charted": (row.names, bytes(row.quarters)),
             "spent": (row.spend_names, bytes(row.spend_quarters)),
+            "replies": [bytes(getattr(row, name)) for name in REPLIES.values()],
         }
         for row in found
     }

@@ -24,7 +24,7 @@ from analytics.tallies import (
     swap,
 )
 
-HEAVY = [f"bucket__{name}" for name in ("sums", "facts", *buckets.COLUMNS)]
+HEAVY = [f"bucket__{name}" for name in buckets.CONTENTS]
 Hours = dict[Key, dict[int, Quarters]]
 
 

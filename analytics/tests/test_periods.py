@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.histogram import LAST, LONGEST_MS, bucket_of, percentile, typical_of
+from analytics.histogram import (
+    LAST,
+    LONGEST_MS,
+    bucket_of,
+    pack,
+    percentile,
+    typical_of,
+    unpack_sum,
+)
 from analytics.periods import FIRST_DAY, Cover, Period, day_of, quarter_at
 from analytics.quarters import CHARTED, OF_A_DAY, QUARTER_S, repack, unpack
+from analytics.tallies import merged
 from analytics.timeline import Timeline, parts_of_days
 
 ZONES = sorted(zoneinfo.available_timezones())
@@ -112,6 +121,16 @@ def test_percentiles_are_within_two_percent_and_one_millisecond(times, percent):
     assert told == typical_of(bucket_of(measured))
     if bucket_of(measured) != str(LAST):
         assert abs(told - measured) <= 0.02 * measured + 1
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.integers(0, LAST).map(str), st.integers(1, 2**24)),
+        max_size=5,
+    )
+)
+def test_packed_histograms_are_added_at_once(histograms):
+    assert unpack_sum([pack(one) for one in histograms]) == merged(histograms)
 
 
 COUNTS = st.fixed_dictionaries(
