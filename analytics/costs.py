@@ -131,27 +131,31 @@ def by_day(question: Question) -> Iterator[tuple[date, Tally, Tally]]:
     if not question.agent_id:
         texts = figures.by_day(question, Series.TEXTS, *wanted)
     for day, of_calls, of_texts in zip(question.period.days, calls, texts, strict=True):
-        yield day, _nested(of_calls), _nested(of_texts)
+        yield day, _with_parts(of_calls), _with_parts(of_texts)
 
 
-def _nested(tally: Tally) -> Tally:
-    """`{"model.EUR": 5}` as `{"model": {"EUR": 5}}`."""
-    found: Tally = defaultdict(dict)
-    for kind, amount in tally.get("spend", {}).items():
-        part, _dot, currency = kind.partition(".")
-        found[part][currency] = amount
-    return tally | {"spend": found}
+def _with_parts(tally: Tally) -> Tally:
+    return tally | {"spend": figures.nested(tally.get("spend", {}))}
 
 
 def by_one(
-    question: Question, by: By, *, with_facts: bool = False
+    question: Question, by: By, *, with_parts: bool = False
 ) -> tuple[dict[UUID | None, Tally], dict[UUID | None, Tally]]:
     """The calls and the texts of each agent or number."""
-    calls = figures.sums(question, Series.CALLS, by=by, with_facts=with_facts)
+    calls = _by_one(question, Series.CALLS, by, with_parts)
     if question.agent_id:
         return calls, {}
-    texts = figures.sums(question, Series.TEXTS, by=by, with_facts=with_facts)
-    return calls, texts
+    return calls, _by_one(question, Series.TEXTS, by, with_parts)
+
+
+def _by_one(
+    question: Question, series: Series, by: By, with_parts: bool
+) -> dict[UUID | None, Tally]:
+    found = figures.sums(question, series, by=by)
+    if with_parts:
+        for pk, spend in figures.spend(question, series, by).items():
+            found[pk]["spend"] = spend
+    return found
 
 
 # -- The page --------------------------------------------------------------------------

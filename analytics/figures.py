@@ -262,6 +262,39 @@ def _latest(packed: Sequence[Any], direction: str, wanted: range) -> int:
     return max(quarter for quarter in wanted if column[quarter])
 
 
+def spend(question: Question, series: Series, by: By) -> dict[UUID | None, Tally]:
+    """For each agent or number what was spent in the period, by part and currency."""
+    found: dict[UUID | None, Tally] = defaultdict(dict)
+    rows = question.buckets(series, of_pairs=True)
+    cover = Cover.of(question.period.start, question.period.end)
+    # Of all facts these alone are wanted, of many buckets.
+    names = [f"facts__{direction}__spend" for direction in question.directions]
+    if whole := _whole(cover):
+        for pk, *spends in rows.filter(whole).values_list(by, *names):
+            for one in filter(None, spends):
+                merge(found[pk], one)
+    days = rows.filter(span=Span.DAY, first_day__in=cover.edges)
+    for pk, day, *packed in days.values_list(
+        by, "first_day", "spend_names", "spend_quarters"
+    ):
+        wanted = cover.edges[day]
+        for name, column in unpack(
+            *packed, what=("spend",), directions=question.directions
+        ):
+            if value := sum(column[wanted.start : wanted.stop]):
+                merge(found[pk], nested({str(name.kind): value}))
+    return found
+
+
+def nested(by_kind: dict[str, int]) -> Tally:
+    """`{"model.EUR": 5}` as `{"model": {"EUR": 5}}`."""
+    found: Tally = defaultdict(dict)
+    for kind, amount in by_kind.items():
+        part, _dot, currency = kind.partition(".")
+        found[part][currency] = amount
+    return found
+
+
 # -- What is read out of a tally -------------------------------------------------------
 
 

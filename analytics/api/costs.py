@@ -114,7 +114,7 @@ def _by_agent(question: Question) -> Iterator[Told]:
     for model in (VoiceAgent, MessageAgent):
         rows = model.objects.for_owner(question.owner, with_deleted=True)
         names |= dict(rows.values_list("pk", "name"))
-    calls, texts = costs.by_one(question, "agent", with_facts=True)
+    calls, texts = costs.by_one(question, "agent", with_parts=True)
     for pk in calls.keys() | texts.keys():
         named = {"agent_id": pk, "name": names.get(pk, "")}
         yield named, calls.get(pk, {}), texts.get(pk, {})
@@ -123,7 +123,7 @@ def _by_agent(question: Question) -> Iterator[Told]:
 def _by_phone(question: Question) -> Iterator[Told]:
     phones = Phone.objects.for_owner(question.owner, with_deleted=True)
     numbers = dict(phones.values_list("pk", "number"))
-    calls, texts = costs.by_one(question, "phone", with_facts=True)
+    calls, texts = costs.by_one(question, "phone", with_parts=True)
     for pk in calls.keys() | texts.keys():
         named = {"phone_id": pk, "name": numbers.get(pk, "")}
         yield named, calls.get(pk, {}), texts.get(pk, {})
