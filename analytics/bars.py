@@ -1,4 +1,4 @@
-"""The bars of a chart: hours, days, weeks or months, as many as can be told apart."""
+"""Charts of bars: hours, days, weeks or months, as many as can be told apart."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,47 @@ from typing import Any
 
 from django.utils.formats import date_format
 
+from analytics.drilldown import calls_url
 from analytics.figures import Question
 from analytics.periods import DAY
 from analytics.timeline import Timeline
 
 MOST_BARS_OF_DAYS = 92
 MOST_BARS_OF_WEEKS = 731
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One of the kinds that bars are made of, as the legend tells it."""
+
+    key: str
+    words: str
+    amount: Any  # of calls, or of money
+    percent: float
+    url: str = ""  # of its calls
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What there was in an hour, a day, a week or a month."""
+
+    words: str
+    parts: list[Any]  # of each kind
+    calls: int
+    before: int | None  # calls, of the time that is compared with
+    url: str  # of these calls
+    narrower: str  # of these days on this page; "" for hours
+
+    @property
+    def amount(self) -> Any:
+        return sum(self.parts)
+
+
+@dataclass(frozen=True)
+class Chart:
+    unit: str  # "hour", "day", "week", "month"
+    kinds: list[Kind]
+    bars: list[Bar]
 
 
 @dataclass(frozen=True)
@@ -25,9 +60,10 @@ class Step:
     filters: dict[str, Any]
 
 
-def numbers(unit: str, line: Timeline | None, question: Question) -> list[int]:
+def numbers(line: Timeline | None, question: Question) -> list[int]:
+    """By the day; of one day by the hour."""
     line = line or Timeline(question.period)
-    return line.by_hour() if unit == "hour" else line.by_day()
+    return line.by_hour() if len(question.period.days) == 1 else line.by_day()
 
 
 def steps(days: list[date]) -> tuple[str, list[Step]]:
@@ -53,3 +89,31 @@ def _runs(days: list[date], run_of: Callable[[date], Any], form: str) -> list[St
         ends = {"from": run[0], "to": run[-1]}
         steps.append(Step(date_format(run[0], form), place, ends))
     return steps
+
+
+def chart(
+    question: Question,
+    kinds: list[Kind],
+    parts: list[list[int]],
+    *,
+    calls: list[int],
+    before: list[int] | None = None,
+    of_days: Callable[[date, date], str],
+    told: Callable[[int], Any] = int,
+) -> Chart:
+    """The numbers of each kind, of calls and of those before, by step; `told` makes of
+    a sum what is shown.
+    """
+    unit, found = steps(question.period.days)
+    bars = [
+        Bar(
+            words=step.words,
+            parts=[told(sum(of_kind[step.place])) for of_kind in parts],
+            calls=sum(calls[step.place]),
+            before=None if before is None else sum(before[step.place]),
+            url=calls_url(question, **step.filters),
+            narrower="" if unit == "hour" else of_days(*step.filters.values()),
+        )
+        for step in found
+    ]
+    return Chart(unit, kinds, bars)

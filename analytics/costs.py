@@ -15,6 +15,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from analytics import bars, figures
+from analytics.bars import Chart, Kind
 from analytics.drilldown import calls_url
 from analytics.figures import By, Question
 from analytics.models import Series
@@ -161,58 +162,22 @@ def _by_one(
 # -- The page --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A part of the spend, as the legend tells it."""
-
-    key: str
-    words: str
-    amount: Decimal
-    percent: float
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What was spent in an hour, a day, a week or a month."""
-
-    words: str
-    parts: list[Decimal]
-    amount: Decimal
-    calls: int
-    url: str  # of these calls
-    narrower: str  # of these days on this page; "" for hours
-
-
-@dataclass(frozen=True)
-class Chart:
-    unit: str  # "hour", "day", "week", "month"
-    kinds: list[Kind]
-    bars: list[Bar]
-
-
 def chart(
     question: Question, currency: str, of_days: Callable[[date, date], str]
 ) -> Chart:
     """The spend in this currency over time, by part."""
-    unit, steps = bars.steps(question.period.days)
+    calls = bars.numbers(figures.timelines(question, "total")["total"], question)
     lines = _lines(question, currency)
-    totals_of = figures.timelines(question, "total")["total"]
-    calls = bars.numbers(unit, totals_of, question)
-    amounts = {part: bars.numbers(unit, lines[part], question) for part in lines}
+    amounts = {part: bars.numbers(lines[part], question) for part in lines}
     shown = [part for part in Part if any(amounts.get(part, ()))]
-    told = [
-        Bar(
-            words=step.words,
-            parts=parts,
-            amount=sum(parts, Decimal(0)),
-            calls=sum(calls[step.place]),
-            url=calls_url(question, **step.filters),
-            narrower="" if unit == "hour" else of_days(*step.filters.values()),
-        )
-        for step in steps
-        for parts in [[money(sum(amounts[part][step.place])) for part in shown]]
-    ]
-    return Chart(unit, _kinds({part: sum(amounts[part]) for part in shown}), told)
+    return bars.chart(
+        question,
+        _kinds({part: sum(amounts[part]) for part in shown}),
+        [amounts[part] for part in shown],
+        calls=calls,
+        of_days=of_days,
+        told=money,
+    )
 
 
 def _lines(question: Question, currency: str) -> dict[str, Timeline]:

@@ -16,8 +16,8 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
 from agents.outcomes import Outcome
-from analytics import figures
-from analytics.bars import Step, numbers, steps
+from analytics import bars, figures
+from analytics.bars import Chart, Kind, numbers
 from analytics.drilldown import calls_url
 from analytics.figures import Question
 from analytics.models import Series
@@ -134,46 +134,15 @@ def _signed(number: float) -> str:
 # -- Calls by outcome over time --------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One of the kinds that calls are told apart by: an outcome, a reason."""
-
-    key: str
-    words: str
-    total: int
-    percent: float
-    url: str
-
-
-@dataclass(frozen=True)
-class Bar:
-    """The calls of an hour, a day, a week or a month."""
-
-    words: str
-    total: int
-    parts: list[int]
-    before: int | None
-    url: str  # of these calls
-    narrower: str  # of these days on this page; "" for hours
-
-
-@dataclass(frozen=True)
-class Chart:
-    unit: str  # "hour", "day", "week", "month"
-    kinds: list[Kind]
-    bars: list[Bar]
-
-
 def chart(
     question: Question,
     compared: Question | None,
     lines: dict[str, Timeline],
     of_days: Callable[[date, date], str],
 ) -> Chart:
-    unit, bars_of = steps(question.period.days)
-    totals = numbers(unit, lines.get("total"), question)
+    totals = numbers(lines.get("total"), question)
     outcomes = {
-        name.partition(".")[2]: numbers(unit, line, question)
+        name.partition(".")[2]: numbers(line, question)
         for name, line in lines.items()
         if name.startswith("outcomes.")
     }
@@ -185,20 +154,14 @@ def chart(
     ordered = [
         key for key in (*Outcome.values, NOT_ANALYZED) if any(outcomes.get(key, ()))
     ]
-    before = _before(unit, compared)
-    bars = [
-        Bar(
-            words=step.words,
-            total=sum(totals[step.place]),
-            parts=[sum(outcomes[key][step.place]) for key in ordered],
-            before=None if before is None else sum(before[step.place]),
-            url=calls_url(question, **step.filters),
-            narrower=_narrower(unit, step, of_days),
-        )
-        for step in bars_of
-    ]
-    found = {key: sum(outcomes[key]) for key in ordered}
-    return Chart(unit, _outcome_kinds(question, found), bars)
+    return bars.chart(
+        question,
+        _outcome_kinds(question, {key: sum(outcomes[key]) for key in ordered}),
+        [outcomes[key] for key in ordered],
+        calls=totals,
+        before=_before(compared) if compared else None,
+        of_days=of_days,
+    )
 
 
 def _outcome_kinds(question: Question, found: dict[str, int]) -> list[Kind]:
@@ -215,16 +178,8 @@ def _outcome_kinds(question: Question, found: dict[str, int]) -> list[Kind]:
     ]
 
 
-def _narrower(unit: str, step: Step, of_days: Callable[[date, date], str]) -> str:
-    if unit == "hour":
-        return ""
-    return of_days(step.filters["from"], step.filters["to"])
-
-
-def _before(unit: str, compared: Question | None) -> list[int] | None:
-    if compared is None:
-        return None
-    return numbers(unit, figures.timelines(compared, "total")["total"], compared)
+def _before(compared: Question) -> list[int]:
+    return numbers(figures.timelines(compared, "total")["total"], compared)
 
 
 # -- Hours of the week -----------------------------------------------------------------

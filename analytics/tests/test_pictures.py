@@ -51,9 +51,9 @@ def links(page):
     """Every number of the page that leads to its calls, and where."""
     yield page["now"].calls, page["calls_url"]
     yield page["now"].answered, page["answered_url"]
-    yield from ((kind.total, kind.url) for kind in page["chart"].kinds)
-    yield from ((bar.total, bar.url) for bar in page["chart"].bars)
-    yield from ((kind.total, kind.url) for kind in page["reasons"])
+    yield from ((kind.amount, kind.url) for kind in page["chart"].kinds)
+    yield from ((bar.calls, bar.url) for bar in page["chart"].bars)
+    yield from ((kind.amount, kind.url) for kind in page["reasons"])
     yield from ((row.calls, row.url) for row in page["agents"].rows if row.agent)
     yield from (
         (hour.calls, hour.url)
@@ -107,8 +107,8 @@ def test_sums_of_all_parts_are_the_calls(alice):
     page = ask(alice, **{"from": "2026-02-20", "to": "2026-03-10"})
 
     total = page["now"].calls
-    assert sum(kind.total for kind in page["chart"].kinds) == total
-    assert sum(bar.total for bar in page["chart"].bars) == total
+    assert sum(kind.amount for kind in page["chart"].kinds) == total
+    assert sum(bar.calls for bar in page["chart"].bars) == total
     assert sum(sum(bar.parts) for bar in page["chart"].bars) == total
     assert sum(row.calls for row in page["agents"].rows) == total
     assert sum(hour.calls for day in page["week"] for hour in day.hours) == total
@@ -272,7 +272,7 @@ def test_files_are_of_the_same_days_and_calls(alice):
         by_date = alice.client.get(dict(page["files"])["calls-by-date"])
         rows = by_date.content.decode().split()[1:]
         totals = [int(row.split(",")[1].strip('"')) for row in rows]
-        assert totals == [bar.total for bar in page["chart"].bars]
+        assert totals == [bar.calls for bar in page["chart"].bars]
 
 
 def test_agent_page_has_its_figures_by_version(alice):
