@@ -137,14 +137,14 @@ def say_late(home, at, chance):
 
 def price(home, at, chance):
     """Told late, or corrected, a text's too."""
-    call = of_one(home, Call).get()
-    CallCost.unscoped.update_or_create(
-        owner=home.owner,
-        call=call,
-        part="carrier",
-        defaults={"amount": Decimal(chance.randrange(9)), "currency": "EUR"},
-    )
-    Call.unscoped.filter(pk=call.pk).update(cost=1, currency="EUR")
+    for call in of_one(home, Call):  # none where all are erased
+        CallCost.unscoped.update_or_create(
+            owner=home.owner,
+            call=call,
+            part="carrier",
+            defaults={"amount": Decimal(chance.randrange(9)), "currency": "EUR"},
+        )
+        Call.unscoped.filter(pk=call.pk).update(cost=1, currency="EUR")
     texts = of_one(home, Message)
     texts.update(cost=Decimal("2.5"), currency="USD")
     TextCost.unscoped.filter(owner=home.owner).update(amount=2, currency="USD")
