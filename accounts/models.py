@@ -107,6 +107,10 @@ class Workspace(models.Model):
     most_requests_a_minute = models.PositiveIntegerField(
         _("most API requests a minute"), null=True, blank=True
     )
+    # When all of it begins to be deleted, if somebody has asked for that.
+    deleted_from = models.DateTimeField(null=True, editable=False)
+    # With which numbers are hashed that are known by nothing else any more; made once.
+    number_key = EncryptedTextField(blank=True, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -395,6 +399,10 @@ class AuditEntryQuerySet(OwnedQuerySet):
         if set(values) <= {"user", "token"} and not any(values.values()):
             return super().update(**values)
         raise AppendOnly("entries of the audit log are not changed")
+
+    def mask(self, **texts):
+        """Take a person's number out of what an entry says: an erasure, by right."""
+        return super().update(**texts)
 
     def bulk_update(self, *args, **kwargs):
         raise AppendOnly("entries of the audit log are not changed")

@@ -42,9 +42,21 @@ class Action(TextChoices):
     MANAGE_WORKSPACE = (
         "manage_workspace",
         _(
-            "Change the workspace's name, time zone, language model, calling rules and "
-            "budget"
+            "Change the workspace's name, time zone, language model, calling rules, "
+            "budget and how long it keeps what"
         ),
+    )
+    ERASE = (
+        "erase",
+        _("Forget a number: erase what is kept of whoever has it"),
+    )
+    EXPORT = (
+        "export",
+        _("Have everything in the workspace as a file"),
+    )
+    DELETE_WORKSPACE = (
+        "delete_workspace",
+        _("Delete the workspace with everything in it"),
     )
     TRANSFER_OWNERSHIP = (
         "transfer_ownership",
@@ -66,9 +78,14 @@ _ADMIN = _MEMBER | {
     Action.MANAGE_WEBHOOKS,
     Action.MANAGE_MEMBERS,
     Action.MANAGE_WORKSPACE,
+    Action.ERASE,
 }
 # There is always one owner: who holds the workspace hands it over before leaving.
-_OWNER = _ADMIN - {Action.LEAVE} | {Action.TRANSFER_OWNERSHIP}
+_OWNER = _ADMIN - {Action.LEAVE} | {
+    Action.TRANSFER_OWNERSHIP,
+    Action.EXPORT,
+    Action.DELETE_WORKSPACE,
+}
 
 ALLOWED: dict[Role, frozenset[Action]] = {
     Role.OWNER: frozenset(_OWNER),

@@ -21,6 +21,8 @@ REFUSED_NUMBERS = {
 }
 COMPARED = {"DateSent<": "sent_at <", "DateSent>": "sent_at >="}
 DAY_S = 24 * 3600
+DELETABLE = ["GET", "DELETE"]
+UNDER_WAY = {"accepted", "scheduled", "queued", "sending"}
 
 
 @authenticated
@@ -94,7 +96,13 @@ def _message(request: Request, account: dict) -> dict:
 
 @authenticated
 async def message(request: Request, account: dict) -> Response:
-    return JSONResponse(message_json(_message(request, account)))
+    row = _message(request, account)
+    if request.method == "DELETE":
+        if row["status"] in UNDER_WAY:
+            raise Refused(20009, "Cannot delete message: delivery is not completed")
+        request.app.state.store.delete_message(row["sid"])
+        return Response(status_code=204)
+    return JSONResponse(message_json(row))
 
 
 @authenticated
@@ -105,11 +113,17 @@ async def media_list(request: Request, account: dict) -> Response:
 
 @authenticated
 async def medium(request: Request, account: dict) -> Response:
-    """The file itself, only with the account's credentials; of a text that came in."""
-    row = _message(request, account)
+    """The file itself, only with the account's credentials; of a text that came in.
+
+    The SDK deletes it as `.json`.
+    """
+    row, sid = _message(request, account), request.path_params["media_sid"]
     found = request.app.state.store.get(
-        "media", sid=request.path_params["media_sid"], message_sid=row["sid"]
+        "media", sid=sid.removesuffix(".json"), message_sid=row["sid"]
     )
+    if found is not None and request.method == "DELETE":
+        request.app.state.store.delete_medium(found["sid"])
+        return Response(status_code=204)
     if found is None or found["data"] is None:
         raise not_found(request)
     return Response(found["data"], media_type=found["content_type"])
@@ -117,7 +131,7 @@ async def medium(request: Request, account: dict) -> Response:
 
 routes = [
     Route(BASE + "/Messages.json", messages, methods=BOTH),
-    Route(BASE + "/Messages/{sid}.json", message),
+    Route(BASE + "/Messages/{sid}.json", message, methods=DELETABLE),
     Route(BASE + "/Messages/{sid}/Media.json", media_list),
-    Route(BASE + "/Messages/{sid}/Media/{media_sid}", medium),
+    Route(BASE + "/Messages/{sid}/Media/{media_sid}", medium, methods=DELETABLE),
 ]

@@ -167,6 +167,12 @@ class Store:
     def delete_recording(self, sid: str) -> None:
         self._db.execute("DELETE FROM recordings WHERE sid = ?", (sid,))
 
+    def delete_message(self, sid: str) -> None:
+        self._db.execute("DELETE FROM messages WHERE sid = ?", (sid,))
+
+    def delete_medium(self, sid: str) -> None:
+        self._db.execute("DELETE FROM media WHERE sid = ?", (sid,))
+
     def numbers_of(self, account_sid: str) -> list[dict]:
         return self.rows("numbers", {"account_sid": account_sid})[::-1]
 

@@ -19,6 +19,7 @@ from telephony.models import (
     CampaignFile,
     CannedReply,
     CarrierAccount,
+    CarrierRemoval,
     Contact,
     Conversation,
     ConversationFact,
@@ -210,6 +211,7 @@ class DoNotContactAdmin(OwnedAdmin):
     list_display = ["number", "source", "owner", "created_at", "deleted_at"]
     list_filter = ["owner", "source", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["number", "reason", "owner__name"]
+    hidden = ("digest",)
 
 
 @admin.register(Contact)
@@ -272,6 +274,22 @@ class RecurringCallAdmin(OwnedAdmin):
     list_display = ["to_number", "in_words", "next_at", "paused_at", "owner"]
     list_filter = ["owner", "frequency", ("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["to_number", "owner__name"]
+
+
+@admin.register(CarrierRemoval)
+class CarrierRemovalAdmin(OwnedAdmin):
+    list_display = [
+        "kind",
+        "sid",
+        "status",
+        "attempts",
+        "next_try_at",
+        "error",
+        "owner",
+    ]
+    list_select_related = ["owner", "carrier_account"]
+    list_filter = ["owner", "kind", "status"]
+    search_fields = ["sid"]
 
 
 @admin.register(Recording)

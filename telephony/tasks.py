@@ -182,6 +182,14 @@ def answer_texts():
     answering.pump.run()
 
 
+@shared_task(ignore_result=True)
+def remove_at_carrier():
+    """Delete at the carrier what is to be deleted. Safe to run twice at once."""
+    from telephony.services import removals  # leaf, as above
+
+    removals.pump.run()
+
+
 def ring(task, *ids, in_s: float = 0) -> None:
     """Start a task soon after the commit; without a broker, the clock does it later."""
     given = [str(one) for one in ids]

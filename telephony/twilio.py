@@ -382,6 +382,21 @@ def open_recording(account: "CarrierAccount", sid: str) -> tuple[str, Iterator[b
     return _open(account, f"Recordings/{sid}.wav")
 
 
+def delete_recording(account: "CarrierAccount", sid: str) -> None:
+    """Delete it for ever; `NotFound` if it is gone. Repeating is safe."""
+    _ask(lambda: _api(account).recordings(sid).delete())
+
+
+def delete_message(account: "CarrierAccount", sid: str) -> None:
+    """Delete a text for ever; as of a recording."""
+    _ask(lambda: _api(account).messages(sid).delete())
+
+
+def delete_medium(account: "CarrierAccount", message_sid: str, sid: str) -> None:
+    """Delete a picture or file of a text for ever; as of a recording."""
+    _ask(lambda: _api(account).messages(message_sid).media(sid).delete())
+
+
 def _open(account: "CarrierAccount", name: str) -> tuple[str, Iterator[bytes]]:
     base = settings.TWILIO_API_BASE_URL or "https://api.twilio.com"
     path = f"/2010-04-01/Accounts/{account.account_sid}/{name}"
@@ -493,6 +508,8 @@ class _HttpClient(TwilioHttpClient):
             raise BadCredentials from error
         except requests.RequestException as error:
             raise _failure(error) from error
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            return response
         answer = _json_object(response.text)
         if 200 <= response.status_code < 300:
             if answer is None:

@@ -22,6 +22,7 @@ from alerts import services as alerts
 from alerts.models import Alert
 from hooks import services as hooks
 from hooks.models import Endpoint
+from privacy import leaving
 from telephony.models import (
     Campaign,
     CannedReply,
@@ -93,6 +94,7 @@ NO_ENTRY = {
     "POST calls/<>/analyze": "the same analysis of a call again; it is on its page",
     "POST api/calls/<>/analyze": "the same analysis of a call again",
     "POST settings/profile": "one's own name and time zone",
+    "POST settings/account/delete": "one's own account",
     "POST settings/workspaces/switch": "where one works; kept in the browser",
     "POST api/prompts/<>/preview": "shows what a text would become",
     "POST api/auth/logout": "one's own log-out",
@@ -229,6 +231,13 @@ class World:
     def activate(self):
         agents.activate(self.agent)
         agents.activate(self.texting_agent)
+
+    def own_name(self):
+        return {"name": self.alice.workspace.name}
+
+    def plan_deletion(self):
+        by = Membership.objects.get(user=self.alice.user)
+        leaving.plan(by.workspace, by=by, typed=by.workspace.name)
 
     def set_budget(self):
         terms = {"currency": "USD", "warn_percent": 50, "stops_outgoing": True}
@@ -463,6 +472,18 @@ ENTRIES = {
     "POST settings/budget/remove": ({}, World.set_budget, "deleted budget"),
     "PUT api/budget": (BUDGET, World.set_budget, "changed budget"),
     "DELETE api/budget": ({}, World.set_budget, "deleted budget"),
+    "POST settings/data": ({"event_days": "30"}, None, "created retention"),
+    "POST settings/data/delete": (World.own_name, None, "deleted workspace"),
+    "POST settings/data/keep": ({}, World.plan_deletion, "restored workspace"),
+    "POST settings/data/export": ({}, None, "created export"),
+    "POST settings/data/forget": (
+        {"number": "+12025550199", "confirmed": "1"},
+        None,
+        "created erasure",
+    ),
+    "POST api/erasures": ({"number": "+12025550199"}, None, "created erasure"),
+    "POST api/exports": ({}, None, "created export"),
+    "PUT api/retention": ({"event_days": 30}, None, "created retention"),
     "POST calling-rules": (
         {"window_start": "09:00", "window_end": "18:00", "window_days": ["mon"]},
         None,

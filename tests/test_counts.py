@@ -9,7 +9,8 @@ from django.contrib import admin
 from voiceops.paging import MOST_COUNTED, CappedPaginator, FirstPages, counted
 
 ROOT = Path(__file__).resolve().parents[1]
-APPS = ("accounts", "alerts", "agents", "analytics", "hooks", "telephony", "voiceops")
+APPS = ("accounts", "alerts", "agents", "analytics", "hooks", "privacy", "telephony")
+APPS += ("voiceops",)
 
 CAMPAIGN = "a campaign has 50,000 contacts at most, and its page tells each number"
 LIMITED = "it asks whether a limit is reached, which it is long before"

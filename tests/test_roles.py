@@ -21,6 +21,7 @@ REFUSED = {403, 405}
 # Not about the workspace: what a person may do with themselves, in any role.
 ONES_OWN = {
     "settings/profile": "one's own name and time zone",
+    "settings/account/delete": "one's own account",
     "settings/workspaces/new": "a workspace of one's own",
     "settings/workspaces/switch": "where one works",
     "settings/workspace/leave": "one's own membership",
@@ -64,6 +65,7 @@ FORMS_TO_MAKE = {
     "campaigns/<>/redial",
     "people/new",
     "people/<>/change",
+    "settings/data/forget",
     "do-not-contact/new",
     "do-not-contact/<>/delete",
 }

@@ -19,6 +19,7 @@ from alerts import api as alerts
 from analytics.api import costs, counts, summary
 from analytics.budgets.api import BudgetView
 from hooks import api as hooks
+from privacy import api as privacy
 from telephony.api import (
     calling_rules,
     calls,
@@ -180,6 +181,12 @@ canonical = [
     ),
     path("language-model", language_models.LanguageModelView.as_view()),
     path("budget", BudgetView.as_view()),
+    path("retention", privacy.RetentionView.as_view()),
+    path("erasures", privacy.ErasureListView.as_view()),
+    path("erasures/<uuid:erasure_id>", privacy.ErasureView.as_view()),
+    path("exports", privacy.ExportListView.as_view()),
+    path("exports/<uuid:export_id>", privacy.ExportView.as_view()),
+    path("exports/<uuid:export_id>/file", privacy.ExportFileView.as_view()),
     path("calling-rules", calling_rules.CallingRulesView.as_view()),
     path("calling-rules/check", calling_rules.CallingRulesCheckView.as_view()),
     path("campaigns", campaigns.CampaignListView.as_view()),

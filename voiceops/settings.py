@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "analytics",
     "alerts",
     "importing",
+    "privacy",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -358,6 +359,31 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300,
         "options": {"expires": 300},
     },
+    "remove-old": {
+        "task": "privacy.tasks.remove_old",
+        "schedule": 300,
+        "options": {"expires": 300},
+    },
+    "erase": {
+        "task": "privacy.tasks.erase",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
+    "make-exports": {
+        "task": "privacy.tasks.make_exports",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
+    "remove-workspaces": {
+        "task": "privacy.tasks.remove_workspaces",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
+    "remove-at-carrier": {
+        "task": "telephony.tasks.remove_at_carrier",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
     "follow-up-calls": {
         "task": "telephony.tasks.follow_up_calls",
         "schedule": 10,
@@ -474,6 +500,8 @@ SPECTACULAR_SETTINGS = {
         "ScheduledCallStatus": "telephony.models.ScheduledCall.Status",
         "Weekday": "agents.limits.DAYS",
         "CampaignStatus": "telephony.models.Campaign.Status",
+        "ErasureStatus": "privacy.models.Erasure.Status",
+        "ExportStatus": "privacy.models.Export.Status",
         "CallDirection": "telephony.models.Call.Direction",
         "AgentDirection": "agents.models.VoiceAgent.Direction",
         "CallStatus": "telephony.models.Call.Status",

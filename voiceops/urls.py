@@ -38,6 +38,7 @@ urlpatterns = [
     path("", include("voiceops.api_urls")),
     path("", include("analytics.urls")),
     path("", include("alerts.urls")),
+    path("", include("privacy.urls")),
     path("", include("accounts.urls")),
     path("", include("agents.urls")),
     path("", include("hooks.urls")),

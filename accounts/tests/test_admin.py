@@ -23,6 +23,7 @@ from accounts.models import (
     Workspace,
 )
 from agents.models import ModelPrice
+from privacy.models import WorkspaceRemoval
 from tests.people import PASSWORD, give_second_factor, make_operator
 from tests.walls import furnish
 from voiceops.encryption import decrypt
@@ -30,7 +31,7 @@ from voiceops.ids import uuid7
 
 OURS = {
     *("accounts", "agents", "hooks", "telephony", "analytics", "alerts"),
-    "importing",
+    *("importing", "privacy"),
 }
 PAGES = ("admin:index", "isolation", "dialling", "features", "queues", "given_up")
 SECRET_FIELDS = ("auth_token", "webhook_token", "relay_token", "digest", "api_key")
@@ -64,6 +65,7 @@ def furnish_everything(tenant):
     FailedTask.objects.create(
         name="t", error="E", is_repeatable=True, first_at=now(), last_at=now()
     )
+    WorkspaceRemoval.objects.create(workspace_id=tenant.workspace.pk)
     EmailAddress.objects.create(user=user, email=user.email)
     Authenticator.objects.create(user=user, type="totp", data={"secret": SECOND_FACTOR})
     UserSession.objects.create(

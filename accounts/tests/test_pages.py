@@ -215,7 +215,7 @@ def test_pages_forms_and_api_never_look_across_workspaces():
     watched = ("views.py", "forms.py", "api.py", "views/*.py", "forms/*.py", "api/*.py")
     files = [
         file
-        for app in ("accounts", "agents", "telephony", "analytics", "alerts")
+        for app in ("accounts", "agents", "telephony", "analytics", "alerts", "privacy")
         for pattern in watched
         for file in Path(project.BASE_DIR, app).glob(pattern)
     ]

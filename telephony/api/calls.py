@@ -236,6 +236,13 @@ class CallSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Call
+        extra_kwargs = {
+            "words_removed_at": {
+                "help_text": "Since when its words (turns, summary, facts) are not "
+                "kept any more; null: they are."
+            },
+            "events_removed_at": {"help_text": "Likewise of its events."},
+        }
         fields = [
             "id",
             "sid",
@@ -263,6 +270,8 @@ class CallSerializer(serializers.ModelSerializer):
             "cost",
             "currency",
             "recording_url",
+            "words_removed_at",
+            "events_removed_at",
             "created_at",
             "updated_at",
         ]
@@ -334,7 +343,8 @@ class CallDetailSerializer(CallSerializer):
         return pricing.standing_of(call, parts)
 
     def get_turns(self, call) -> TurnSerializer(many=True):
-        turns = call.turns.for_owner(call.owner_id)
+        # Without their words they are figures alone.
+        turns = [] if call.words_removed_at else call.turns.for_owner(call.owner_id)
         return TurnSerializer(turns, many=True).data
 
     def get_facts(self, call) -> CallFactSerializer(many=True):

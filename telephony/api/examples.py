@@ -69,6 +69,8 @@ CALL = {
     "cost": "0.018200",
     "currency": "USD",
     "recording_url": None,
+    "words_removed_at": None,
+    "events_removed_at": None,
 } | TIMES
 WORDS = {"text": "I will send you the form by e-mail today."}
 HAND_OVER = {"to": "+16285550123"}

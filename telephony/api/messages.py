@@ -177,6 +177,7 @@ class MessageSerializer(serializers.ModelSerializer):
             "cost",
             "currency",
             "send_at",
+            "words_removed_at",
             "created_at",
             "updated_at",
         ]
@@ -191,6 +192,10 @@ class MessageSerializer(serializers.ModelSerializer):
             "cost": {
                 "help_text": "What is known by now: the carrier's price, and the "
                 "model's for an agent's answer. Null where they have two currencies."
+            },
+            "words_removed_at": {
+                "help_text": "Since when its words are not kept any more; null: they "
+                "are."
             },
             "sent_by": {"help_text": "`system`: VoiceOps, to STOP and HELP."},
         }

@@ -4,8 +4,12 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
+from django.utils.translation import gettext as _
 from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo, timezone
 
+# In the place of a number that was forgotten. It has no digit, so nothing that looks
+# for numbers finds it and nobody can call it. Where rows must differ, letters follow.
+ERASED = "erased"
 COSTLY = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
 
 
@@ -56,8 +60,14 @@ def zones_of(parsed: PhoneNumber) -> tuple[ZoneInfo, ...]:
         return ()
 
 
+def is_erased(number: str) -> bool:
+    return number.startswith(ERASED)
+
+
 def number_for_reading(number: str) -> str:
     """+14155550100 as "+1 415-555-0100"; what is no E.164 number stays as it is."""
+    if is_erased(number):
+        return _("Forgotten number")
     try:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:

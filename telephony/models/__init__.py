@@ -25,6 +25,7 @@ from telephony.models.outgoing import CallingRules, DialledDay, DoNotContact
 from telephony.models.recordings import Recording
 from telephony.models.recurring import RecurringCall
 from telephony.models.rehearsals import Rehearsal, TestScript
+from telephony.models.removals import CarrierRemoval
 from telephony.models.scheduled import ScheduledCall
 from telephony.models.text_tools import ConversationFact, TextToolUse
 from telephony.models.texts import Conversation, Message
@@ -45,6 +46,7 @@ __all__ = [
     "CampaignFile",
     "CannedReply",
     "CarrierAccount",
+    "CarrierRemoval",
     "Contact",
     "Conversation",
     "ConversationFact",

@@ -364,6 +364,9 @@ class Call(OwnedModel):
     handed_over_at = models.DateTimeField(null=True)
     # Whom somebody of the team has it handed over to; "": the agent's own number.
     transfer_to = models.CharField(max_length=20, blank=True)
+    # Since when nothing of what was said, and of what was reported, is kept here.
+    words_removed_at = models.DateTimeField(null=True)
+    events_removed_at = models.DateTimeField(null=True)
 
     objects = closed_manager(CallQuerySet)
     unscoped = models.Manager.from_queryset(CallQuerySet)()

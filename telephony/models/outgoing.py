@@ -97,7 +97,9 @@ class DoNotContact(SoftDeleteModel):
         CALLER = "caller", _("Asked for in a call")
         STOP = "stop", _("Texted STOP")
 
+    # A forgotten one is known by its keyed hash alone (`telephony.services.hashes`).
     number = models.CharField(_("number"), max_length=20)
+    digest = models.CharField(max_length=64, blank=True, editable=False)
     reason = models.CharField(_("reason"), max_length=200, blank=True)
     source = models.CharField(max_length=10, choices=Source, default=Source.PERSON)
     added_by = models.ForeignKey(
@@ -117,7 +119,14 @@ class DoNotContact(SoftDeleteModel):
                 violation_error_message=_("This number is on the list already."),
             )
         ]
-        indexes = [models.Index(fields=["owner", "-id"])]
+        indexes = [
+            models.Index(fields=["owner", "-id"]),
+            models.Index(
+                fields=["owner", "digest"],
+                condition=~Q(digest=""),
+                name="do_not_contact_by_digest",
+            ),
+        ]
         verbose_name_plural = "do not contact"
 
     def __str__(self):

@@ -20,6 +20,7 @@ class Recording(OwnedModel):
         COMPLETED = "completed", _("Recorded")
         ABSENT = "absent", _("Nothing was recorded")
         FAILED = "failed", _("Recording failed")
+        REMOVED = "removed", _("Removed")  # or being removed at the carrier
 
     call = models.ForeignKey(Call, models.CASCADE, related_name="recordings")
     sid = models.CharField(max_length=34)

@@ -291,6 +291,7 @@ class Message(OwnedModel):
     send_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True)
     look_at = models.DateTimeField(null=True)
+    words_removed_at = models.DateTimeField(null=True)
 
     objects = closed_manager(MessageQuerySet)
     unscoped = models.Manager.from_queryset(MessageQuerySet)()
@@ -330,6 +331,11 @@ class Message(OwnedModel):
                 fields=["-id"],
                 condition=Q(status__in=["failed", "unknown"]),
                 name="messages_given_up",
+            ),
+            models.Index(
+                fields=["owner", "send_at"],
+                condition=Q(send_at__isnull=False, words_removed_at=None),
+                name="messages_sent_later_than_made",
             ),
         ]
 

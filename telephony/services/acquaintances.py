@@ -69,7 +69,7 @@ def _records(
     calls = timelines.calls_with(owner, number).exclude(pk=besides)
     talked = calls.exclude(after_call__summary="").filter(after_call__isnull=False)
     texts = timelines.texts_with(owner, number).exclude(conversation=besides)
-    texts = texts.exclude(status__in=Message.UNTOLD)
+    texts = texts.filter(words_removed_at=None).exclude(status__in=Message.UNTOLD)
     found = {
         **_noted(contact),
         "earlier_calls": _calls(talked.order_by("-pk")[:CALLS], zone),

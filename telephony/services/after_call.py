@@ -45,7 +45,10 @@ def begin(call: Call) -> None:
 
 
 def analyze_again(call: Call) -> bool:
-    """Have an ended call analyzed anew; False while it is being analyzed."""
+    """Have an ended call analyzed anew; False while it is being analyzed, and where its
+    words are not kept any more."""
+    if Call.unscoped.filter(pk=call.pk, words_removed_at__isnull=False).exists():
+        return False
     row = AfterCall(
         owner_id=call.owner_id, call=call, edition=0, analysis=Analysis.NOT_WANTED
     )

@@ -199,8 +199,10 @@ def _entries(
 
 
 def _is_said(message: Message) -> bool:
-    """Whether it is part of what the two sides have told each other."""
-    return message.sent_by != SentBy.SYSTEM and message.status not in Message.UNTOLD
+    """Whether it is part of what the two sides have told each other, and kept."""
+    is_kept = message.words_removed_at is None
+    is_told = message.status not in Message.UNTOLD
+    return is_kept and is_told and message.sent_by != SentBy.SYSTEM
 
 
 def _readable(message: Message) -> str:

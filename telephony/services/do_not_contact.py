@@ -1,9 +1,11 @@
 """The list of numbers that nobody of a workspace calls or texts any more."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -16,6 +18,7 @@ from telephony import announcements
 from telephony.callees import plain, suggested
 from telephony.models import Call, DoNotContact, Message, ScheduledCall
 from telephony.models.texts import WHATSAPP
+from telephony.services import hashes
 from telephony.services.carrier import InvalidNumber, e164
 from telephony.tables import Table, Unreadable, table_of
 
@@ -57,10 +60,16 @@ def find(owner: Workspace, number: str) -> DoNotContact | None:
     return find_all(owner, [number]).get(number)
 
 
-def find_all(owner: Workspace, numbers: Iterable[str]) -> dict[str, DoNotContact]:
+def find_all(
+    owner: Workspace | UUID, numbers: Collection[str]
+) -> dict[str, DoNotContact]:
     """Why those of these E.164 numbers that are listed must not be called or texted."""
-    listed = DoNotContact.objects.for_owner(owner).filter(number__in=numbers)
-    return {row.number: row for row in listed}
+    listed = DoNotContact.objects.for_owner(owner)
+    by_digest = hashes.of_numbers(owner, numbers)
+    if not by_digest:
+        return {row.number: row for row in listed.filter(number__in=numbers)}
+    either = Q(number__in=numbers) | Q(digest__in=by_digest)
+    return {by_digest.get(row.digest, row.number): row for row in listed.filter(either)}
 
 
 def add(

@@ -1,11 +1,20 @@
 """The recordings of calls: what the carrier is asked for, and what it tells."""
 
+from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
 from telephony.addresses import webhook_url
+from telephony.dialling.numbers import is_erased
 from telephony.models import Call, Recording
+from telephony.services import removals
+from telephony.transcripts import other_party
 
-FINAL = (Recording.Status.COMPLETED, Recording.Status.ABSENT, Recording.Status.FAILED)
+FINAL = (
+    Recording.Status.COMPLETED,
+    Recording.Status.ABSENT,
+    Recording.Status.FAILED,
+    Recording.Status.REMOVED,
+)
 
 
 def recording_url(call: Call) -> str:
@@ -29,14 +38,23 @@ def record_recording(
 ) -> None:
     """Note what the carrier tells. Repeating is safe; a final state stays."""
     facts = {"status": status, "duration_s": duration_s, "channels": channels}
-    found, made = Recording.unscoped.get_or_create(
-        call=call, sid=sid, defaults={"owner_id": call.owner_id, **facts}
-    )
+    with transaction.atomic():
+        found, made = Recording.unscoped.get_or_create(
+            call=call, sid=sid, defaults={"owner_id": call.owner_id, **facts}
+        )
+        if made and is_erased(other_party(call)):  # forgotten before it was told of
+            removals.recordings_of([call.pk])
     if made or found.status in FINAL:
         return
     for name, value in facts.items():
         setattr(found, name, value)
     found.save(update_fields=[*facts])
+
+
+def was_removed(call: Call) -> bool:
+    """Whether the call had a recording that is kept no longer."""
+    removed = Recording.unscoped.filter(call=call, status=Recording.Status.REMOVED)
+    return removed.exists()
 
 
 def to_hear(call: Call) -> Recording | None:

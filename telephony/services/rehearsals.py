@@ -89,6 +89,8 @@ def script_of(call: Call) -> TestScript:
     """
     if call.agent is None or call.agent.is_deleted:
         raise Refused(_("The agent of this call was deleted."))
+    if call.words_removed_at is not None:
+        raise Refused(_("What was said in this call is not kept any more."))
     told = list(Turn.unscoped.filter(call=call).order_by("number"))
     if not any(turn.speaker == Turn.Speaker.CALLER for turn in told):
         raise Refused(_("The caller said nothing in this call."))

@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models.functions import Greatest
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import User, Workspace
 from agents.models import VoiceAgent
 from telephony.dialling.rules import UNWANTED, decide_number
 from telephony.dialling.rules import opening as opening_of
@@ -118,6 +119,26 @@ def cancel(row: ScheduledCall, *, by: User | None) -> None:
             raise NotPending
         end_opened(row, Reason.CANCELED, detail)
         audit.record(audit.Action.CANCELED, row)
+
+
+def cancel_all(owner: Workspace, detail: str) -> None:
+    """Dial nothing of what is scheduled. Safe to repeat; call it in a transaction.
+
+    What is being dialled goes on, and is not tried again.
+    """
+    rows = ScheduledCall.unscoped.filter(owner=owner)
+    opened = Call.unscoped.filter(
+        owner=owner,
+        scheduled_call__isnull=False,
+        placement=Call.Placement.OPENED,
+        ended_at=None,
+    )
+    for call in opened.select_related("scheduled_call"):
+        end_opened(call.scheduled_call, Reason.CANCELED, detail)
+    canceled = {"status": Status.CANCELED, "detail": detail, "next_attempt_at": None}
+    due = rows.filter(status=Status.PENDING, next_attempt_at__isnull=False)
+    due.update(**canceled, updated_at=now())
+    rows.in_flight().update(max_attempts=Greatest("attempts_made", 1))
 
 
 def end_opened(row: ScheduledCall, reason: str, detail: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from telephony import twilio
 from telephony.models import CarrierAccount
 from telephony.tests.carriers import UNREACHABLE
+from tests.processes import wait_until
 
 
 def account_of(login) -> CarrierAccount:
@@ -308,3 +309,30 @@ def test_without_a_base_url_the_client_talks_to_twilio(settings):
     api = twilio.client_for("AC" + "0" * 32, "token")
 
     assert api.base_url == "https://api.twilio.com"
+
+
+def test_text_is_deleted_for_ever(login, account):
+    def is_deleted():
+        try:
+            twilio.delete_message(account, text.sid)
+        except twilio.Rejected as refused:
+            assert refused.code == 20009  # it is still on its way
+            return False
+        return True
+
+    text = twilio.create_message(
+        account,
+        to_address="+14155550123",
+        from_address=login.numbers[0],
+        body="Hello",
+        media_urls=[],
+        status_url="http://127.0.0.1:9/",
+    )
+
+    wait_until(is_deleted, 10, "it has arrived and is deleted")
+    with pytest.raises(twilio.NotFound):
+        twilio.delete_message(account, text.sid)
+    with pytest.raises(twilio.NotFound):
+        twilio.delete_medium(account, text.sid, "ME" + "1" * 32)
+    with pytest.raises(twilio.NotFound):
+        twilio.delete_recording(account, "RE" + "1" * 32)

@@ -125,7 +125,7 @@ def call_detail(request, pk):
         "is_final": is_final,
         "after_call": after,
         **_costs(call),
-        "recording": recordings.to_hear(call),
+        **_recording(call),
         "deliveries": Delivery.objects.for_owner(request.workspace)
         .filter(call=call)
         .select_related("endpoint")
@@ -138,6 +138,12 @@ def call_detail(request, pk):
 def _costs(call):
     parts = list(call.costs.for_owner(call.owner_id))
     return {"costs": parts, "cost_standing": costs.standing_of(call, parts)}
+
+
+def _recording(call):
+    sound = recordings.to_hear(call)
+    was_removed = sound is None and recordings.was_removed(call)
+    return {"recording": sound, "recording_was_removed": was_removed}
 
 
 def _taking_part(request, call):

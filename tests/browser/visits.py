@@ -108,6 +108,9 @@ LISTS = {
     "dashboard": at("analytics:dashboard"),
     "costs": at("analytics:costs"),
     "budget": at("analytics:budget"),
+    "data": at("privacy:kept"),
+    "forget": at("privacy:forget"),
+    "delete-account": at("privacy:person_delete"),
     "calls": at("telephony:call_list"),
     "live": at("telephony:call_live"),
     "inbox": at("telephony:inbox"),
@@ -152,6 +155,7 @@ LISTS = {
 WITH_DATA = visits_of(
     "alice",
     **LISTS,
+    erasure=at("privacy:erasure_detail", row("erasure")),
     **{
         "dashboard-hours": at("analytics:dashboard", query="?period=today"),
         "dashboard-year": at(
@@ -405,6 +409,7 @@ WITH_RIGHTS = [
             "calling-rules": at("telephony:calling_rules"),
             "language-model": at("agents:language_model"),
             "budget": at("analytics:budget"),
+            "data": at("privacy:kept"),
             "people": at("telephony:person_list"),
             "person": at("telephony:person_detail", "+16285550199"),
             "do-not-contact": at("telephony:do_not_contact_list"),
@@ -449,6 +454,10 @@ NOT_VISITED = {
     "mfa_authenticate": "between password and code; visited by the log-in test",
     "account_confirm_login_code": "log-in by mailed code is switched off",
     "account_set_password": "every account has a password: sends on to its change",
+    "privacy:workspace_delete": POSTED,
+    "privacy:workspace_keep": POSTED,
+    "privacy:export_create": POSTED,
+    "privacy:export_download": "a file",
     "telephony:call_by_sid": "sends on to the call's page",
     "telephony:phone_check": PART,
     "telephony:call_live_badge": PART,

@@ -31,6 +31,8 @@ from alerts.metrics import Metric
 from alerts.models import Alert, Episode, Mail
 from analytics.models import Bucket, Change
 from hooks.models import Delivery, Endpoint
+from privacy.models import Erasure, Export, ExportPiece, Retention
+from privacy.retention import FIELDS
 from telephony.models import (
     AfterCall,
     Budget,
@@ -39,6 +41,7 @@ from telephony.models import (
     CallCost,
     Campaign,
     CarrierAccount,
+    CarrierRemoval,
     Contact,
     Conversation,
     DoNotContact,
@@ -304,6 +307,14 @@ def _special(model) -> dict:
         # Judged: no worker looks after it.
         Rehearsal: {"status": Rehearsal.Status.PASSED},
         Budget: {"amount": 1_000_000},
+        # Kept for ever: no background job removes anything.
+        Retention: dict.fromkeys(FIELDS),
+        # Done: no background job looks for anything.
+        Erasure: {"status": Erasure.Status.DONE, "sealed_number": "", "after": None},
+        Export: {"status": Export.Status.DONE, "expires_at": now},
+        ExportPiece: {"number": 0, "data": b""},
+        # Likewise; nobody asks the carrier.
+        CarrierRemoval: {"status": CarrierRemoval.Status.DONE, "batch": None},
         # Told already: no background job mails it.
         BudgetNotice: {
             **{"threshold": 1, "amount": 1, "spent": 1},
