@@ -101,7 +101,7 @@ ASSIGNABLE_CHOICES = [(role.value, role.label) for role in ASSIGNABLE]
 # As far as the role allows it: what an operator may who looks at the workspace, and
 # what people of a suspended one may still do.
 TO_LOOK = frozenset({Action.READ})
-WHILE_SUSPENDED = frozenset({Action.READ, Action.LEAVE})
+WHILE_SUSPENDED = frozenset({Action.READ, Action.EXPORT, Action.LEAVE})
 
 
 def only(some: frozenset[Action], rights: dict[str, bool]) -> dict[str, bool]:

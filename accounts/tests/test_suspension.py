@@ -36,7 +36,7 @@ def test_every_role_may_read_and_leave_alone(suspended):
     }
 
     assert allowed == {
-        "owner": {Action.READ},
+        "owner": {Action.READ, Action.EXPORT},
         "member": {Action.READ, Action.LEAVE},
     }
 
