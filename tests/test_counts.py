@@ -23,7 +23,6 @@ BOUNDED = {
     "alerts/services.py save": LIMITED,
     "analytics/rebuilding.py left_to_count": "of days; for one who watches a command",
     "analytics/tallies.py _ends": "the rows of one day, by nobody who waits",
-    "analytics/tallies.py _replies": "the rows of one day, by nobody who waits",
     "analytics/tallies.py _texts": "the rows of one day, by nobody who waits",
     "hooks/services.py save_endpoint": LIMITED,
     "telephony/services/answering.py _looks_like_machine": LIMITED,
