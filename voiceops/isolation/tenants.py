@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
@@ -460,17 +460,22 @@ def _delete_all(model, workspace: Workspace) -> bool:
 # -- What is theirs --------------------------------------------------------------------
 
 
-def snapshot(tenant) -> dict[str, list]:
-    """Every column of every row that is the workspace's or the person's."""
+def snapshot(tenant, tables: Collection[str] | None = None) -> dict[str, list]:
+    """Every column of every row that is the workspace's or the person's; of some
+    `tables`, where these alone are looked at.
+    """
     found = {
-        model.__name__: model.unscoped.filter(owner=tenant.workspace)
-        for model in owned_models()
+        model: model.unscoped.filter(owner=tenant.workspace) for model in owned_models()
     }
-    found["Workspace"] = Workspace.objects.filter(pk=tenant.workspace.pk)
-    found["User"] = User.objects.filter(pk=tenant.user.pk)
+    found[Workspace] = Workspace.objects.filter(pk=tenant.workspace.pk)
+    found[User] = User.objects.filter(pk=tenant.user.pk)
     for model in _models_of_people():
-        found[model.__name__] = model._base_manager.filter(user=tenant.user)
-    return {name: sorted(map(repr, rows.values())) for name, rows in found.items()}
+        found[model] = model._base_manager.filter(user=tenant.user)
+    return {
+        model.__name__: sorted(map(repr, rows.values()))
+        for model, rows in found.items()
+        if tables is None or model._meta.db_table in tables
+    }
 
 
 def _models_of_people() -> list[type[models.Model]]:

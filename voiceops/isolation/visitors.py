@@ -78,7 +78,7 @@ class Answer:
     headers: dict[str, str]
     text: str
     error: str
-    wrote: bool
+    written: frozenset[str]  # the tables
 
     @property
     def wants_log_in(self) -> bool:
@@ -135,7 +135,7 @@ class Visitor:
             headers=dict(response.items()),
             text=_text(response),
             error=raised[0].__name__ if raised else "",
-            wrote=bool(set(tables) - {SESSION_TABLE}),
+            written=frozenset(tables) - {SESSION_TABLE},
         )
 
     def _forget_cookies(self, way: Way) -> None:

@@ -324,7 +324,8 @@ class _Walk:
         with self._visitor.asking(
             way, verb, self._route, question.path, question.sent
         ) as answer:
-            has_changed = answer.wrote and snapshot(self._owner) != self._before
+            after = snapshot(self._owner, answer.written) if answer.written else {}
+            has_changed = any(self._before[name] != after[name] for name in after)
         if has_changed:
             self._leak(verb, "changed the owner's rows")
         if answer.error or answer.status == 500:
