@@ -5,6 +5,8 @@ from celery.signals import worker_shutting_down
 
 from voiceops import pump
 
+pytestmark = pytest.mark.django_db  # its threads look after connections
+
 PIECES = 3
 
 

@@ -14,11 +14,12 @@ from tests.people import PASSWORD
 SCHEMA = settings.BASE_DIR / "docs" / "openapi.yaml"
 # It would format what it made, with a ruff that it looks for on the PATH.
 NO_HOOKS = "post_hooks: []\n"
-# The generator has no name of its own for a sound or a picture: it is a file.
-SOUNDS = (
+# The generator has no name of its own for a sound, a picture or an archive: a file.
+FILES = (
     "content_type_overrides:\n"
     "  audio/wav: application/octet-stream\n"
     "  image/*: application/octet-stream\n"
+    "  application/zip: application/octet-stream\n"
 )
 
 
@@ -27,7 +28,7 @@ def client_package(tmp_path_factory):
     """The name under which the generated client can be imported."""
     directory = tmp_path_factory.mktemp("client")
     config = directory / "config.yaml"
-    config.write_text(NO_HOOKS + SOUNDS)
+    config.write_text(NO_HOOKS + FILES)
     made = subprocess.run(
         [
             *(Path(sys.executable).with_name("openapi-python-client"), "generate"),

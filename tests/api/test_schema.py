@@ -23,13 +23,16 @@ def operations(schema):
     }
 
 
+FILES = ("audio/", "image/", "application/zip")
+
+
 def contents(operation):
     """`(what, content)` of the request and of each answer with a body of JSON."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
         yield "request", content
     for status, answer in operation["responses"].items():
         for media_type, content in answer.get("content", {}).items():
-            if not media_type.startswith(("audio/", "image/")):
+            if not media_type.startswith(FILES):
                 yield status, content
 
 
