@@ -15,10 +15,12 @@ from accounts.tenancy import OwnedModel
 from alerts import watching
 from alerts.models import Alert, Mail
 from analytics import rollup
+from analytics.history import AMERICAN, TEXTS_OF_A_THREAD
 from analytics.models import Change
 from hooks.models import Delivery
 from simulator.app import FIRST_ABROAD
 from telephony.models import Call, Campaign, Message, ScheduledCall
+from voiceops.demo import practices
 from voiceops.demo.campaigns import RECALL
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +60,14 @@ def made(django_db_setup, django_db_blocker, carrier_process):
         "SIMULATOR_ACCOUNT_SID": login.sid,
         "SIMULATOR_AUTH_TOKEN": login.auth_token,
     }
-    with django_db_blocker.unblock(), override_settings(**given), atomic():
+    with (
+        django_db_blocker.unblock(),
+        override_settings(**given),
+        pytest.MonkeyPatch.context() as patch,
+        atomic(),
+    ):
+        # Everybody has texted, also those whose conversation is a story.
+        patch.setattr(practices, "TEXTS", TEXTS_OF_A_THREAD * len(AMERICAN))
         call_command("demo")
         call_command("furnish_demo")
         while Change.objects.exists():

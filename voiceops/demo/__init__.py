@@ -36,6 +36,7 @@ def furnish(owner: Workspace, by: User, at: datetime) -> None:
         with stage.acting("Oliver"):
             for part in (practices, past, campaigns, planned, conversations, watching):
                 part.make(stage)
+            practices.make_texts(stage)
         team.log(stage)
 
 

@@ -159,7 +159,8 @@ def make(stage: Stage) -> None:
     ]
     stage.agents = {agent.name: agent for agent in agents}
     _texter(stage, america)
-    _weeks(stage)
+    for plan in _plans(stage):
+        history.make(plan)
 
 
 def _renew_reception_prompt(stage: Stage) -> None:
@@ -233,7 +234,14 @@ def _texter(stage: Stage, phone) -> None:
         services.activate(agent)
 
 
-def _weeks(stage: Stage) -> None:
+def make_texts(stage: Stage) -> None:
+    """Invented ones, with nobody whose conversation is a story: once those are told."""
+    texter = MessageAgent.objects.for_owner(stage.owner).order_by("pk").first()
+    if texter is not None:
+        history.make_texts(_plans(stage)[0], texter, TEXTS)
+
+
+def _plans(stage: Stage) -> list[history.Plan]:
     """Invented calls of the past weeks; not of those whose calls are a story."""
     of_cities = {
         "San Francisco": ["Reception", "After hours", "Appointment reminders"],
@@ -259,8 +267,4 @@ def _weeks(stage: Stage) -> None:
             )
         )
         first += practice.calls
-    for plan in plans:
-        history.make(plan)
-    texter = MessageAgent.objects.for_owner(stage.owner).order_by("pk").first()
-    if texter is not None:
-        history.make_texts(plans[0], texter, TEXTS)
+    return plans
