@@ -76,10 +76,10 @@ class StuckForm(forms.Form):
     """Which calls that stand still, and since when at least."""
 
     STEPS = [
-        (Call.Placement.UNKNOWN, _("Nobody knows whether it rang")),
-        (Call.Placement.LOST, _("The answer was lost: the call is looked for")),
-        (Call.Placement.ASKED, _("The carrier was asked and has not answered")),
-        (Call.Placement.OPENED, _("The carrier has not been asked")),
+        (Call.Placement.UNKNOWN, _("Nobody knows if it rang")),
+        (Call.Placement.LOST, _("Being looked for")),
+        (Call.Placement.ASKED, _("Asked for, no answer")),
+        (Call.Placement.OPENED, _("Not asked for yet")),
     ]
 
     placement = forms.ChoiceField(label=_("Where it stands"), choices=STEPS)

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 def dialling(request):
     """The queue's depth, and the calls that stand still on their way to the carrier:
     above all those of which nobody knows whether they rang."""
-    form = StuckForm(request.GET)
+    form = StuckForm(request.GET or None)
     placement, before = form.chosen(now())
     return page(
         request,

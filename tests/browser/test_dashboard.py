@@ -22,7 +22,8 @@ COLOURS = """() => Chart.getChart(document.querySelector("[data-chart] canvas"))
 
 def tile(page, name):
     """The number of a tile."""
-    box = page.locator("main div.rounded-box", has=page.get_by_role("link", name=name))
+    link = page.get_by_role("link", name=name, exact=True)
+    box = page.locator("main div.rounded-box", has=link)
     return box.locator("p").nth(1).inner_text()
 
 

@@ -448,6 +448,7 @@ POSTED = "only takes a form; its answer is another page"
 PART = "a part of a page that is visited"
 NOT_VISITED = {
     "livez": "a probe",
+    "metrics": "for programs",
     "readyz": "a probe",
     "api:schema": "a file for programs",
     "mfa_download_recovery_codes": "a text file",
