@@ -8,7 +8,7 @@ from tests.processes import wait_until
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(180)]
 
 QUESTION, ANSWER = "Are you open?", "Yes, from nine to five."
-WITHIN_S = 30
+WITHIN_S = 60  # on a machine that does much besides
 
 
 @pytest.fixture
