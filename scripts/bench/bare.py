@@ -27,6 +27,7 @@ if os.environ.get("BENCH_BARE") == "webhook":
         INSTALLED_APPS=[
             "django.contrib.contenttypes",
             "django.contrib.auth",
+            "django.contrib.admin.apps.SimpleAdminConfig",
             f"{__name__}.Accounts",
             "agents",
             "hooks",
