@@ -7,11 +7,10 @@ people and keys may by `Membership.may`, who calls in by `services.calls.receive
 
 from datetime import datetime
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts import audit, switches
+from accounts import audit, operators_log, switches
 from accounts.audit import Action
 from accounts.models import User, Workspace
 
@@ -61,4 +60,4 @@ def _record(action: str, row: Workspace, *, reason: str, by: User) -> None:
     """For its people, and for operators, who learn which of them it was."""
     audit.record(action, row, changes={"reason": [None, reason]})
     told = f"{Action(action).label}: {reason}"
-    LogEntry.objects.log_actions(by.pk, [row], CHANGE, told, single_object=True)
+    operators_log.note(by, row, told)

@@ -8,14 +8,13 @@ is; whatever would change anything is refused. Its owner reads of it in the audi
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from accounts import audit
+from accounts import audit, operators_log
 from accounts.audit import Action
 from accounts.decorators import ONLY_LOOKING
 from accounts.models import Membership, User
@@ -53,7 +52,9 @@ def begin(
         raise Refused(_("Nobody looks through the eyes of another operator."))
     with transaction.atomic():
         audit.record(Action.LOOKED, membership, changes={"reason": [None, reason]})
-        _log(request.user, membership, f"Looks through their eyes: {reason}")
+        operators_log.note(
+            request.user, membership, f"Looks through their eyes: {reason}"
+        )
     request.session.cycle_key()
     until = at + LASTS
     request.session[KEY] = {
@@ -69,7 +70,7 @@ def end(request: HttpRequest) -> None:
         return
     request.session.cycle_key()
     if membership := _membership(kept):
-        _log(request.user, membership, "Looks no more")
+        operators_log.note(request.user, membership, "Looks no more")
 
 
 def of(request: HttpRequest, at: datetime) -> Look | None:
@@ -110,9 +111,3 @@ def _may_look(request: HttpRequest) -> bool:
 
     operator = request.user
     return operator.is_staff and operator.is_superuser and is_confirmed(request)
-
-
-def _log(operator: User, membership: Membership, told: str) -> None:
-    LogEntry.objects.log_actions(
-        operator.pk, [membership], CHANGE, told, single_object=True
-    )

@@ -13,7 +13,6 @@ from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -22,6 +21,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from accounts import operators_log
 from accounts.audit import address_of
 from accounts.passwords import has_second_factor
 from voiceops import limits
@@ -122,4 +122,4 @@ def _note_entry(request) -> None:
     user, address = request.user, address_of(request)
     logger.info("operator %s came in from %s", user.pk, address)
     told = f"Came in from {address}"
-    LogEntry.objects.log_actions(user.pk, [user], CHANGE, told, single_object=True)
+    operators_log.note(user, user, told)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import audit
+from accounts import audit, operators_log
 from accounts.audit import Action
 from accounts.models import SwitchedOff, User, Workspace
 
@@ -89,7 +88,7 @@ def _record(feature, workspace, *, is_on: bool, reason: str, by: User) -> None:
     change = [words[not is_on], words[is_on]]
     told = f"{Feature(feature).label}: {words[is_on]}. {reason}"
     row = by if workspace is None else workspace
-    LogEntry.objects.log_actions(by.pk, [row], CHANGE, told, single_object=True)
+    operators_log.note(by, row, told)
     if workspace is not None:
         changes = {feature: change, "reason": [None, reason]}
         audit.record(Action.CHANGED, workspace, changes=changes)

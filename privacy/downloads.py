@@ -12,5 +12,4 @@ def file_of(export: Export) -> StreamingHttpResponse:
     )
     answer["Content-Disposition"] = f'attachment; filename="voiceops-{export}.zip"'
     answer["Content-Length"] = export.size
-    answer["Cache-Control"] = "private, no-store"
     return answer

@@ -22,7 +22,7 @@ from telephony.models import AfterCall, Call
 from telephony.tests.calls import make_call, make_live_call
 from telephony.tests.conftest import number  # noqa: F401
 from tests.test_redis_away import no_redis  # noqa: F401
-from voiceops import gauges, scrape
+from voiceops import gauges, pulse, scrape
 from voiceops.run.children import PROJECT_DIR
 from voiceops.tasks import HEARTBEAT_KEY, heartbeat
 
@@ -183,10 +183,10 @@ def test_gauges_are_told_without_redis(client, no_redis):  # noqa: F811
 def test_queue_is_measured_at_the_broker(client, settings, broker_url):
     settings.REDIS_URL = broker_url
     with redis.Redis.from_url(broker_url) as broker:
-        before = broker.llen(gauges.QUEUE)
-        broker.rpush(gauges.QUEUE, "a task")
+        before = broker.llen(pulse.QUEUE)
+        broker.rpush(pulse.QUEUE, "a task")
         told = samples(client)
-        broker.rpop(gauges.QUEUE)
+        broker.rpop(pulse.QUEUE)
 
     assert told["voiceops_queue_depth"] == before + 1
 

@@ -158,10 +158,8 @@ def test_what_makes_no_sense_switches_nothing(form, root):
 @pytest.fixture
 def broker(settings, broker_url):
     settings.REDIS_URL = broker_url
-    pulse.client.cache_clear()
     pulse.client().flushdb()
-    yield pulse.client()
-    pulse.client.cache_clear()
+    return pulse.client()
 
 
 def test_page_tells_what_is_due_and_late(root, alice):
@@ -196,23 +194,19 @@ def test_page_tells_who_works_and_what_takes_long(root, broker):
 
 def test_page_opens_while_redis_is_away(root, settings):
     settings.REDIS_URL = NOBODY
-    pulse.client.cache_clear()
 
     page = told(root, QUEUES)
 
     assert "Redis does not answer (ConnectionError)" in page
-    pulse.client.cache_clear()
 
 
 def test_workers_and_beat_tell_nobody_while_redis_is_away(settings):
     settings.REDIS_URL = NOBODY
-    pulse.client.cache_clear()
 
     pulse._tell(lambda: pulse._note_worker("celery@one"))
 
     with pytest.raises(redis.ConnectionError):
         pulse.client().ping()
-    pulse.client.cache_clear()
 
 
 # -- Given up --------------------------------------------------------------------------

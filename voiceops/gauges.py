@@ -29,13 +29,12 @@ from telephony.models import (
     Message,
     ScheduledCall,
 )
+from voiceops import pulse
 from voiceops.paging import counted
 from voiceops.tasks import HEARTBEAT_KEY
 
 KEPT_FOR_S = 10
 KEPT_AS = "metrics:gauges"
-BROKER_TIMEOUT_S = 2
-QUEUE = "celery"
 # As the conditions of the indexes have them: asked for one of these alone, SQLite finds
 # no index.
 NOT_PLACED_YET = ("opened", "asked", "lost", "unknown")
@@ -100,12 +99,7 @@ def _heartbeat_age() -> Iterator[Sample]:
 
 def _queue_depth() -> Iterator[Sample]:
     if settings.REDIS_URL:
-        timeouts = {
-            "socket_connect_timeout": BROKER_TIMEOUT_S,
-            "socket_timeout": BROKER_TIMEOUT_S,
-        }
-        with redis.Redis.from_url(settings.REDIS_URL, **timeouts) as broker:
-            yield (), broker.llen(QUEUE)
+        yield (), pulse.client().llen(pulse.QUEUE)
 
 
 # By name: what it says, its labels, who knows.

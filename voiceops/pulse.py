@@ -32,10 +32,15 @@ CONNECT_TIMEOUT_S, TIMEOUT_S = 1, 1
 logger = logging.getLogger(__name__)
 
 
-@cache
 def client() -> redis.Redis:
+    """Where the broker's queue stands as well. It waits a second at most."""
+    return _client(settings.REDIS_URL)
+
+
+@cache
+def _client(url: str) -> redis.Redis:
     return redis.Redis.from_url(
-        settings.REDIS_URL,
+        url,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=TIMEOUT_S,
         decode_responses=True,
