@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import subprocess
 
 import pytest
@@ -71,20 +72,39 @@ def test_without_redis_everybody_looks_by_themselves(url, settings, monkeypatch)
     assert asyncio.run(listen()) == [{ANYTHING}] * 3
 
 
-def test_bell_that_could_not_be_rung_is_rung_later(broker_url, settings, monkeypatch):
-    monkeypatch.setattr(bells, "DEAF_S", 0.1)
-    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+def test_redis_that_never_answers_leaves_nobody_deaf(tmp_path, settings, monkeypatch):
+    socket_path = socket_path_in(tmp_path)
+    settings.REDIS_URL = f"unix://{socket_path}"
+    monkeypatch.setattr(bells, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(bells, "DEAF_S", 0.05)
 
     async def listen():
-        bells.ring("a", "word")
-        await asyncio.to_thread(
-            wait_until, lambda: bells._quiet_until, WITHIN_S, "nobody can ring"
-        )
-        settings.REDIS_URL = broker_url
         with Belfry().listening("a") as bell:
+            async with asyncio.timeout(6 * bells.TIMEOUT_S):
+                return [await bell.wait() for _ in range(3)]
+
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(socket_path))
+        silent.listen()
+        assert asyncio.run(listen()) == [{ANYTHING}] * 3
+
+
+def test_bell_that_could_not_be_rung_is_rung_later(broker_url, settings, monkeypatch):
+    settings.REDIS_URL = broker_url
+    monkeypatch.setattr(bells, "DEAF_S", 0.1)
+    monkeypatch.setattr(bells, "_quiet_until", 0.0)
+
+    async def listen():
+        with Belfry().listening("a") as bell:
+            assert await words(bell) == await words(bell) == {ANYTHING}  # the ear is on
+            settings.REDIS_URL = "redis://127.0.0.1:9/0"
+            bells.ring("a", "word")
+            await asyncio.to_thread(
+                wait_until, lambda: bells._quiet_until, WITHIN_S, "nobody can ring"
+            )
+            settings.REDIS_URL = broker_url
             await until(bell, "word")
 
-    monkeypatch.setattr(bells, "_quiet_until", 0.0)
     asyncio.run(listen())
 
 
