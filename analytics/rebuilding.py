@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.db import models, transaction
 
+from accounts.models import Workspace
 from analytics import buckets
-from analytics.buckets import REPLIES, Key, Shelf, Span, moment
+from analytics.buckets import REPLIES, Key, Shelf, Span, moment, month_of
 from analytics.models import Bucket, Change, Quarters, Series
 from analytics.quarters import OF_A_DAY
 from analytics.rollup import hold
@@ -40,9 +41,19 @@ def _ask_for(series: Series, owner_id: UUID) -> list[Change]:
     return Change.objects.bulk_create(changes, batch_size=500)
 
 
-def left_to_count() -> int:
-    """How many whole days are still to be counted again."""
-    return Change.objects.filter(is_whole_day=True).count()
+def left_to_count(owners: models.QuerySet[Workspace]) -> int:
+    """How many whole days of theirs are still to be counted again."""
+    return _changes_of(owners).filter(is_whole_day=True).count()
+
+
+def days_to_count(owners: models.QuerySet[Workspace]) -> set[tuple[str, UUID, date]]:
+    """Those of which anything is."""
+    noted = _changes_of(owners).values_list("series", "owner_id", "at")
+    return {(series, owner_id, at.date()) for series, owner_id, at in noted.iterator()}
+
+
+def _changes_of(owners: models.QuerySet[Workspace]) -> models.QuerySet[Change]:
+    return Change.objects.filter(owner_id__in=owners.order_by().values("pk"))
 
 
 def days_of(series: Series, owner_id: UUID) -> set[date]:
@@ -68,7 +79,8 @@ def days_with(rows: models.QuerySet, field: str) -> Iterator[date]:
 def differences(series: Series, owner_id: UUID) -> Iterator[str]:
     """What was counted and is not what the rows say, a line each.
 
-    A day of which something is still to be counted is not looked at.
+    A day of which something is still to be counted is not looked at, nor is a month of
+    which a day is counted again: it is summed up after the last one.
     """
     days = days_of(series, owner_id)
     for day in sorted(days):
@@ -96,6 +108,10 @@ def _of_month(series: Series, owner_id: UUID, first_day: date) -> list[str]:
     if not hold(owner_id):
         return []
     month = Shelf(series, owner_id, Span.MONTH, first_day)
+    start, end = map(moment, month_of(first_day))
+    whole = Change.objects.filter(series=series, owner_id=owner_id, is_whole_day=True)
+    if whole.filter(at__gte=start, at__lt=end).exists():
+        return []
     right = buckets.of_month(month), []
     return _compared(
         f"{series} of {owner_id}, {first_day:%Y-%m}", _stored(month), right

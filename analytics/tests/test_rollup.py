@@ -7,8 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from accounts.models import Workspace
 from analytics import rebuilding, rollup, swapping, triggers
 from analytics.figures import Question, by_day
+from analytics.management.commands import rebuild_rollup
 from analytics.models import Bucket, Change, Quarters, Series
 from analytics.periods import Period
 from analytics.tests.histories import Home, moments, random_call, random_text, utc
@@ -33,6 +35,10 @@ def totals(owner, days=1):
 def noted():
     """The quarters that are to be counted again."""
     return [(one.series, one.at) for one in Change.objects.order_by("pk")]
+
+
+def left_to_count():
+    return rebuilding.left_to_count(Workspace.objects.all())
 
 
 def check(**options):
@@ -264,15 +270,56 @@ def test_the_check_finds_what_is_wrong(history, alice, capsys):
     assert f"of {alice.workspace.pk}, {month.first_day:%Y-%m}" in told
 
 
-def test_the_check_leaves_out_what_is_still_to_be_counted(history, alice):
+def test_the_check_leaves_out_what_is_still_to_be_counted(history, alice, capsys):
     make_call(alice.workspace, NOON)
 
     check()
 
+    assert "Left out: 1 days that are" in capsys.readouterr().out
+
+
+def test_the_check_waits_for_the_last_day_of_a_month_that_is_rebuilt(history, capsys):
+    """Its days are right one by one; their sum is, when all of them are."""
+    Bucket.unscoped.all().delete()
+    call_command("rebuild_rollup", ask_only=True)
+    for owner_id in Change.objects.values_list("owner_id", flat=True).distinct():
+        rollup.fold_some(owner_id)
+
+    check()
+
+
+@pytest.mark.parametrize("command", ["check_rollup", "rebuild_rollup"])
+@pytest.mark.parametrize("pk", ["x", "01930000-0000-7000-8000-000000000000"])
+def test_an_unknown_workspace_is_refused(command, pk, db):
+    with pytest.raises(CommandError, match="no such workspace"):
+        call_command(command, workspace=pk)
+
+
+def test_a_rebuild_of_one_workspace_is_of_that_one(history, alice, mallory):
+    """Whatever is left to count of another."""
+    call_command("rebuild_rollup", workspace=mallory.workspace.pk, ask_only=True)
+    Bucket.unscoped.filter(owner=alice.workspace).delete()
+
+    call_command("rebuild_rollup", workspace=alice.workspace.pk)
+
+    check(workspace=alice.workspace.pk)
+
+
+def test_a_rebuild_ends_when_nothing_is_left(history, monkeypatch):
+    """Not when somebody else counts just now, and nothing is to be had."""
+    fold, rests = rollup.fold, []
+    monkeypatch.setattr(rollup, "fold", lambda limit_s: rests and fold(limit_s=limit_s))
+    monkeypatch.setattr(rebuild_rollup, "sleep", rests.append)
+
+    call_command("rebuild_rollup")
+
+    assert len(rests) == 1
+    assert left_to_count() == 0
+
 
 def test_a_rebuild_that_was_ended_goes_on(history, capsys):
     call_command("rebuild_rollup", ask_only=True)
-    asked = rebuilding.left_to_count()
+    asked = left_to_count()
     rollup.fold(limit_s=0)
     owner = Change.objects.first().owner_id
     rollup.fold_some(owner)
@@ -280,7 +327,7 @@ def test_a_rebuild_that_was_ended_goes_on(history, capsys):
     call_command("rebuild_rollup")
 
     assert f"Going on: {asked - 1} days are left." in capsys.readouterr().out
-    assert rebuilding.left_to_count() == 0
+    assert left_to_count() == 0
     check()
 
 
@@ -295,4 +342,4 @@ def test_changes_go_before_a_rebuild(alice):
     rollup.fold_some(alice.workspace.pk)
 
     assert totals(alice.workspace) == [2]
-    assert rebuilding.left_to_count() > 0
+    assert left_to_count() > 0

@@ -1,11 +1,10 @@
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.timezone import now
 
-from accounts.models import Workspace
 from accounts.zones import zone_names
 from agents.models import MessageAgent, VoiceAgent
 from analytics import history
+from analytics.management.workspaces import chosen
 from telephony.management.commands.demo import demo_workspace
 from telephony.models import Phone
 
@@ -54,9 +53,4 @@ class Command(BaseCommand):
         self.stdout.write(f"{plan.calls} calls were invented for {owner}.")
 
     def _owner(self, pk):
-        if not pk:
-            return demo_workspace()
-        try:
-            return Workspace.objects.get(pk=pk)
-        except (Workspace.DoesNotExist, ValueError, ValidationError):
-            raise CommandError("There is no such workspace.") from None
+        return chosen(pk).get() if pk else demo_workspace()

@@ -1,9 +1,12 @@
+from time import sleep
+
 from django.core.management.base import BaseCommand
 
-from accounts.models import Workspace
 from analytics import rebuilding, rollup
+from analytics.management.workspaces import chosen
 
 AT_ONCE_S = 2
+REST_S = 1
 
 
 class Command(BaseCommand):
@@ -20,14 +23,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options):
-        left = rebuilding.left_to_count()
-        if left:
+        owners = chosen(options["workspace"])
+        if left := rebuilding.left_to_count(owners):
             self.stdout.write(f"Going on: {left} days are left.")
         else:
-            owners = Workspace.objects.values_list("pk", flat=True)
-            if options["workspace"]:
-                owners = owners.filter(pk=options["workspace"])
-            days = rebuilding.ask_for_everything(owners.iterator())
+            ids = owners.values_list("pk", flat=True)
+            days = rebuilding.ask_for_everything(ids.iterator())
             self.stdout.write(f"{days} days are counted again.")
-        while not options["ask_only"] and rollup.fold(limit_s=AT_ONCE_S):
-            self.stdout.write(f"{rebuilding.left_to_count()} days are left.")
+        while not options["ask_only"] and rebuilding.left_to_count(owners):
+            if not rollup.fold(limit_s=AT_ONCE_S):
+                sleep(REST_S)  # a worker counts just now
+            left = rebuilding.left_to_count(owners)
+            self.stdout.write(f"{left} days are left.")
