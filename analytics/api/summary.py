@@ -130,7 +130,7 @@ class SummaryView(FiguresView):
                 "end_reasons": _kinds(tally, "reasons"),
                 "versions": [
                     _version(name, one, tally.get("replies", {}).get(name, {}))
-                    for name, one in sorted(versions.items())
+                    for name, one in sorted(versions.items(), key=_number)
                 ],
                 "previous": _tiles(
                     question.before, _sums(question.before, Series.CALLS)
@@ -172,6 +172,10 @@ def _tiles(question: Question, tally: Tally) -> dict[str, Any]:
         ],
         "texts": None if texts is None else counts(texts, *names),
     }
+
+
+def _number(version: tuple[str, Tally]) -> int:
+    return int(version[0] or 0)
 
 
 def _version(name: str, tally: Tally, replies: dict[str, int]) -> dict[str, Any]:

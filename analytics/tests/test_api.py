@@ -168,6 +168,16 @@ def test_the_summary_compares_with_as_many_days_before(alice):
     assert found["previous"]["calls"]["answer_rate"] == 0.5
 
 
+def test_versions_are_in_their_order(alice):
+    agent = make_agent(alice.workspace)
+    for version in (10, 2, None):
+        counted(alice.workspace, agent=agent, prompt_version=version)
+
+    found = ask(alice, "summary", f"{DAY}&agent_id={agent.pk}").json()
+
+    assert [one["version"] for one in found["versions"]] == [None, 2, 10]
+
+
 # -- CSV -------------------------------------------------------------------------------
 
 
