@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from analytics import bars, figures
 from analytics.bars import Chart, Kind
-from analytics.drilldown import calls_url
+from analytics.drilldown import calls_of_agent_url, calls_url
 from analytics.figures import By, Question
 from analytics.models import Series
 from analytics.tallies import MILLIONTHS, OTHER_PART, Tally
@@ -240,8 +240,15 @@ def rows(
             Row(
                 row,
                 in_each.get(currency) or nothing(of_calls, of_texts, currency),
-                calls_url(question, **{str(by): pk}) if pk and of_calls else "",
+                _calls_url(question, by, pk) if of_calls else "",
                 alone(row) if row else "",
             )
         )
     return Rows(told, len(ordered) - len(shown))
+
+
+def _calls_url(question: Question, by: By, pk: UUID | None) -> str:
+    """ "" for calls of no number of the workspace: there is no list of them."""
+    if by == "agent":
+        return calls_of_agent_url(question, pk)
+    return calls_url(question, phone=pk) if pk else ""

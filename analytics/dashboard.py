@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from agents.outcomes import Outcome
 from analytics import bars, figures
 from analytics.bars import Chart, Kind, numbers
-from analytics.drilldown import calls_url
+from analytics.drilldown import calls_of_agent_url, calls_url
 from analytics.figures import Question
 from analytics.models import Series
 from analytics.tallies import Tally, merged
@@ -320,7 +320,7 @@ def agents(
         _agent_row(
             known.get(pk),
             found.get(pk, {}),
-            url=calls_url(question, agent=pk) if pk else "",
+            url=calls_of_agent_url(question, pk),
             alone=of_agent(pk) if pk else "",
             trend=Trend(trends.get(pk, [])),
             replies=replies.get(pk, {}),

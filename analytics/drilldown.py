@@ -2,6 +2,7 @@
 
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.urls import reverse
 
@@ -23,6 +24,11 @@ def calls_url(question: Question, **filters: Any) -> str:
         **filters,
     }
     return f"{reverse('telephony:call_list')}?{_query(asked)}"
+
+
+def calls_of_agent_url(question: Question, pk: UUID | None) -> str:
+    """Of one agent's calls; None: of those that no agent took."""
+    return calls_url(question, **({"agent": pk} if pk else {"nobody": "yes"}))
 
 
 def files(question: Question) -> list[tuple[str, str]]:

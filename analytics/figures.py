@@ -47,6 +47,15 @@ class Question:
     def before(self) -> "Question":
         return replace(self, period=self.period.before)
 
+    def as_far_as(self, other: "Question", at: datetime) -> "Question":
+        """Without as much of its end as is still to come, at that moment, of `other`,
+        which is as long.
+        """
+        left = other.period.end - Stretch.until(at, 0).end
+        if not 0 < left < other.period.end - other.period.start:
+            return self
+        return replace(self, period=Stretch(self.period.start, self.period.end - left))
+
     def of_last_days(self, most: int) -> "Question":
         """The end of the period alone, if it is longer."""
         first = max(self.period.first, self.period.last - DAY * (most - 1))

@@ -12,6 +12,7 @@ from accounts.zones import time_zone_choices, zone_names
 from analytics.figures import Question
 from analytics.periods import DAY, FIRST_DAY, LAST_DAY, MOST_DAYS, Period, today
 from telephony.forms.calls import OfCallsForm
+from telephony.models import Call
 
 DAYS_OF = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "12m": 365}
 USUAL = "30d"
@@ -101,6 +102,19 @@ class DashboardForm(OfCallsForm):
             phone_id=phone and phone.pk,
             direction=wanted["direction"],
         )
+
+    @property
+    def told(self):
+        """In words of which calls; of all of them there is nothing to say."""
+        wanted = self.cleaned_data
+        told = [
+            self.fields[name].label_from_instance(wanted[name])
+            for name in ("agent", "phone")
+            if wanted[name]
+        ]
+        if direction := wanted["direction"]:
+            told.append(Call.Direction(direction).label)
+        return told
 
     @property
     def compared(self):

@@ -52,13 +52,15 @@ def pictured(form):
     question, compared = form.question, form.compared
     calls = pictures.sums(question, Series.CALLS)
     now = pictures.headline(question, calls)
-    before = compared and pictures.headline(
-        compared, pictures.sums(compared, Series.CALLS)
+    until_now = compared and compared.as_far_as(question, timezone.now())
+    before = until_now and pictures.headline(
+        until_now, pictures.sums(until_now, Series.CALLS)
     )
     lines = figures.timelines_by_kind(question, "total", "outcomes")
     return {
         "days": question.period,
         "days_before": compared and compared.period,
+        "is_going_on": until_now != compared,
         "now": now,
         "before": before,
         "changes": pictures.changes(now, before),
@@ -68,6 +70,7 @@ def pictured(form):
         "agents": pictures.agents(question, form.fields["agent"].rows, form.of_agent),
         "calls_url": calls_url(question),
         "answered_url": calls_url(question, answered="yes"),
+        "costs_url": reverse("analytics:costs") + form.address(),
         "a_year": form.address(period="12m", **NO_DAYS),
         "files": files(question),
     }
@@ -104,12 +107,14 @@ def told_costs(form):
     found = {one.currency: one for one in spending.spent(calls, texts)}
     currency = form.cleaned_data["currency"] or next(iter(found), "")
     now = found.get(currency) or spending.nothing(calls, texts, currency)
-    before = compared and spent_before(compared, currency)
+    until_now = compared and compared.as_far_as(question, timezone.now())
+    before = until_now and spent_before(until_now, currency)
     agents = form.fields["agent"].rows | message_agents(form.owner)
     phones = form.fields["phone"].rows
     return {
         "days": question.period,
         "days_before": compared and compared.period,
+        "is_going_on": until_now != compared,
         "now": now,
         "before": before,
         "changes": cost_changes(now, before) if before else {},

@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.html import escape
 
 from analytics import rollup
 from analytics.bars import steps as steps_of
@@ -54,7 +56,7 @@ def links(page):
     yield from ((kind.amount, kind.url) for kind in page["chart"].kinds)
     yield from ((bar.calls, bar.url) for bar in page["chart"].bars)
     yield from ((kind.amount, kind.url) for kind in page["reasons"])
-    yield from ((row.calls, row.url) for row in page["agents"].rows if row.agent)
+    yield from ((row.calls, row.url) for row in page["agents"].rows)
     yield from (
         (hour.calls, hour.url)
         for day in page["week"]
@@ -141,6 +143,48 @@ def test_changes_are_against_the_days_before(alice):
     assert none["days_before"] is None
     assert none["changes"] == {}
     assert none["chart"].bars[0].before is None
+
+
+def test_day_that_goes_on_is_compared_up_to_the_same_time(alice):
+    for at in ("2026-03-08T11:00", "2026-03-08T18:00", "2026-03-09T10:00"):
+        make_call(alice.workspace, utc(at), cost="0.50", currency="USD")
+    rollup.fold()
+    day, other = ({"from": day, "to": day} for day in ("2026-03-09", "2026-03-08"))
+
+    with time_machine.travel(utc("2026-03-09T12:05"), tick=False):
+        page = ask(alice, **day)
+        costs = alice.client.get("/costs", day)
+        over = ask(alice, **other)
+
+    assert (page["now"].calls, page["before"].calls) == (1, 1)
+    assert page["changes"]["calls"].text == "±0.0 %"
+    assert sum(bar.before for bar in page["chart"].bars) == 2
+    assert page["is_going_on"]
+    assert costs.context["before"].calls == 1
+    told = "Compared with 8 Mar 2026 – 8 Mar 2026, up to the same time of the last day."
+    assert told in costs.content.decode()
+    assert not over["is_going_on"]
+
+
+def test_what_is_asked_stands_above_the_figures(alice):
+    """Also on paper, where the filters are not."""
+    agent = make_agent(alice.workspace, "Reception")
+    make_call(alice.workspace, agent=agent)
+    day = {"from": "2026-03-09", "to": "2026-03-09"}
+
+    page = alice.client.get("/", {**day, "agent": agent.pk, "direction": "incoming"})
+
+    told = "9 Mar 2026 · Reception · Incoming · times in UTC"
+    assert told in page.content.decode()
+
+
+def test_tiles_lead_to_what_they_are_made_of(alice):
+    shown = ask(alice, period="7d")
+    page = alice.client.get("/", {"period": "7d"}).content.decode()
+
+    assert shown["costs_url"] == "/costs?period=7d"
+    assert 'href="/costs?period=7d"' in page
+    assert page.count(escape(shown["answered_url"])) == 2  # answered, and talk time
 
 
 def test_slower_replies_are_bad_and_more_spend_is_neither():

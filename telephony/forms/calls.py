@@ -148,6 +148,11 @@ class CallFilterForm(OfCallsForm):
     answered = forms.ChoiceField(
         choices=[("yes", _("answered"))], required=False, widget=forms.HiddenInput
     )
+    nobody = forms.ChoiceField(
+        choices=[("yes", _("that no agent took"))],
+        required=False,
+        widget=forms.HiddenInput,
+    )
     weekday = forms.IntegerField(
         min_value=1, max_value=7, required=False, widget=forms.HiddenInput
     )
@@ -199,6 +204,8 @@ class CallFilterForm(OfCallsForm):
             calls = calls.filter(ended_at__isnull=False)
         if wanted["answered"]:
             calls = calls.filter(answered_at__isnull=False)
+        if wanted["nobody"]:
+            calls = calls.filter(agent=None)
         if wanted["reason"]:
             calls = calls.filter(end_reason=wanted["reason"])
         if wanted["outcome"]:
@@ -225,6 +232,8 @@ class CallFilterForm(OfCallsForm):
         wanted, told = self.cleaned_data, []
         if wanted["answered"]:
             told.append(_("answered"))
+        if wanted["nobody"]:
+            told.append(_("that no agent took"))
         if wanted["weekday"]:
             monday = date(2024, 1, 1)
             told.append(date_format(monday + timedelta(wanted["weekday"] - 1), "l"))
