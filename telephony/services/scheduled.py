@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.models import User, Workspace
 from agents.models import VoiceAgent
-from telephony.dialling.rules import UNWANTED, decide_number
+from telephony.dialling.rules import UNWANTED, Decision, decide_number
 from telephony.dialling.rules import opening as opening_of
 from telephony.models import Call, Campaign, ScheduledCall
 from telephony.periods import LAST_YEAR
@@ -183,6 +183,16 @@ def opening(row: ScheduledCall, earliest: datetime) -> tuple[datetime | None, st
     if finding.verdict == "passed":
         return earliest, ""
     return finding.later, finding.text[:200]
+
+
+def decide_next(row: ScheduledCall, at: datetime) -> Decision | None:
+    """What the rules will say of its next attempt, as far as is known at that moment;
+    None where none is to come.
+    """
+    if not row.is_pending:
+        return None
+    meant = max(row.next_attempt_at or row.due_at, at)
+    return dialling.decide_call(row.agent, row.to_number, meant, wishes_of(row))
 
 
 # -- Following its attempts ------------------------------------------------------------

@@ -251,6 +251,25 @@ def test_rules_that_never_open_are_told_when_scheduling(alice, alices):
     assert "never come" in answer.json()["errors"]["scheduled_for"][0]
 
 
+def test_page_tells_why_before_anything_is_dialled(alice, alices):
+    """By the hours of the call itself, and by what is true now."""
+    own_hours = {"window_start": "21:00", "window_end": "22:00"}
+    url = f"/scheduled-calls/{schedule(alice, alices, **own_hours).json()['id']}"
+
+    calm = alice.client.get(url)
+    type(alices.agent).unscoped.update(is_active=False)
+    idle = alice.client.get(url)
+    alice.client.post(f"{url}/cancel")
+    over = alice.client.get(url)
+
+    assert calm.context["decision"].is_allowed
+    assert "It is not on the do-not-contact list." in calm.content.decode()
+    assert "21:00–22:00" in calm.content.decode()
+    assert idle.context["decision"].rule == "agent_active"
+    assert "This decides: no." in idle.content.decode()
+    assert over.context["decision"] is None
+
+
 def test_delays_grow_with_the_attempts():
     delays = [
         ScheduledCall(attempts_made=made).retry_delay // timedelta(minutes=1)

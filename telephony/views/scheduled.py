@@ -183,6 +183,7 @@ def scheduled_call_detail(request, pk):
         "row": row,
         "attempts": attempts.order_by("attempt"),
         "contact": contacts.find(request.workspace, row.to_number),
+        "decision": scheduled.decide_next(row, now()),
     }
     template = full_or_partial(request, "telephony/scheduled_call_detail.html", "row")
     return render(request, template, context)
@@ -205,6 +206,14 @@ def scheduled_call_cancel(request, pk):
 def _row(request, pk):
     rows = ScheduledCall.objects.for_owner(request.workspace)
     return get_object_or_404(
-        rows.select_related("agent", "created_by", "recurring_call", "campaign"),
+        rows.select_related(
+            "agent__owner",
+            "agent__phone__carrier_account",
+            "agent__prompt",
+            "agent__prompt_version",
+            "created_by",
+            "recurring_call",
+            "campaign",
+        ),
         pk=pk,
     )
