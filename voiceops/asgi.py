@@ -22,6 +22,7 @@ from voiceops.wsgi import application as wsgi_application  # noqa: E402
 # After the line above: these need Django to be set up.
 from django.conf import settings  # noqa: E402
 
+from agents.llm import close_clients  # noqa: E402
 from telephony.relay import answer  # noqa: E402
 from telephony.stream import close_streams, live_stream  # noqa: E402
 from voiceops.bodies import WholeBodies  # noqa: E402
@@ -67,6 +68,7 @@ async def lifespan(app):
     end_streams_when_stopped()
     yield
     await close_client()
+    await close_clients()
 
 
 application = Starlette(routes=routes(), lifespan=lifespan)
