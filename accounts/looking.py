@@ -27,7 +27,8 @@ ONES_OWN = ("/account/",)
 # The person's own: keys, log-ins, other workspaces.
 HIDDEN = (
     *("/api-keys", "/api/api-keys", "/auth/", "/api/auth/", "/api/workspaces"),
-    *("/invitations/", "/settings/profile", "/settings/workspaces"),
+    *("/invitations/", "/settings/profile", "/settings/account/"),
+    "/settings/workspaces",
 )
 
 
