@@ -18,8 +18,8 @@ from hooks import services as hooks
 from hooks.models import Delivery
 from hooks.tests.conftest import make_endpoint
 from telephony import tasks
-from telephony.models import AfterCall, Message
-from telephony.tests.calls import make_call
+from telephony.models import AfterCall, CarrierRemoval, Message
+from telephony.tests.calls import make_call, make_phone
 from tests.people import make_operator
 from tests.test_redis_away import NOBODY
 from tests.walls import furnish
@@ -101,13 +101,14 @@ def test_limits_are_set_in_the_admin_and_written_down(root, alice):
     assert entry.changes["most_numbers"] == [None, 3]
 
 
-def test_workspace_is_found_by_its_name_or_by_its_people(root, alice, mallory):
+def test_workspace_is_found_by_its_name_its_id_or_its_people(root, alice, mallory):
     def found(words):
         page = root.client.get("/admin/accounts/workspace/", {"q": words})
         return set(page.context["cl"].result_list)
 
     assert found("alice@example") == {alice.workspace}
     assert found("Mallory") == {mallory.workspace}
+    assert found(str(mallory.workspace.pk)) == {mallory.workspace}
 
 
 # -- Features --------------------------------------------------------------------------
@@ -281,6 +282,26 @@ def test_failed_analysis_is_made_again(root, alice):
 
     row.refresh_from_db()
     assert (row.step, row.analysis) == ("analyzing", "waiting")
+
+
+def test_deletion_that_the_carrier_refused_is_asked_for_again(root, alice):
+    row = CarrierRemoval.unscoped.create(
+        owner=alice.workspace,
+        carrier_account=make_phone(alice.workspace).carrier_account,
+        kind="recording",
+        sid="RE1",
+        status="refused",
+        attempts=8,
+        error="Not allowed.",
+    )
+    assert "Recording RE1: Not allowed." in told(root, GIVEN_UP)
+
+    again(root, "removal", row.pk)
+
+    row.refresh_from_db()
+    assert (row.status, row.attempts, row.error) == ("waiting", 0, "")
+    assert row.next_try_at is not None
+    assert "RE1" not in told(root, GIVEN_UP)
 
 
 @pytest.mark.parametrize(

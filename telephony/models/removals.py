@@ -58,6 +58,11 @@ class CarrierRemoval(OwnedModel):
                 condition=Q(batch__isnull=False),
                 name="carrier_removals_of_a_batch",
             ),
+            models.Index(
+                fields=["-id"],
+                condition=Q(status="refused"),
+                name="carrier_removals_refused",
+            ),
         ]
 
     def __str__(self):

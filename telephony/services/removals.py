@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.utils.timezone import now
 
 from telephony import tasks, twilio
@@ -89,6 +90,24 @@ def _write(wanted: list[CarrierRemoval]) -> None:
     CarrierRemoval.unscoped.bulk_create(wanted, ignore_conflicts=True)
     if wanted:
         tasks.ring(tasks.remove_at_carrier)
+
+
+def again(removal: CarrierRemoval) -> bool:
+    """Ask once more for what the carrier has refused; False if it has not."""
+    refused = CarrierRemoval.unscoped.filter(pk=removal.pk, status=Status.REFUSED)
+    with transaction.atomic():
+        is_asked = bool(
+            refused.update(
+                status=Status.WAITING,
+                attempts=0,
+                next_try_at=now(),
+                error="",
+                updated_at=now(),
+            )
+        )
+        if is_asked:
+            tasks.ring(tasks.remove_at_carrier)
+    return is_asked
 
 
 # -- The work --------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from accounts.models import FailedTask
 from accounts.operators import for_superusers, page
 from hooks import services as hooks
 from hooks.models import Delivery
-from telephony.models import AfterCall, Message
-from telephony.services import after_call
+from telephony.models import AfterCall, CarrierRemoval, Message
+from telephony.services import after_call, removals
 
 MOST_SHOWN = 50  # of a kind
 
@@ -61,6 +61,11 @@ def _dead_deliveries():
 def _failed_analyses():
     failed = AfterCall.unscoped.filter(analysis="failed")
     return failed.select_related("owner", "call").order_by("-pk")
+
+
+def _refused_removals():
+    refused = CarrierRemoval.unscoped.filter(status="refused")
+    return refused.select_related("owner").order_by("-pk")
 
 
 def _texts():
@@ -113,6 +118,13 @@ KINDS = {
         _failed_analyses,
         lambda row: row.error,
         lambda row: after_call.analyze_again(row.call),
+    ),
+    "removal": Kind(
+        gettext_lazy("Deletions at the carrier"),
+        gettext_lazy("It has refused each eight times: what was said is still there."),
+        _refused_removals,
+        lambda row: f"{row.get_kind_display()} {row.sid}: {row.error}",
+        removals.again,
     ),
     "text": Kind(
         gettext_lazy("Texts"),
