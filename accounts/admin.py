@@ -23,7 +23,7 @@ from accounts.models import (
     User,
     Workspace,
 )
-from accounts.tenancy_admin import OwnedAdmin, ReadOnly
+from accounts.tenancy_admin import OwnedAdmin, ReadOnly, id_in
 
 
 class MembershipInline(admin.TabularInline):
@@ -86,7 +86,7 @@ class PersonAdmin(MembershipsInside, UserAdmin):
 class WorkspaceAdmin(MembershipsInside, admin.ModelAdmin):
     list_display = ["name", "timezone", "created_at", "suspended_at"]
     search_fields = ["name"]
-    search_help_text = _("By name, or by the e-mail address of somebody in it")
+    search_help_text = _("By name, id, or the e-mail address of somebody in it")
     ordering = ["-id"]
     change_form_template = "admin/workspace_change.html"
     fieldsets = [
@@ -117,6 +117,8 @@ class WorkspaceAdmin(MembershipsInside, admin.ModelAdmin):
             super().save_model(request, obj, form, change)
 
     def get_search_results(self, request, queryset, search_term):
+        if (wanted := id_in(search_term)) is not None:
+            return queryset.filter(pk=wanted), False
         if "@" not in search_term:
             return super().get_search_results(request, queryset, search_term)
         people = Membership.objects.filter(user__email__startswith=search_term.lower())

@@ -62,7 +62,7 @@ class BoundedList(ChangeList):
     """
 
     def get_queryset(self, request, exclude_parameters=None):
-        if (self.query or self.params) and _id_in(self.query) is None:
+        if (self.query or self.params) and id_in(self.query) is None:
             self.root_queryset = self._newest(request)
         return super().get_queryset(request, exclude_parameters)
 
@@ -80,10 +80,10 @@ class BoundedList(ChangeList):
         return rows.filter(pk__gte=edge)
 
     def _owner(self) -> UUID | None:
-        return _id_in(self.params.get(OWNER, ""))
+        return id_in(self.params.get(OWNER, ""))
 
 
-def _id_in(text: str) -> UUID | None:
+def id_in(text: str) -> UUID | None:
     try:
         return UUID(text.strip())
     except ValueError:
@@ -140,7 +140,7 @@ class OwnedAdmin(_Unscoped, admin.ModelAdmin):
 
     def get_search_results(self, request, queryset, search_term):
         """An id is found wherever it is; words as `BoundedList` says."""
-        if (wanted := _id_in(search_term)) is not None:
+        if (wanted := id_in(search_term)) is not None:
             return queryset.filter(pk=wanted), False
         return super().get_search_results(request, queryset, search_term)
 
