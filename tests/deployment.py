@@ -238,7 +238,8 @@ RUNNING = ("web", "live", "worker", "beat", "front")
 def running_deployment(directory: Path, **more: str) -> Iterator[Deployment]:
     """Everything of the profile `production`, in the order that the file asks for."""
     deployment = Deployment(directory, more)
-    with postgres_server() as url:
+    _postgres, *options = deployment.services["postgres"]["command"]
+    with postgres_server(*options) as url:
         deployment.prepare_database(url)
         try:
             deployment.start("redis")

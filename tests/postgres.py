@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,8 +32,8 @@ SETTINGS = (*FAST, "listen_addresses=", "max_connections=200", "log_min_messages
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[str]:
-    """A server for the time of the `with`; its DATABASE_URL.
+def postgres_server(*options: str) -> Iterator[str]:
+    """A server for the time of the `with`; its DATABASE_URL. `options` overrule ours.
 
     Raises RuntimeError when the server does not come up.
     """
@@ -42,7 +42,7 @@ def postgres_server() -> Iterator[str]:
     try:
         binaries = _reachable_binaries(directory, identity)
         _initialise(binaries, directory, identity)
-        with _running(binaries, directory, identity):
+        with _running(binaries, directory, identity, options):
             yield f"postgres://postgres@/postgres?host={directory}"
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -84,10 +84,13 @@ def _initialise(binaries: Path, directory: Path, identity: dict) -> None:
 
 
 @contextlib.contextmanager
-def _running(binaries: Path, directory: Path, identity: dict) -> Iterator[None]:
-    settings = [word for setting in SETTINGS for word in ("-c", setting)]
+def _running(
+    binaries: Path, directory: Path, identity: dict, options: Sequence[str]
+) -> Iterator[None]:
+    ours = [word for setting in SETTINGS for word in ("-c", setting)]
+    words = [*ours, *options]
     server = subprocess.Popen(
-        [binaries / "postgres", "-D", directory / "data", "-k", directory, *settings],
+        [binaries / "postgres", "-D", directory / "data", "-k", directory, *words],
         cwd=directory,
         stdout=sys.stderr,
         preexec_fn=die_with_parent(),
