@@ -1,8 +1,10 @@
 """Another auth token for a carrier account, while calls and texts go on."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
 from accounts.models import AuditEntry
@@ -163,3 +165,50 @@ def test_what_is_accepted_no_longer_is_not_kept(account):
 
     stored = CarrierAccount.unscoped.get()
     assert (stored.old_auth_token, stored.old_auth_token_until) == ("", None)
+
+
+# -- By an operator, wherever the account is connected ---------------------------------
+
+
+@pytest.fixture
+def give(monkeypatch, capsys):
+    """Run the command with a token on its standard input; what it says."""
+
+    def run(*arguments, token=""):
+        monkeypatch.setattr("sys.stdin", StringIO(f"{token}\n"))
+        call_command("change_carrier_token", *arguments)
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_command_changes_it_in_every_workspace_and_goes_on_where_it_was(
+    account, login, mallory, give
+):
+    theirs = CarrierAccount.unscoped.create(
+        owner=mallory.workspace, label="M", account_sid=login.sid, auth_token=OLD
+    )
+
+    said = give(login.sid, token=login.auth_token)
+
+    assert [line.rpartition(": ")[2] for line in said] == ["has it already", "changed"]
+    assert login.auth_token not in "".join(said)
+    theirs.refresh_from_db()
+    assert theirs.auth_token == login.auth_token
+    assert theirs.tokens_at(now()) == [login.auth_token, OLD]
+    give(login.sid, "--end")
+    theirs.refresh_from_db()
+    assert theirs.tokens_at(now()) == [login.auth_token]
+
+
+def test_command_changes_nothing_that_the_carrier_does_not_accept(number, login, give):
+    with pytest.raises(CommandError) as refused:
+        give(login.sid, token=OLDER)
+
+    assert OLDER not in str(refused.value)
+    assert CarrierAccount.unscoped.get().auth_token == OLD
+
+
+def test_command_says_that_nobody_has_the_account(give, db):
+    with pytest.raises(CommandError, match="No workspace"):
+        give("AC404", token=OLD)
