@@ -20,6 +20,7 @@ from analytics.models import Change
 from hooks.models import Delivery
 from simulator.app import FIRST_ABROAD
 from telephony.models import Call, Campaign, Message, ScheduledCall
+from telephony.services import campaign_turns
 from voiceops.demo import practices
 from voiceops.demo.campaigns import RECALL
 
@@ -135,6 +136,35 @@ def test_the_alert_goes_on_firing_when_it_is_looked_at(visitor):
         "A dear week": "ok",
     }
     assert not Mail.unscoped.exists()
+
+
+def test_there_is_a_campaign_in_each_state_to_look_at(visitor):
+    campaigns = Campaign.unscoped.order_by("pk")
+    states = {campaign.name: campaign.status for campaign in campaigns}
+    pages = [page(visitor, campaign.get_absolute_url()) for campaign in campaigns]
+
+    assert states == {
+        "Closed on Monday": "canceled",
+        "Reminders for this week": "completed",
+        "Whitening until July": "paused",
+        RECALL: "paused",
+        "Six-month check-ups": "running",
+        "Friday is moved": "ready",
+    }
+    assert all(name in page for name, page in zip(states, pages, strict=True))
+
+
+def test_running_campaign_waits_for_tomorrow(visitor):
+    campaign = Campaign.unscoped.get(status="running")
+
+    campaign_turns.tick(now())
+
+    campaign.refresh_from_db()
+    rows = ScheduledCall.unscoped.filter(campaign=campaign)
+    assert (campaign.status, rows.waiting().count()) == ("running", 11)
+    assert "Nobody is to be called before that" in page(
+        visitor, campaign.get_absolute_url()
+    )
 
 
 def test_nothing_of_it_acts_by_itself(visitor):

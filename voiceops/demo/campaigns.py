@@ -7,6 +7,7 @@ counts what failed. Each of them leads to a call, which says what to do.
 
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from agents.models import VoiceAgent
@@ -19,6 +20,8 @@ from telephony.models import (
     ScheduledCall,
 )
 from telephony.samples import id_of
+from telephony.services import campaigns as verbs
+from telephony.tables import table_of
 from telephony.twilio import Rejected
 from voiceops.demo import past
 from voiceops.demo.practices import AMERICA, LONDON
@@ -77,8 +80,52 @@ def make(stage: Stage) -> None:
         )
     )
     _end(done, Status.COMPLETED, began_at + timedelta(hours=3))
+    _canceled(stage, reminders)
     _paused(stage, reminders)
+    _running(stage, reminders)
+    _ready(stage, reminders)
     _failed(stage)
+
+
+def _canceled(stage: Stage, agent: VoiceAgent) -> None:
+    began_at = stage.on(AMERICA, -9, "11:00")
+    campaign = _campaign(stage, agent, "Closed on Monday", began_at, contacts=20)
+    _call_them(campaign, agent, began_at, called=4)
+    _log(stage, campaign, began_at)
+    _waiting(campaign).update(
+        status=Contact.CANCELED, detail=_("The campaign was canceled.")
+    )
+    at = began_at + timedelta(minutes=25)
+    campaign.note(Kind.CANCELED, by=stage.people["Maya"], at=at)
+    campaign.turn(Status.CANCELED, ended_at=at)
+
+
+def _running(stage: Stage, agent: VoiceAgent) -> None:
+    """It goes on tomorrow: the rest is called then, at the pocket carrier."""
+    began_at = stage.latest(AMERICA, "10:00")
+    campaign = _campaign(stage, agent, "Six-month check-ups", began_at, contacts=20)
+    _call_them(campaign, agent, began_at, called=9)
+    _log(stage, campaign, began_at)
+    tomorrow = stage.on(AMERICA, 1, "10:00")
+    _waiting(campaign).update(scheduled_for=tomorrow, due_at=tomorrow)
+
+
+def _ready(stage: Stage, agent: VoiceAgent) -> None:
+    """A list that was read, with rows that nobody is called for."""
+    rows = [f"+150355501{30 + n},{name},Friday" for n, name in enumerate(NAMES[:12])]
+    text = "\n".join(["Phone,Patient name,Appointment time", *rows, rows[3], "503,?,?"])
+    campaign = verbs.create(
+        Campaign(owner=stage.owner, agent=agent, name="Friday is moved"),
+        file_name="friday.csv",
+        table=table_of(text),
+        by=stage.people["Maya"],
+    )
+    verbs.map_columns(campaign, campaign.mapping)
+
+
+def _waiting(campaign: Campaign) -> QuerySet[ScheduledCall]:
+    rows = ScheduledCall.unscoped.filter(campaign=campaign)
+    return rows.filter(status=Contact.PENDING)
 
 
 def _paused(stage: Stage, agent: VoiceAgent) -> None:
