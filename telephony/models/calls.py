@@ -158,6 +158,10 @@ class CallQuerySet(OwnedQuerySet):
         open_calls = self.filter(status__in=Call.OPEN, ended_at=None)
         return open_calls.exclude(placement=Call.Placement.UNKNOWN)
 
+    def not_put_off(self):
+        """Without those that were given up before the carrier did anything."""
+        return self.exclude(asked_at=None, end_reason=Call.EndReason.NOT_PLACED)
+
     # -- Many calls on their way to the carrier, in a statement or two ----------------
 
     def begin_asking(self, calls: list["Call"], at: datetime) -> set["Call"]:
@@ -426,6 +430,11 @@ class Call(OwnedModel):
     def has_ended(self) -> bool:
         return self.status not in self.OPEN
 
+    @property
+    def was_put_off(self) -> bool:
+        """Whether it was given up before the carrier did anything."""
+        return self.asked_at is None and self.end_reason == self.EndReason.NOT_PLACED
+
     def tokens_at(self, at: datetime) -> list[str]:
         """What the carrier may sign this call's webhooks with."""
         return (self.test_line or self.carrier_account).tokens_at(at)
@@ -477,6 +486,7 @@ class Call(OwnedModel):
         return self._step(
             [self.Placement.ASKED, self.Placement.LOST],
             placement=self.Placement.OPENED,
+            asked_at=None,
             look_at=None,
             end_detail=why[:200],
         )

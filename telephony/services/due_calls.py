@@ -57,10 +57,14 @@ def tick(at: datetime) -> int:
 
 
 def follow_ended() -> None:
-    """What the end of a call could not tell its scheduled call: a process died."""
+    """What the end of a call could not tell its scheduled call: a process died.
+
+    While somebody holds the row, its latest attempt may be one before theirs.
+    """
     over = Call.unscoped.filter(
         Q(ended_at__isnull=False) | Q(placement=Call.Placement.UNKNOWN),
         scheduled_call__status__in=ScheduledCall.IN_FLIGHT,
+        scheduled_call__lease_token=None,
         attempt=F("scheduled_call__attempts_made"),
     )
     for call in over[:FOLLOWED_A_TICK]:
@@ -74,23 +78,21 @@ def release_dead(at: datetime) -> int:
     """Take back the leases whose holders are dead, and what the carrier refused to take
     after its lease was over; how many.
 
-    Where the carrier had been asked, the call tells what becomes of the row.
+    Where the carrier had been asked, or may not be, the call tells what becomes of the
+    row.
     """
     dialing = ScheduledCall.unscoped.filter(status=Status.DIALING)
     attempt = Call.unscoped.filter(
         scheduled_call=OuterRef("pk"), attempt=OuterRef("attempts_made")
     )
-    opened = attempt.filter(placement=Call.Placement.OPENED, ended_at=None)
-    was_asked = Exists(
-        attempt.filter(asked_at__isnull=False).exclude(placement=Call.Placement.OPENED)
-    )
+    tells = Exists(attempt.exclude(placement=Call.Placement.OPENED).not_put_off())
     # A lease that ends too late was taken by a clock that was wrong.
     is_dead = Q(lease_until__lt=at) | Q(lease_until__gt=at + LONGEST_LEASE)
     dead = dialing.filter(is_dead)
     over = {"lease_token": None, "lease_until": None, "updated_at": now()}
-    dead.filter(was_asked).update(**over)
-    free = (is_dead & ~was_asked) | (Q(lease_token=None) & Exists(opened))
-    return dialing.filter(free).update(status=Status.PENDING, **over)
+    dead.filter(tells).update(**over)
+    free = dialing.filter(is_dead | Q(lease_token=None)).exclude(tells)
+    return free.update(status=Status.PENDING, **over)
 
 
 def _accounts_due(at: datetime) -> Iterable[tuple[uuid.UUID | None, int]]:

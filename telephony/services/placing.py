@@ -271,10 +271,7 @@ def hang_up(call: Call, by: User | None = None) -> None:
     why = words.ended_by(by.get_short_name()) if by else ""
     if call.has_ended:
         raise CannotHangUp(_("The call is over."))
-    if call.placement == Placement.OPENED and calls.end_unplaced(
-        call, Status.CANCELED, Reason.HUNG_UP_HERE, why, at=now()
-    ):
-        scheduled.follow(call)
+    if call.placement == Placement.OPENED and _end_unasked(call, why):
         return
     if call.sid is None:
         raise CannotHangUp(_("Nobody knows yet whether the carrier took the call."))
@@ -285,6 +282,20 @@ def hang_up(call: Call, by: User | None = None) -> None:
     if call.scheduled_call_id is not None:  # its end may have been quicker
         call.refresh_from_db(fields=["status", "ended_at", "end_reason"])
         scheduled.follow(call)
+
+
+def _end_unasked(call: Call, why: str) -> bool:
+    """End an opened call and its row in one step; False if the carrier was asked."""
+    with transaction.atomic():
+        # In the order in which dialling locks them.
+        row = ScheduledCall.unscoped.filter(pk=call.scheduled_call_id)
+        list(row.select_for_update(no_key=True).values_list("pk"))
+        has_ended = calls.end_unplaced(
+            call, Status.CANCELED, Reason.HUNG_UP_HERE, why, at=now()
+        )
+        if has_ended:
+            scheduled.follow(call)
+    return has_ended
 
 
 # -- What nobody knows -----------------------------------------------------------------

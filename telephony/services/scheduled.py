@@ -199,7 +199,12 @@ def decide_next(row: ScheduledCall, at: datetime) -> Decision | None:
 
 
 def follow(call: Call) -> None:
-    """Let the scheduled call be as its latest attempt is. Safe to repeat."""
+    """Let the scheduled call be as its latest attempt is. Safe to repeat.
+
+    An attempt that was put off says nothing of it: the row waits for another.
+    """
+    if call.was_put_off:
+        return
     row = (
         ScheduledCall.unscoped.select_related(
             "owner", "agent__owner", "agent__phone__carrier_account", "agent__prompt"

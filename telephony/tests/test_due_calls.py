@@ -551,10 +551,11 @@ def test_attempt_that_waits_keeps_no_line_from_the_others(quiet_number, bell, ca
     assert calls_at(carrier, quiet_number) == []
 
 
-def test_attempt_that_is_put_off_is_not_taken_for_the_end(
-    quiet_number, bell, carrier, monkeypatch
-):
-    """Not even by a tick elsewhere that looks between the attempt's end and the row."""
+@pytest.fixture
+def put_off(quiet_number, bell, carrier):
+    """A row whose attempt the carrier throttled; another call has the line by now, so
+    the next look puts it off.
+    """
     CarrierAccount.unscoped.filter(pk=quiet_number.account.pk).update(
         max_concurrent_calls=2  # one for calls out
     )
@@ -563,6 +564,12 @@ def test_attempt_that_is_put_off_is_not_taken_for_the_end(
     ring(bell)
     make_due(quiet_number, BUSY)
     ring(bell)
+    return row
+
+
+def test_attempt_that_is_put_off_is_not_taken_for_the_end(put_off, bell, monkeypatch):
+    """Not even by a tick elsewhere that looks between the attempt's end and the row."""
+    row = put_off
     defer = due_calls._defer
 
     def defer_while_others_look(*arguments):
@@ -576,6 +583,44 @@ def test_attempt_that_is_put_off_is_not_taken_for_the_end(
     assert (call.status, call.end_reason) == ("canceled", "not_placed")
     assert state(row) == Status.PENDING
     assert "lines" in row.detail
+
+
+def test_row_that_is_claimed_after_it_was_put_off_has_not_ended(put_off, bell):
+    row = put_off
+    ring(bell, now() + timedelta(seconds=21))
+    assert attempts(row)[0].has_ended
+
+    later = now() + timedelta(seconds=42)
+    due_calls.tick(later)  # its batch waits for a worker, which dies
+    due_calls.tick(later)
+    claimed = state(row)
+    due_calls.tick(later + timedelta(seconds=61))
+    due_calls.follow_ended()
+
+    assert (claimed, state(row)) == (Status.DIALING, Status.DIALING)
+    assert len(bell) == 2  # batches: it was claimed again
+
+
+def test_claimed_retry_is_left_to_who_holds_it(quiet_number, bell):
+    """Its latest attempt has ended, as it should: that was why it is tried again."""
+    row = make_due(quiet_number, BUSY, max_attempts=2)
+    ring(bell)
+    (call,) = attempts(row)
+    calls.record_status(call, status="busy", at=now())
+    later = now() + timedelta(minutes=31)
+    assert due_calls.tick(later) == 1
+    row.refresh_from_db()
+    holder = row.lease_token
+
+    due_calls.tick(later)
+
+    row.refresh_from_db()
+    assert (row.status, row.lease_token) == (Status.DIALING, holder)
+    due_calls.tick(later + timedelta(seconds=61))  # who held it is dead
+    due_calls.tick(later + timedelta(seconds=62))
+    row.refresh_from_db()
+    assert (row.status, row.lease_token is None) == (Status.DIALING, False)
+    assert row.lease_token != holder
 
 
 def test_attempt_is_not_ended_by_who_has_lost_the_lease(quiet_number, bell, carrier):
