@@ -5,7 +5,7 @@ Everything here is exact for any zone and filters: see docs/analytics.md.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -14,16 +14,19 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts.models import Workspace
-from analytics.buckets import REPLIES
+from analytics.buckets import REPLIES, month_of
 from analytics.histogram import pack, percentile, unpack_sum
 from analytics.models import Bucket, Quarters, Series
-from analytics.periods import DAY, Cover, Period, Stretch
+from analytics.periods import DAY, Cover, Period, Stretch, day_of, quarter_at
 from analytics.quarters import DIRECTIONS, OF_AN_HOUR, PACKED, Column, Name, unpack
+from analytics.sql import JsonText
 from analytics.tallies import MILLIONTHS, Tally, merge, merged
 from analytics.timeline import Timeline, parts_of_days
 
 Span = Bucket.Span
 By = Literal["agent", "phone"] | None  # whose figures are told one by one
+TOTAL = ("total",)
+NAMES, SPEND_NAMES = JsonText("names"), JsonText("spend_names")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class Question:
     agent_id: UUID | None = None
     phone_id: UUID | None = None
     direction: str = ""
+    _covers: dict[Series, Cover] = field(
+        default_factory=dict, init=False, compare=False
+    )
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -71,6 +77,37 @@ class Question:
         is_of_pairs = of_pairs or self.agent_id or self.phone_id
         return rows.filter(is_total=not is_of_pairs)
 
+    def cover(self, series: Series, *, of_pairs: bool = False) -> Cover:
+        """The days and months that the sums are made of.
+
+        A pair has a bucket a day, so many pairs have very many: where nothing was
+        counted after the period, its last month is read whole.
+        """
+        if not (of_pairs or self.agent_id or self.phone_id):
+            return Cover.of(self.period.start, self.period.end)
+        if series not in self._covers:
+            self._covers[series] = self._cover_of_pairs(series)
+        return self._covers[series]
+
+    def _cover_of_pairs(self, series: Series) -> Cover:
+        start, end = self.period.start, self.period.end
+        first, after = month_of(day_of(end - 1))
+        if start <= quarter_at(first) and self._is_last(series):
+            end = quarter_at(after)
+        return Cover.of(start, end)
+
+    def _is_last(self, series: Series) -> bool:
+        """Whether nobody's were counted after the period."""
+        end = self.period.end
+        days = Bucket.objects.for_owner(self.owner).filter(
+            series=series, is_total=True, span=Span.DAY, first_day__gte=day_of(end)
+        )
+        last = days.order_by("-first_day").values_list("first_day", NAMES, "quarters")
+        for day, *packed in last[:1]:
+            after = max(end - quarter_at(day), 0)
+            return not any(any(c[after:]) for _name, c in unpack(*packed, what=TOTAL))
+        return True
+
     def of(self, tally: Tally) -> Tally:
         """The wanted directions of a tally together, and how many each had."""
         known = {name: tally[name] for name in self.directions if name in tally}
@@ -89,12 +126,14 @@ def columns(
     days = question.buckets(series).filter(
         span=Span.DAY, first_day__gte=first, first_day__lte=last
     )
-    for known, *fields in PACKED:
+    for known, names, packed in PACKED:
         if known.isdisjoint(wanted):
             continue
-        for day, names, packed in days.values_list("first_day", *fields):
+        for day, *columns_of_day in days.values_list(
+            "first_day", JsonText(names), packed
+        ):
             for name, column in unpack(
-                names, packed, what=wanted, directions=question.directions
+                *columns_of_day, what=wanted, directions=question.directions
             ):
                 yield day, name, column
 
@@ -106,12 +145,12 @@ def by_day(question: Question, series: Series, *wanted: str) -> list[Tally]:
     """
     found: list[Tally] = [{} for _ in question.period.days]
     parts = parts_of_days(question.period)
-    for day, name, column in columns(question, series, *wanted):
+    for day, (_direction, what, kind), column in columns(question, series, *wanted):
         for place, part in parts[day]:
             if value := sum(column[part]):
-                tally, key = found[place], name.what
-                if name.kind is not None:
-                    tally, key = tally.setdefault(key, {}), name.kind
+                tally, key = found[place], what
+                if kind is not None:
+                    tally, key = tally.setdefault(what, {}), kind
                 tally[key] = tally.get(key, 0) + value
     return found
 
@@ -147,10 +186,10 @@ def by_day_of_agents(
         span=Span.DAY, first_day__gte=first, first_day__lte=last, agent__in=agents
     )
     for agent, day, *packed in days.values_list(
-        "agent", "first_day", "names", "quarters"
+        "agent", "first_day", NAMES, "quarters"
     ):
         for _name, column in unpack(
-            *packed, what=("total",), directions=question.directions
+            *packed, what=TOTAL, directions=question.directions
         ):
             lines[agent].put(day, column)
     return {agent: line.by_day() for agent, line in lines.items()}
@@ -176,7 +215,7 @@ def sums(
     found: dict[UUID | None, Tally] = defaultdict(dict)
     rows = question.buckets(series, of_pairs=by is not None)
     names = ("sums", "facts") if with_facts else ("sums",)
-    cover = Cover.of(question.period.start, question.period.end)
+    cover = question.cover(series, of_pairs=by is not None)
     if whole := _whole(cover):
         for pk, *tallies in rows.filter(whole).values_list(by or "agent", *names):
             for tally in tallies:
@@ -233,7 +272,7 @@ def _edges(question: Question, rows: QuerySet[Bucket], edges: Edges, by: str) ->
     days = rows.filter(span=Span.DAY, first_day__in=edges)
     of_lasts = Q()
     for bucket, whose, day, of_day, *packed in days.values_list(
-        "pk", by, "first_day", "sums", "names", "quarters"
+        "pk", by, "first_day", "sums", NAMES, "quarters"
     ):
         tally = _sums_of(packed, edges[day])
         for direction, counted in tally.items():
@@ -267,7 +306,7 @@ def _quarter_of(moment: str) -> int:
 
 def _latest(packed: Sequence[Any], direction: str, wanted: range) -> int:
     """The last of these quarters that has any."""
-    ((_name, column),) = unpack(*packed, what=("total",), directions=(direction,))
+    ((_name, column),) = unpack(*packed, what=TOTAL, directions=(direction,))
     return max(quarter for quarter in wanted if column[quarter])
 
 
@@ -275,7 +314,7 @@ def spend(question: Question, series: Series, by: By) -> dict[UUID | None, Tally
     """For each agent or number what was spent in the period, by part and currency."""
     found: dict[UUID | None, Tally] = defaultdict(dict)
     rows = question.buckets(series, of_pairs=True)
-    cover = Cover.of(question.period.start, question.period.end)
+    cover = question.cover(series, of_pairs=True)
     # Of all facts these alone are wanted, of many buckets.
     names = [f"facts__{direction}__spend" for direction in question.directions]
     if whole := _whole(cover):
@@ -284,7 +323,7 @@ def spend(question: Question, series: Series, by: By) -> dict[UUID | None, Tally
                 merge(found[pk], one)
     days = rows.filter(span=Span.DAY, first_day__in=cover.edges)
     for pk, day, *packed in days.values_list(
-        by, "first_day", "spend_names", "spend_quarters"
+        by, "first_day", SPEND_NAMES, "spend_quarters"
     ):
         wanted = cover.edges[day]
         for name, column in unpack(
@@ -332,13 +371,17 @@ def replies_of_agents(
 ) -> dict[UUID, dict[str, Any]]:
     """How long the replies of each of these agents took."""
     rows = question.buckets(Series.CALLS, of_pairs=True).filter(agent__in=agents)
-    cover = Cover.of(question.period.start, question.period.end)
+    cover = question.cover(Series.CALLS, of_pairs=True)
     found: dict[UUID | None, list[bytes]] = {agent: [] for agent in agents}
     names = [REPLIES[direction] for direction in question.directions]
     if whole := _whole(cover):
         for agent, *packed in rows.filter(whole).values_list("agent", *names):
             found[agent] += packed
+    of_edges: dict[UUID | None, Tally] = defaultdict(dict)
     for agent, tally in _whole_edges(question, rows, cover.edges, "agent"):
-        times = question.of(tally).get("replies", {})
-        found[agent].append(pack(merged(times.values())))
+        for direction in tally.keys() & question.directions:
+            for times in tally[direction].get("replies", {}).values():
+                merge(of_edges[agent], times)
+    for agent, times in of_edges.items():
+        found[agent].append(pack(times))
     return {agent: times_of(unpack_sum(found[agent])) for agent in agents}

@@ -4,6 +4,7 @@ Every zone's days and hours are made of whole quarters (`analytics.periods`), so
 form serves all of them.
 """
 
+import json
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
@@ -102,26 +103,30 @@ def named(name: str) -> Name:
 
 
 def unpack(
-    names: Iterable[str],
+    names: str,
     packed: bytes,
     *,
     what: tuple[str, ...],
     directions: tuple[str, ...] = DIRECTIONS,
-) -> Iterator[tuple[Name, Column]]:
-    """The columns that are wanted, each with its 96 numbers."""
+) -> list[tuple[Name, Column]]:
+    """The columns that are wanted, each with its 96 numbers; names as the JSON that
+    they are stored as.
+    """
     numbers = bytes(packed)
-    for name, column_at, offset in _places(tuple(names), what, directions):
-        yield name, column_at(numbers, offset)
+    return [
+        (name, column_at(numbers, offset))
+        for name, column_at, offset in _places(names, what, directions)
+    ]
 
 
 @lru_cache(maxsize=4096)  # most days have the columns of other days
 def _places(
-    names: tuple[str, ...], what: tuple[str, ...], directions: tuple[str, ...]
+    names: str, what: tuple[str, ...], directions: tuple[str, ...]
 ) -> list[tuple[Name, Callable[[bytes, int], Column], int]]:
     """The columns that are wanted: how and where each is read."""
     found: list[tuple[Name, Callable[[bytes, int], Column], int]] = []
     offset = 0
-    for coded in names:
+    for coded in json.loads(names):
         kind, name = CODES[coded[0]], named(coded[1:])
         if name.what in what and name.direction in directions:
             is_small = kind.size == OF_A_DAY

@@ -32,6 +32,18 @@ class IdText(models.Func):
         return self.as_sql(compiler, connection, template="%(expressions)s", **context)
 
 
+class JsonText(models.Func):
+    """A JSON column as it is stored: most rows have what others have, and few different
+    ones are read.
+    """
+
+    template = "%(expressions)s::text"
+    output_field = models.TextField()
+
+    def as_sqlite(self, compiler, connection, **context):
+        return self.as_sql(compiler, connection, template="%(expressions)s", **context)
+
+
 class Millionths(models.Func):
     """An amount of money, whole."""
 

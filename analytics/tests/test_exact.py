@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -78,6 +78,19 @@ def test_every_endpoint_says_what_plain_python_counts(zone, around, home, alice)
 
     for query in queries(home, chance, first, zone):
         hold(alice, home, query)
+
+
+def test_months_are_read_whole_only_where_nothing_was_counted_after(home, alice):
+    chance = random.Random(5)
+    for at, _ in zip(moments(utc("2026-03-01"), 3, chance), range(30), strict=False):
+        random_call(home, at, chance)
+        random_text(home, at, chance)
+    rollup.fold()
+
+    months = {"from": date(2026, 1, 20), "timezone": "America/Los_Angeles"}
+    for filters in ({}, {"agent_id": home.agents[0].pk}):
+        for day in (1, 2, 3, 4):  # the last calls of UTC are on the evening of the 3rd
+            hold(alice, home, months | {"to": date(2026, 3, day)} | filters)
 
 
 @settings(

@@ -233,6 +233,8 @@ def _questions(home: Home) -> dict[str, str]:
     today = now().date()
     year = f"from={today - timedelta(days=DAYS - 1)}&to={today}"
     month = f"from={today - timedelta(days=29)}&to={today}"
+    # The longest way to the first whole month: most buckets of pairs.
+    second = (today - timedelta(days=DAYS - 31)).replace(day=2)
     here = "timezone=America/Los_Angeles"
     agent, phone = home.agents[0].pk, home.phones[0].pk
     # Sixty calls are older: the last page but one.
@@ -249,6 +251,9 @@ def _questions(home: Home) -> dict[str, str]:
         f"?{year}&{here}&agent_id={agent}&phone_id={phone}&direction=incoming",
         "calls by hour": f"/api/analytics/calls-by-hour?{year}&{here}",
         "agents": f"/api/analytics/agent-summary?{year}&{here}",
+        "agents, from a 2nd": "/api/analytics/agent-summary"
+        f"?from={second}&to={today}&{here}",
+        "agents, 30 days": f"/api/analytics/agent-summary?{month}&{here}",
         "agents, a number": "/api/analytics/agent-summary"
         f"?{year}&{here}&phone_id={phone}",
         "summary and the year before": f"/api/analytics/summary?{year}&{here}",
