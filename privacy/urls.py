@@ -11,6 +11,7 @@ urlpatterns = [
     path("settings/data/delete", views.workspace_delete, name="workspace_delete"),
     path("settings/data/keep", views.workspace_keep, name="workspace_keep"),
     path("settings/account/delete", views.person_delete, name="person_delete"),
+    path("settings/account/export", views.person_export, name="person_export"),
     path("settings/data/export", views.export_create, name="export_create"),
     path(
         "settings/data/exports/<uuid:pk>",

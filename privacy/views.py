@@ -4,6 +4,7 @@ from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
+from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.timezone import now
@@ -17,13 +18,14 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.decorators import may
-from privacy import downloads, erasures, exports, leaving, retention
+from privacy import downloads, erasures, exports, leaving, person, retention
 from privacy.forms import ForgetForm, RetentionForm
 from privacy.models import Erasure, Export
 from voiceops.htmx import full_or_partial, go_to
 from voiceops.paging import MOST_COUNTED
 
 UNPROCESSABLE = 422
+READABLE = {"indent": 2, "ensure_ascii": False}
 LATEST = 20  # receipts that are listed
 WHAT = {
     "transcript": _lazy("calls with a transcript"),
@@ -198,6 +200,16 @@ def workspace_keep(request):
     else:
         messages.error(request, _("It is too late: it is being deleted."))
     return go_to(request, reverse("privacy:kept"))
+
+
+@login_required
+@reauthentication_required
+@require_safe
+def person_export(request):
+    """What is kept of the person who asks, as a file."""
+    answer = JsonResponse(person.told(request.user), json_dumps_params=READABLE)
+    answer["Content-Disposition"] = 'attachment; filename="voiceops-account.json"'
+    return answer
 
 
 @login_required

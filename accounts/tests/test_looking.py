@@ -20,7 +20,7 @@ STOP = "/admin/looking/stop/"
 HIDDEN = (
     *("/api-keys", "/api/api-keys", "/api/auth/me", "/api/auth/sessions", "/auth/me"),
     *("/api/workspaces", "/settings/profile", "/settings/workspaces/new"),
-    "/settings/account/delete",
+    *("/settings/account/delete", "/settings/account/export"),
 )
 
 

@@ -552,6 +552,7 @@ NOT_VISITED = {
     "telephony:recurring_call_delete": POSTED,
     "telephony:person_delete": POSTED,
     "telephony:person_export": "a file",
+    "privacy:person_export": "a file",
     "telephony:call_settle": POSTED,
     "telephony:phone_point": POSTED,
     "telephony:phone_delete": POSTED,
