@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from django.core.management import call_command
 from django.test import override_settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -15,6 +14,7 @@ from tests.browser.site import served
 from tests.browser.soundness import watch
 from tests.browser.visits import NOBODY
 from tests.browser.world import World, make_world
+from tests.tables import empty_again
 
 ANSWER_WITHIN_MS = 10_000
 WIDTHS = {1440: 900, 320: 640}  # and the height
@@ -32,7 +32,7 @@ def world(django_db_setup, django_db_blocker) -> Iterator[World]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with django_db_blocker.unblock():
         yield make_world()
-        call_command("flush", interactive=False, verbosity=0)
+        empty_again()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
