@@ -73,14 +73,15 @@ def session_activity_middleware(get_response):
     """
 
     def middleware(request):
-        if request.user.is_authenticated and _is_worth_noting(request.session):
+        if request.user.is_authenticated and is_worth_noting(request.session):
             UserSession.objects.create_from_request(request)
         return get_response(request)
 
     return middleware
 
 
-def _is_worth_noting(session) -> bool:
+def is_worth_noting(session) -> bool:
+    """Whether its use was not noted lately; noted it is from now on."""
     key = f"session-seen:{session.session_key}"
     try:
         return cache.add(key, True, timeout=SESSION_SEEN_PRECISION_S)

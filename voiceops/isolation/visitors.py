@@ -23,6 +23,7 @@ from django.test.client import Client
 from django.urls import reverse
 from twilio.request_validator import RequestValidator
 
+from accounts.middleware import is_worth_noting
 from telephony.models import Call, Phone, TestLine
 from telephony.signatures import HEADER
 from voiceops.isolation.routes import Kind, Route
@@ -31,8 +32,6 @@ from voiceops.isolation.tenants import Tenant
 # RFC 5737: nobody comes from there.
 ADDRESS = "192.0.2.1"
 WRITE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM|REPLACE INTO)\s+"?(\w+)', re.I)
-# Each request of a browser notes its own use.
-SESSION_TABLE = "usersessions_usersession"
 
 
 class Way(StrEnum):
@@ -135,7 +134,7 @@ class Visitor:
             headers=dict(response.items()),
             text=_text(response),
             error=raised[0].__name__ if raised else "",
-            written=frozenset(tables) - {SESSION_TABLE},
+            written=frozenset(tables),
         )
 
     def _forget_cookies(self, way: Way) -> None:
@@ -145,6 +144,7 @@ class Visitor:
             session = _new_session()
             session.update(self._session)
             session.save()
+            is_worth_noting(session)  # not by each request
             name = settings.SESSION_COOKIE_NAME
             self._client.cookies[name] = session.session_key
 

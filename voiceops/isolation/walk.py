@@ -352,6 +352,12 @@ class _Knowledge:
 
     def __init__(self, ids: dict[str, str], owner: Tenant):
         self.ids = ids
+        # Numbers, in links, are another text.
+        self.written = [
+            (text, f"the {name}")
+            for name, value in ids.items()
+            for text in dict.fromkeys((value, quote(value)))
+        ]
         self.content = {
             name: ids[f"{model}.pk"] for name, model in _names_of_ids(owner).items()
         }
@@ -441,9 +447,8 @@ def _difference(told, expected) -> str:
 
 
 def _plain(text: str, question: _Question) -> str:
-    for name, value in question.knowledge.ids.items():
-        for written in (value, quote(value)):  # numbers, in links, are another text
-            text = text.replace(written, f"the {name}")
+    for written, name in question.knowledge.written:
+        text = text.replace(written, name)
     for pattern, what in RANDOM:
         text = pattern.sub(what, text)
     return text
