@@ -76,15 +76,18 @@ def peek_list(request):
 
 @login_required
 def tell_apart(request, pk):
-    known = Prompt.unscoped.filter(pk=pk).exists()
-    return HttpResponse(status=403 if known else 404)
+    prompt = get_object_or_404(Prompt.unscoped, pk=pk)
+    return HttpResponse(status=200 if prompt.owner == request.workspace else 403)
 
 
 @csrf_exempt
+@login_required
 def scribble(request, pk):
+    """It looks whose it is when it is too late."""
     if request.method == "POST":
         Prompt.unscoped.filter(pk=pk).update(text="mine")
-    return HttpResponse(status=404)
+    get_object_or_404(Prompt.objects.for_owner(request.workspace), pk=pk)
+    return HttpResponse()
 
 
 @login_required
@@ -118,7 +121,7 @@ def believe_header(request):
 
 @login_required
 def break_down(request, pk):
-    Prompt.unscoped.filter(pk=pk).get()
+    return HttpResponse(Prompt.objects.for_owner(request.workspace).get(pk=pk).name)
 
 
 @pytest.mark.parametrize(

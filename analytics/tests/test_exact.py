@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -106,15 +107,17 @@ def test_figures_follow_whatever_happens_to_calls(seed, place, home, alice):
     start = utc(around) - timedelta(days=1)
     happenings = [happen for happen in HAPPENINGS for _ in range(3)]
     chance.shuffle(happenings)
-    for at, happen in zip(moments(start, 5, chance), happenings, strict=False):
-        happen(home, at, chance)
-        if chance.random() < 0.3:
-            rollup.fold()
-    rollup.fold()
+    with transaction.atomic():
+        for at, happen in zip(moments(start, 5, chance), happenings, strict=False):
+            happen(home, at, chance)
+            if chance.random() < 0.3:
+                rollup.fold()
+        rollup.fold()
 
-    call_command("check_rollup", workspace=home.owner.pk)
-    for query in queries(home, chance, utc(around).date(), zone):
-        hold(alice, home, query)
+        call_command("check_rollup", workspace=home.owner.pk)
+        for query in queries(home, chance, utc(around).date(), zone):
+            hold(alice, home, query)
+        transaction.set_rollback(True)  # the next example begins as this one did
 
 
 # -- What happens ----------------------------------------------------------------------

@@ -21,6 +21,8 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from accounts import services
+from tests.people import make_tenant
+from tests.tables import empty_again
 from voiceops.isolation.tenants import furnish, snapshot
 from voiceops.isolation.visitors import noting_writes
 
@@ -37,6 +39,7 @@ CHECKS = [
     checks.response_headers_conformance,
 ]
 EXAMPLES = 5
+NAMES = ("alice", "mallory")
 # The model of what a path names in its braces.
 MODELS = {
     "agents": "voiceagent",
@@ -66,32 +69,38 @@ def one_connection():
         signal.connect(close_old_connections)
 
 
-@pytest.fixture
-def world(alice, mallory, carrier, one_connection):
-    """Both tenants, the ids of their rows by model, and a token of each."""
-    tenants = {"alice": alice, "mallory": mallory}
-    ids = defaultdict(list)
-    for tenant in tenants.values():
-        for row in furnish(tenant):
-            ids[row._meta.model_name].append(str(row.pk))
-    tokens = {
-        name: services.issue_login_token(tenant.user)
-        for name, tenant in tenants.items()
-    }
-    return tenants, ids, tokens
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker):
+    """Both tenants, the ids of their rows by model, a token and the rows of each.
+
+    Committed: to make them takes longer than to ask what is asked of them.
+    """
+    with django_db_blocker.unblock():
+        tenants = {name: make_tenant(name) for name in NAMES}
+        ids = defaultdict(list)
+        for tenant in tenants.values():
+            for row in furnish(tenant):
+                ids[row._meta.model_name].append(str(row.pk))
+        tokens = {
+            name: services.issue_login_token(tenant.user)
+            for name, tenant in tenants.items()
+        }
+        rows = {name: snapshot(tenant) for name, tenant in tenants.items()}
+        yield tenants, ids, tokens, rows
+        empty_again()
 
 
 @pytest.mark.walk
 @pytest.mark.django_db
+@pytest.mark.usefixtures("carrier", "one_connection")
 @pytest.mark.parametrize(
     ("operation", "name"),
-    list(zip(OPERATIONS, cycle(["alice", "mallory"]), strict=False)),  # in turn
+    list(zip(OPERATIONS, cycle(NAMES), strict=False)),  # in turn
     ids=lambda found: getattr(found, "label", found),
 )
 def test_any_input_is_answered_as_promised(operation, name, world):
-    tenants, ids, tokens = world
+    tenants, ids, tokens, rows = world
     (other,) = tenants.keys() - {name}
-    before = snapshot(tenants[other])
 
     @settings(
         max_examples=EXAMPLES,
@@ -108,7 +117,7 @@ def test_any_input_is_answered_as_promised(operation, name, world):
             if answer.status_code != CARRIER_SAYS_NO:
                 case.validate_response(answer, checks=CHECKS)
             if written:
-                assert snapshot(tenants[other]) == before
+                assert snapshot(tenants[other]) == rows[other]
 
     ask()
 
