@@ -287,11 +287,21 @@ def _postgres(room: Room) -> Count:
 
 
 def _flow(room: Room) -> Count:
-    return _pytest(_halved(room), "-m", "flow and not browser", "--dist=loadfile")
+    options = ("-m", "flow and not browser", "--dist=loadfile")
+    return _pytest(_halved(room), *options, *_files_with("flow"))
 
 
 def _browser(room: Room) -> Count:
-    return _pytest(_halved(room), "-m", "browser")
+    return _pytest(_halved(room), "-m", "browser", *_files_with("browser"))
+
+
+def _files_with(marker: str) -> list[str]:
+    """The files of these tests alone: to collect all takes a while."""
+    files = [
+        *PROJECT_DIR.glob("tests/**/test_*.py"),
+        *PROJECT_DIR.glob("*/tests/test_*.py"),
+    ]
+    return sorted({str(f) for f in files if f"pytest.mark.{marker}" in f.read_text()})
 
 
 def _halved(room: Room) -> Room:
