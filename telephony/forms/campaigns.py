@@ -266,7 +266,12 @@ class CampaignFilterForm(forms.Form):
 class ContactFilterForm(forms.Form):
     """What the contacts can be narrowed to, and a place among them: a line."""
 
-    STATUSES = [("", _("Any status")), *ScheduledCall.Status.choices]
+    IN_FLIGHT = "in-flight"
+    STATUSES = [
+        ("", _("Any status")),
+        (IN_FLIGHT, _("On the telephone")),
+        *ScheduledCall.Status.choices,
+    ]
 
     status = forms.ChoiceField(label=_("Status"), choices=STATUSES, required=False)
     q = NumberFilter()
@@ -278,7 +283,9 @@ class ContactFilterForm(forms.Form):
 
     def apply(self, rows):
         wanted = self.cleaned_data
-        if wanted["status"]:
+        if wanted["status"] == self.IN_FLIGHT:
+            rows = rows.in_flight()
+        elif wanted["status"]:
             rows = rows.filter(status=wanted["status"])
         if wanted["q"]:
             rows = rows.filter(to_number__contains=wanted["q"])

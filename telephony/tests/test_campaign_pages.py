@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -247,6 +248,39 @@ def test_progress_counts_the_contacts(alice, agent):
     assert "1 of 2 contacts are done" in text
     assert page.context["done"] == 1
     assert 'hx-trigger="every 2s"' in text
+
+
+def test_tiles_lead_to_so_many_contacts(alice, agent):
+    rows = [f"+1628555{number:04},Ada" for number in range(1, 7)]
+    campaign = ready(alice, agent, list_of(*rows))
+    post(alice, campaign, "start")
+    statuses = ("dialing", "in-progress", "in-progress", "busy", "expired")
+    for line, status in enumerate(statuses, 2):
+        Contact.unscoped.filter(line=line).update(status=status)
+
+    tiles = shown(alice, campaign).context["tiles"]
+
+    told = {str(words): count for _icon, words, count, _which in tiles}
+    assert (told["On the telephone"], told["Busy"], told["Waiting"]) == (3, 1, 1)
+    for _icon, _words, count, which in tiles:
+        listed = shown(alice, campaign, f"/contacts?status={which}").context["page"]
+        assert len(listed.rows) == count
+
+
+def test_contact_says_before_when_it_is_not_called(alice, agent):
+    """Because it is night there, or because the list says so."""
+    campaign = ready(alice, agent)
+    contact = Contact.unscoped.get(campaign=campaign, line=2)
+    Contact.unscoped.filter(pk=contact.pk).update(
+        due_at=datetime(2199, 1, 2, 8, tzinfo=UTC)
+    )
+
+    listed = shown(alice, campaign, "/contacts").content.decode()
+    alone = alice.client.get(contact.get_absolute_url()).content.decode()
+
+    assert listed.count("2199-01-02") == 1
+    assert listed.count("when its turn comes") == 1
+    assert "Not before" in alone and "2199-01-02" in alone
 
 
 def test_campaign_that_was_stopped_says_why(alice, agent):

@@ -55,22 +55,18 @@ REFUSED_SHOWN = 10
 EVENTS_SHOWN = 100
 SAMPLE_ROWS = 3
 Contact = ScheduledCall.Status
-# The tiles of a campaign that was started: (icon, statuses, what they are called).
+# The tiles of one that was started: (icon, which contacts, what they are called).
 TILES = [
-    ("clock", [Contact.PENDING], gettext_lazy("Waiting")),
-    (
-        "phone-call",
-        [Contact.IN_PROGRESS, Contact.DIALING],
-        gettext_lazy("On the telephone"),
-    ),
-    ("circle-check", [Contact.COMPLETED], gettext_lazy("Completed")),
-    ("phone-missed", [Contact.NO_ANSWER], gettext_lazy("No answer")),
-    ("phone-off", [Contact.BUSY], gettext_lazy("Busy")),
-    ("circle-x", [Contact.FAILED], gettext_lazy("Failed")),
-    ("circle-slash", [Contact.BLOCKED], gettext_lazy("Blocked")),
-    ("triangle-alert", [Contact.EXPIRED], gettext_lazy("Expired")),
-    ("circle-question-mark", [Contact.UNKNOWN], gettext_lazy("Unknown")),
-    ("circle-slash", [Contact.CANCELED], gettext_lazy("Canceled")),
+    ("clock", Contact.PENDING, gettext_lazy("Waiting")),
+    ("phone-call", ContactFilterForm.IN_FLIGHT, gettext_lazy("On the telephone")),
+    ("circle-check", Contact.COMPLETED, gettext_lazy("Completed")),
+    ("phone-missed", Contact.NO_ANSWER, gettext_lazy("No answer")),
+    ("phone-off", Contact.BUSY, gettext_lazy("Busy")),
+    ("circle-x", Contact.FAILED, gettext_lazy("Failed")),
+    ("circle-slash", Contact.BLOCKED, gettext_lazy("Blocked")),
+    ("triangle-alert", Contact.EXPIRED, gettext_lazy("Expired")),
+    ("circle-question-mark", Contact.UNKNOWN, gettext_lazy("Unknown")),
+    ("circle-slash", Contact.CANCELED, gettext_lazy("Canceled")),
 ]
 ALWAYS_SHOWN = 6  # of the tiles
 
@@ -281,9 +277,10 @@ def _stamp(campaign, counts):
 
 def _progress(campaign, counts):
     over = sum(n for status, n in counts.items() if status in _OVER)
+    in_flight = sum(counts.get(status, 0) for status in ScheduledCall.IN_FLIGHT)
+    all_counts = counts | {ContactFilterForm.IN_FLIGHT: in_flight}
     tiles = [
-        (icon, words, sum(counts.get(status, 0) for status in statuses), statuses[0])
-        for icon, statuses, words in TILES
+        (icon, words, all_counts.get(which, 0), which) for icon, which, words in TILES
     ]
     is_running = campaign.status == Campaign.Status.RUNNING
     return {
@@ -341,6 +338,7 @@ def campaign_contacts(request, pk):
     narrowed = {"status": wanted["status"], "q": wanted["q"]}
     context |= {
         "page": page,
+        "at": now(),
         "is_narrowed": any(narrowed.values()),
         "newer": page.newer and query_of(**narrowed, before=page.newer),
         "older": page.older and query_of(**narrowed, after=page.older),

@@ -184,6 +184,7 @@ def scheduled_call_detail(request, pk):
         "attempts": attempts.order_by("attempt"),
         "contact": contacts.find(request.workspace, row.to_number),
         "decision": scheduled.decide_next(row, now()),
+        "at": now(),
     }
     template = full_or_partial(request, "telephony/scheduled_call_detail.html", "row")
     return render(request, template, context)
