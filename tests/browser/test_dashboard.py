@@ -118,6 +118,9 @@ def test_paper_has_the_figures_and_no_navigation(visitor):
 
     expect(page.locator("#app-nav")).to_be_hidden()
     expect(page.get_by_role("button", name="Filter", exact=True)).to_be_hidden()
+    expect(page.get_by_label("Period")).to_be_hidden()
+    expect(page.locator("#dashboard-live")).to_be_hidden()
+    expect(page.locator("details:not([open])").last).to_be_hidden()
     expect(page.get_by_role("heading", name="Calls by outcome")).to_be_visible()
     assert page.evaluate("document.documentElement.dataset.theme") == "vo"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
