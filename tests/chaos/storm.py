@@ -113,11 +113,12 @@ class Storm:
     def _kill_on(self, chance: random.Random) -> None:
         targets = ["worker", "beat", "broker"]
         targets += [f"worker {n}" for n in range(len(self._workers.processes))]
-        chance.shuffle(targets)  # the first ones: everybody once
+        ahead: list[str] = []
         while not self._is_over.wait(chance.uniform(*self._pause_s)):
-            targets.append(chance.choice(targets))
-            name = targets.pop(0)
+            ahead = ahead or chance.sample(targets, len(targets))
+            name = ahead.pop(0)
             if not self._may_die(name):
+                ahead.append(name)  # until it may: everybody dies once a round
                 continue
             if name == "broker" and not self.told["broker's data lost"]:
                 self._lose_data()
