@@ -23,6 +23,7 @@ REFUSED = {403, 405}
 ONES_OWN = {
     "settings/profile": "one's own name and time zone",
     "settings/account/delete": "one's own account",
+    "settings/account/export": "one's own data",
     "settings/workspaces/new": "a workspace of one's own",
     "settings/workspaces/switch": "where one works",
     "settings/workspace/leave": "one's own membership",
