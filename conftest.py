@@ -145,7 +145,7 @@ def broker_url(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    """The whole stack, started once: real processes, simulator and demo included."""
+    """The whole stack, started once: real processes, simulator included."""
     with running_stack(tmp_path_factory.mktemp("stack") / "var") as running:
         yield running
 

@@ -23,11 +23,13 @@ import psutil
 from voiceops.run.children import PROJECT_DIR
 from voiceops.run.guard import die_with_parent
 from voiceops.run.installation import free_port
+from voiceops.run.plan import NAMES
 
 READY_WITHIN_S = 90
 STOPPED_WITHIN_S = 60  # on a machine that does much besides
 POLL_S = 0.05
 DATABASE_NAME = "voiceops.sqlite3"
+PREPARED = ("--only", ",".join(name for name in NAMES if name != "prepare"))
 
 # Set, so that neither a developer's `.env` nor the shell can lead a test to somebody's
 # database, carrier or model: an empty value means the default.
@@ -228,17 +230,18 @@ def running_stack(
 ) -> Iterator[Stack]:
     """Started and ready; stopped afterwards, and nothing may be left.
 
-    Unless it is to begin `from_nothing`, it finds the tables made: that takes longer
-    than the rest of a first start.
+    Unless it is to begin `from_nothing`, it finds the tables made, and no demo is put
+    into them: both take longer than the rest of a first start.
     """
-    stack = Stack(var_dir, environment=environment or {})
+    stack, arguments = Stack(var_dir, environment=environment or {}), ()
     if not from_nothing and "DATABASE_URL" not in stack.environment:
         from tests.tables import empty_tables  # which starts processes as we do
 
         var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copy(empty_tables(), var_dir / DATABASE_NAME)
+        arguments = PREPARED
     try:
-        stack.start()
+        stack.start(*arguments)
         stack.wait_until_ready()
         yield stack
         if stack.supervisor.poll() is None:
