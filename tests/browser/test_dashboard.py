@@ -110,6 +110,11 @@ def test_tables_are_there_without_scripts(visitor):
     expect(page.locator("canvas")).to_be_hidden()
 
 
+CUT_OFF = """() => [...document.querySelectorAll("main [role=region]")]
+  .filter((box) => box.scrollWidth > box.clientWidth)
+  .map((box) => box.getAttribute("aria-label"))"""
+
+
 def test_paper_has_the_figures_and_no_navigation(visitor):
     page = visitor("alice", theme="dark")
     page.goto("/")
@@ -118,10 +123,12 @@ def test_paper_has_the_figures_and_no_navigation(visitor):
 
     expect(page.locator("#app-nav")).to_be_hidden()
     expect(page.get_by_role("button", name="Filter", exact=True)).to_be_hidden()
-    expect(page.get_by_label("Period")).to_be_hidden()
+    expect(page.get_by_label("Period", exact=True)).to_be_hidden()
     expect(page.locator("#dashboard-live")).to_be_hidden()
     expect(page.locator("details:not([open])").last).to_be_hidden()
     expect(page.get_by_role("heading", name="Calls by outcome")).to_be_visible()
     assert page.evaluate("document.documentElement.dataset.theme") == "vo"
+    page.set_viewport_size({"width": 720, "height": 1000})  # of A4
+    assert page.evaluate(CUT_OFF) == []
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "vo-dark"
