@@ -81,6 +81,18 @@ def wait_until(condition: Callable[[], object], within_s: float, what: str) -> N
         time.sleep(POLL_S)
 
 
+def _as_from_a_terminal() -> Callable[[], None]:
+    """It heeds a hang-up also where these tests are started by nohup."""
+    tie = die_with_parent()
+
+    def prepare() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        if tie is not None:
+            tie()
+
+    return prepare
+
+
 @dataclass
 class Stack:
     """One supervisor with its children, on a data directory and a port of its own."""
@@ -119,7 +131,7 @@ class Stack:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent(),
+                preexec_fn=_as_from_a_terminal(),
             )
         self.sessions.add(self.supervisor.pid)
 

@@ -95,6 +95,7 @@ NO_ENTRY = {
     "POST api/calls/<>/analyze": "the same analysis of a call again",
     "POST settings/profile": "one's own name and time zone",
     "POST settings/account/delete": "one's own account",
+    "POST settings/account/export": "one's own data, downloaded",
     "POST settings/workspaces/switch": "where one works; kept in the browser",
     "POST api/prompts/<>/preview": "shows what a text would become",
     "POST api/auth/logout": "one's own log-out",
