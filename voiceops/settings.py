@@ -194,9 +194,10 @@ else:
         "min_size": 1,
         "max_size": env.int("DATABASE_POOL_SIZE", default=20),
         "timeout": 10,
-        # Then whoever wants a connection next tries at once. It would wait twice as
-        # long each time, and minutes after the server is back.
+        # Try again and again: else it waits twice as long each time, and minutes after
+        # the server is back.
         "reconnect_timeout": 2,
+        "reconnect_failed": lambda pool: pool.check(),
     }
     # PgBouncer shares connections by transaction: what lasts longer is not ours there.
     _has_pgbouncer = env.bool("DATABASE_PGBOUNCER", default=False)
