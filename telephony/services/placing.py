@@ -271,7 +271,9 @@ def hang_up(call: Call, by: User | None = None) -> None:
     why = words.ended_by(by.get_short_name()) if by else ""
     if call.has_ended:
         raise CannotHangUp(_("The call is over."))
-    if call.placement == Placement.OPENED and _end_unasked(call, why):
+    if call.placement == Placement.OPENED and _end(
+        call, Status.CANCELED, Reason.HUNG_UP_HERE, why, at=now()
+    ):
         return
     if call.sid is None:
         raise CannotHangUp(_("Nobody knows yet whether the carrier took the call."))
@@ -284,15 +286,15 @@ def hang_up(call: Call, by: User | None = None) -> None:
         scheduled.follow(call)
 
 
-def _end_unasked(call: Call, why: str) -> bool:
-    """End an opened call and its row in one step; False if the carrier was asked."""
+def _end(call: Call, status: str, reason: str, detail: str, *, at: datetime) -> bool:
+    """End a call that never became one at the carrier, and let its row follow in the
+    same step; False if it has moved on.
+    """
     with transaction.atomic():
         # In the order in which dialling locks them.
         row = ScheduledCall.unscoped.filter(pk=call.scheduled_call_id)
         list(row.select_for_update(no_key=True).values_list("pk"))
-        has_ended = calls.end_unplaced(
-            call, Status.CANCELED, Reason.HUNG_UP_HERE, why, at=now()
-        )
+        has_ended = calls.end_unplaced(call, status, reason, detail, at=at)
         if has_ended:
             scheduled.follow(call)
     return has_ended
@@ -323,14 +325,13 @@ def settle(
     detail = _("Settled by %(who)s: %(why)s") % {"who": who, "why": reason}
     if call.placement != Placement.UNKNOWN:
         return None
-    if not calls.end_unplaced(call, status, end_reason, detail, at=at):
-        return None
-    if call.scheduled_call_id is not None:
-        scheduled.follow(call)
-        if outcome == "again":
+    is_of_a_row = call.scheduled_call_id is not None
+    with transaction.atomic():
+        if not _end(call, status, end_reason, detail, at=at):
+            return None
+        if is_of_a_row and outcome == "again":
             scheduled.dial_again(call.scheduled_call, at=at)
-        return call
-    if outcome != "again":
+    if is_of_a_row or outcome != "again":
         return call
     return call_now(
         agent=call.agent,

@@ -736,6 +736,27 @@ def test_person_says_that_nobody_answered_and_it_is_tried_later(unknown_row):
     assert row.next_attempt_at > now() + timedelta(minutes=25)
 
 
+@pytest.mark.parametrize("dies_in", ["follow", "dial_again"])
+def test_who_dies_while_it_is_settled_leaves_it_to_be_settled(
+    unknown_row, monkeypatch, dies_in
+):
+    _, row = unknown_row
+    (call,) = attempts(row)
+
+    def settle():
+        (same,) = attempts(row)
+        placing.settle(same, outcome="again", reason="asked", by=None, at=now())
+
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(scheduled, dies_in, lambda *args, **more: 1 / 0)
+        settle()
+    assert (state(row), attempts(row)) == (Status.UNKNOWN, [call])
+    assert attempts(row)[0].placement == Placement.UNKNOWN
+    settle()
+
+    assert state(row) == Status.PENDING
+
+
 def test_call_that_a_person_ends_is_not_dialled_again(quiet_number, bell, monkeypatch):
     row = make_due(quiet_number)
     ring(bell)

@@ -177,14 +177,14 @@ def _form(request, form, *, row):
 @require_safe
 @vary_on_headers("HX-Request")
 def scheduled_call_detail(request, pk):
-    row = _row(request, pk)
+    row, at = _row(request, pk), now()
     attempts = Call.objects.for_owner(request.workspace).filter(scheduled_call=row)
     context = {
         "row": row,
         "attempts": attempts.order_by("attempt"),
         "contact": contacts.find(request.workspace, row.to_number),
-        "decision": scheduled.decide_next(row, now()),
-        "at": now(),
+        "decision": scheduled.decide_next(row, at),
+        "at": at,
     }
     template = full_or_partial(request, "telephony/scheduled_call_detail.html", "row")
     return render(request, template, context)
