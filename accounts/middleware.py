@@ -3,7 +3,7 @@ from urllib.parse import quote
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.http import HttpResponse
 from django.shortcuts import resolve_url
 from django.utils import timezone
@@ -83,8 +83,9 @@ def session_activity_middleware(get_response):
 def is_worth_noting(session) -> bool:
     """Whether its use was not noted lately; noted it is from now on."""
     key = f"session-seen:{session.session_key}"
+    notes = caches[settings.SESSION_CACHE_ALIAS]  # where nobody can read a key
     try:
-        return cache.add(key, True, timeout=SESSION_SEEN_PRECISION_S)
+        return notes.add(key, True, timeout=SESSION_SEEN_PRECISION_S)
     except RedisError:  # a page is worth more than this note
         return False
 

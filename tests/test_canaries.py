@@ -1,8 +1,9 @@
 """Nothing of a tenant's secrets, numbers and words in what an operator gets to see.
 
 One tenant is filled with canaries and goes through everything: signs in, is called,
-texts, uses a tool that fails, calls out in vain, finds a broken page. A real worker on
-a real broker does its part. Then all is searched that they left behind: the logs, the
+texts, uses a tool and a webhook that fail, calls out in vain, finds a broken page. A
+colleague opens every link that is mailed and takes a second factor. A real worker on a
+real broker does its part. Then all is searched that they left behind: the logs, the
 error pages, every command that Redis was given, the reports of errors, the traces, the
 metrics.
 """
@@ -30,6 +31,7 @@ from structlog.contextvars import bound_contextvars
 from accounts import services
 from accounts.models import Membership, User
 from agents.models import Tool
+from hooks.models import Attempt, Endpoint
 from telephony.models import Call, Message, Turn
 from telephony.tests.conftest import (  # noqa: F401
     live,
@@ -38,7 +40,7 @@ from telephony.tests.conftest import (  # noqa: F401
 )
 from telephony.tests.outgoing import fail, make_placing_number, open_call
 from telephony.tests.texting import MessageAgent, text_fields, text_path
-from tests import breaking
+from tests import breaking, colleague
 from tests.processes import wait_until
 from tests.sink import running_sink
 from tests.stub_llm import stub_llm, stub_llm_server  # noqa: F401
@@ -103,6 +105,7 @@ def here(broker_url, settings, stub_llm, stub_service):  # noqa: F811
     }
     settings.LLM_BASE_URL, settings.LLM_API_KEY = stub_llm.base_url, MODEL_KEY
     settings.METRICS_TOKEN = TOKEN
+    settings.MFA_TOTP_TOLERANCE = 1  # a code may end while it is on its way
     before = app.conf.broker_url
     app.conf.broker_url = broker_url.replace("unix://", "redis+socket://", 1)
     app._after_fork()  # forgets the connections to where it was before
@@ -129,7 +132,16 @@ def log(settings, tmp_path):
 
 
 @contextmanager
-def running_worker(log_path, port, sink, carrier, stub_llm, broker_url):  # noqa: F811
+def running_worker(
+    log_path,
+    port,
+    mails,
+    sink,
+    carrier,
+    stub_llm,  # noqa: F811
+    stub_service,  # noqa: F811
+    broker_url,
+):
     environment = {
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "DATABASE_URL": database_url(),
@@ -142,6 +154,8 @@ def running_worker(log_path, port, sink, carrier, stub_llm, broker_url):  # noqa
         "TWILIO_API_BASE_URL": carrier.url,
         "LLM_BASE_URL": stub_llm.base_url,
         "LLM_API_KEY": MODEL_KEY,
+        "TOOL_ALLOWED_HOSTS": stub_service.host,
+        "EMAIL_URL": f"filemail:///{mails}",
     }
     with log_path.open("wb") as written:
         process = subprocess.Popen(
@@ -201,7 +215,7 @@ def sign_in():
 
 
 def put_up(carrier, stub_service):  # noqa: F811
-    """A number at the carrier, with agents and a tool."""
+    """A number at the carrier, with agents, a tool and a webhook."""
     number = make_placing_number(carrier)
     tool = Tool(
         owner=number.phone.owner,
@@ -220,6 +234,9 @@ def put_up(carrier, stub_service):  # noqa: F811
         is_active=True,
         instructions="Be brief.",
         reply_delay_s=0,
+    )
+    Endpoint.unscoped.create(
+        owner=number.phone.owner, url=f"{stub_service.url}/status/500"
     )
     return number
 
@@ -241,6 +258,8 @@ def text(number):
     number.post(text_path(number), text_fields(number, TEXTED, sender=CALLER))
     replies = Message.unscoped.filter(direction="outgoing", body=REPLIED)
     wait_until(replies.exists, WITHIN_S, "the worker has answered the text")
+    tries = Attempt.unscoped.filter(status_code=500)
+    wait_until(tries.exists, WITHIN_S, "the worker has told the webhook")
 
 
 def call_in_vain(carrier, number):
@@ -299,15 +318,19 @@ def test_no_canary_is_left_anywhere(
         ),
     )
     port, worker_log = free_port(), tmp_path / "worker.log"
-    worker = running_worker(worker_log, port, sink, carrier, stub_llm, broker_url)
-    with worker:
+    services_of_worker = (sink, carrier, stub_llm, stub_service, broker_url)
+    with running_worker(worker_log, port, tmp_path / "mails", *services_of_worker):
         person, browser = sign_in()
+        secrets = colleague.join_by_links(person, tmp_path / "mails", WITHIN_S)
         key = services.issue_login_token(person)
         Client().get("/api/calls", headers={"authorization": f"Bearer {key}"})
         number = put_up(carrier, stub_service)
         call = talk(live, number)
-        assert stub_service.requests[-1]["headers"]["X-Key"] == HEADER
         text(number)
+        headers = [asked["headers"] for asked in stub_service.requests]
+        assert any(given.get("X-Key") == HEADER for given in headers)
+        assert any("webhook-signature" in given for given in headers)
+        webhook = Endpoint.unscoped.get()
         call_in_vain(carrier, number)
         with bound_contextvars(call_id=str(call.pk)):
             breaking.break_down.delay(str(call.pk))
@@ -338,6 +361,9 @@ def test_no_canary_is_left_anywhere(
         "key of the model": MODEL_KEY,
         "password": PASSWORD,
         "header of the tool": HEADER,
+        "secret of the webhook": webhook.secret.removeprefix("whsec_"),
+        "session": browser.cookies["sessionid"].value,
+        **secrets,
         "caller": CALLER.removeprefix("+"),
         "callee": CALLEE.removeprefix("+"),
         "our number": number.phone.number.removeprefix("+"),

@@ -291,7 +291,7 @@ def test_a_sealed_check_leaves_cache_and_sessions_alone(settings):
 
     assert cache.get("a-counter") == 7
     assert Session.objects.count() == 0
-    assert settings.SESSION_ENGINE == "django.contrib.sessions.backends.cached_db"
+    assert settings.SESSION_ENGINE == "voiceops.sessions"
 
 
 @pytest.mark.django_db

@@ -10,6 +10,8 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from cryptography.fernet import Fernet
 from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.models import Session
+from django.core.cache import caches
 from django.core.management import call_command
 
 from hooks.models import Endpoint
@@ -173,6 +175,22 @@ def test_killed_in_the_middle_it_goes_on(keys, alice, tmp_path):
     assert 3 <= half[key_id(NEW)] < 60
     keys(NEW)
     assert [fresh(row).secret for row in rows] == [f"s{n}" for n in range(60)]
+
+
+@pytest.mark.django_db
+def test_sessions_are_encrypted_and_outlive_a_new_key(keys, alice):
+    alice.client.session.save()
+    stored = Session.objects.get(pk=alice.client.session.session_key)
+    keys(NEW, OLD)
+    assert decrypt(stored.session_data) and run() == 0
+
+    keys(NEW)
+    caches["sessions"].clear()
+    assert alice.client.get("/calls").status_code == 200
+
+    keys(Fernet.generate_key().decode())
+    caches["sessions"].clear()
+    assert alice.client.get("/calls").status_code == 302
 
 
 @pytest.mark.django_db

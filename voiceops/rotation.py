@@ -20,8 +20,12 @@ from voiceops.encryption import EncryptedTextField, key_id, key_of, renewed
 
 BATCH = 200
 TOKEN = "gAAAA"  # how every Fernet token begins
-# JSON of others, whose texts are encrypted one by one: the seeds of second factors.
-SEALED_JSON = [("mfa", "Authenticator", "data")]
+# Columns of others: sessions, and JSON whose texts are encrypted one by one, the seeds
+# of second factors.
+OF_OTHERS = [
+    ("mfa", "Authenticator", "data"),
+    ("sessions", "Session", "session_data"),
+]
 NO_KEY = "none of the keys"
 
 Row = tuple[Any, Any]  # primary key, value as it is stored
@@ -71,7 +75,7 @@ def places() -> list[Place]:
         if isinstance(field, EncryptedTextField)
     ]
     return found + [
-        Place(apps.get_model(app, model), column) for app, model, column in SEALED_JSON
+        Place(apps.get_model(app, model), column) for app, model, column in OF_OTHERS
     ]
 
 

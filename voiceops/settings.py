@@ -225,7 +225,7 @@ if REDIS_URL:
 else:
     _redis = _sessions = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 CACHES = {"default": _redis, "sessions": _sessions}
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_ENGINE = "voiceops.sessions"
 SESSION_CACHE_ALIAS = "sessions"
 
 # redis-py says unix://, Celery's transport redis+socket://.
