@@ -15,7 +15,8 @@ LAST_BAR_WITH_CALLS = """() => {
   const has_calls = (day) => chart.data.datasets.some((set) => set.data[day] > 0);
   const day = chart.data.labels.findLastIndex((label, day) => has_calls(day));
   const box = canvas.getBoundingClientRect();
-  return [box.x + chart.getDatasetMeta(0).data[day].x, box.y + chart.chartArea.bottom - 5];
+  const bar = chart.getDatasetMeta(0).data[day];
+  return [box.x + bar.x, box.y + chart.chartArea.bottom - 5];
 }"""
 COLOURS = """() => Chart.getChart(document.querySelector("[data-chart] canvas"))
   .data.datasets.map((set) => set.backgroundColor)"""
