@@ -7,11 +7,18 @@ FROM base AS packages
 COPY requirements.txt .
 RUN python -m venv /venv \
     && pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+# With the key of PostgreSQL's own packages, vouched for by Debian.
+RUN apt-get update && apt-get install --yes --no-install-recommends postgresql-common
 
 FROM base
-# pg_dump and its like for `manage.py backup`: the version of docker-compose.yml's server.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends postgresql-client-17 \
+# pg_dump and its like for `manage.py backup`: the version of docker-compose.yml's server,
+# which is newer than Debian's.
+COPY --from=packages /usr/share/postgresql-common/pgdg/apt.postgresql.org.asc /etc/apt/keyrings/
+RUN echo "deb [signed-by=/etc/apt/keyrings/apt.postgresql.org.asc]" \
+        "https://apt.postgresql.org/pub/repos/apt trixie-pgdg main" \
+        > /etc/apt/sources.list.d/pgdg.list \
+    && apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client-18 \
     && rm -rf /var/lib/apt/lists/*
 # The directories that the volumes of docker-compose.yml take over, with their owner.
 RUN useradd --system --uid 10001 --home-dir /var/lib/voiceops --create-home voiceops \

