@@ -15,9 +15,9 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import Workspace
 from analytics.buckets import REPLIES, month_of
-from analytics.histogram import pack, percentile, unpack_sum
+from analytics.histogram import pack, percentile, unpack_sum, without
 from analytics.models import Bucket, Quarters, Series
-from analytics.periods import DAY, Cover, Period, Stretch, day_of, quarter_at
+from analytics.periods import DAY, Cover, Edges, Period, Stretch, day_of, quarter_at
 from analytics.quarters import DIRECTIONS, OF_AN_HOUR, PACKED, Column, Name, unpack
 from analytics.sql import JsonText
 from analytics.tallies import MILLIONTHS, Tally, merge, merged
@@ -238,8 +238,6 @@ def _within(span: str, runs: Iterable[tuple[date, date]]) -> Q:
     return found
 
 
-Edges = dict[date, range]
-"""The quarters that are wanted of days that are not wholly wanted."""
 Found = Iterator[tuple[UUID | None, Tally]]
 SUMMED = ("total", "answered", "delivered", "failed", "talk_s", "segments", "cost")
 
@@ -372,16 +370,28 @@ def replies_of_agents(
     """How long the replies of each of these agents took."""
     rows = question.buckets(Series.CALLS, of_pairs=True).filter(agent__in=agents)
     cover = question.cover(Series.CALLS, of_pairs=True)
+    edges, rests = cover.edges_by_fewer_hours
     found: dict[UUID | None, list[bytes]] = {agent: [] for agent in agents}
     names = [REPLIES[direction] for direction in question.directions]
-    if whole := _whole(cover):
-        for agent, *packed in rows.filter(whole).values_list("agent", *names):
-            found[agent] += packed
-    of_edges: dict[UUID | None, Tally] = defaultdict(dict)
-    for agent, tally in _whole_edges(question, rows, cover.edges, "agent"):
+    whole = _whole(cover) | Q(span=Span.DAY, first_day__in=rests)
+    for agent, *packed in rows.filter(whole).values_list("agent", *names):
+        found[agent] += packed
+    for agent, times in _replies_within(question, rows, edges).items():
+        found[agent].append(pack(times))
+    unwanted = _replies_within(question, rows, rests)
+    return {
+        agent: times_of(without(unpack_sum(found[agent]), unwanted.get(agent, {})))
+        for agent in agents
+    }
+
+
+def _replies_within(
+    question: Question, rows: QuerySet[Bucket], edges: Edges
+) -> dict[UUID | None, dict[str, int]]:
+    """The reply times of each agent in these quarters."""
+    found: dict[UUID | None, dict[str, int]] = defaultdict(dict)
+    for agent, tally in _whole_edges(question, rows, edges, "agent"):
         for direction in tally.keys() & question.directions:
             for times in tally[direction].get("replies", {}).values():
-                merge(of_edges[agent], times)
-    for agent, times in of_edges.items():
-        found[agent].append(pack(times))
-    return {agent: times_of(unpack_sum(found[agent])) for agent in agents}
+                merge(found[agent], times)
+    return found

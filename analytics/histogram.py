@@ -61,6 +61,12 @@ def unpack_sum(packed: Sequence[bytes]) -> dict[str, int]:
     return {str(place): count for place, count in enumerate(lanes) if count}
 
 
+def without(histogram: Histogram, part: Histogram) -> dict[str, int]:
+    """Less than nothing is none: the part may have been counted again meanwhile."""
+    left = {name: histogram[name] - part.get(name, 0) for name in histogram}
+    return {name: count for name, count in left.items() if count > 0}
+
+
 # -- What is read out of it ------------------------------------------------------------
 
 

@@ -128,6 +128,10 @@ def today(zone: str, now: datetime) -> date:
     return now.astimezone(ZoneInfo(zone)).date()
 
 
+Edges = dict[date, range]
+"""The quarters that are wanted of days that are not wholly wanted."""
+
+
 @dataclass(frozen=True)
 class Cover:
     """The fewest buckets that are the quarters from `start` to before `end` together.
@@ -138,7 +142,7 @@ class Cover:
 
     months: list[tuple[date, date]]
     days: list[tuple[date, date]]
-    edges: dict[date, range]
+    edges: Edges
 
     @classmethod
     def of(cls, start: int, end: int) -> "Cover":
@@ -154,8 +158,21 @@ class Cover:
             months, days = [], [(first, after - DAY)]
         return cls(months, [(a, b) for a, b in days if a <= b], edges)
 
+    @property
+    def edges_by_fewer_hours(self) -> tuple[Edges, Edges]:
+        """Those to add, and those to take away from whole days that are added: the
+        hours at the other end of a day of which most is wanted.
+        """
+        rests = {}
+        for day, part in self.edges.items():
+            is_end = part.stop == OF_A_DAY
+            rest = range(part.start) if is_end else range(part.stop, OF_A_DAY)
+            if len(rest) < len(part) == OF_A_DAY - len(rest):
+                rests[day] = rest
+        return {day: self.edges[day] for day in self.edges.keys() - rests}, rests
 
-def _edges(start: int, end: int) -> dict[date, range]:
+
+def _edges(start: int, end: int) -> Edges:
     found = {}
     for day in {day_of(start), day_of(end)}:
         first = quarter_at(day)

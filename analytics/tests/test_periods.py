@@ -17,6 +17,7 @@ from analytics.histogram import (
     percentile,
     typical_of,
     unpack_sum,
+    without,
 )
 from analytics.periods import FIRST_DAY, Cover, Period, day_of, quarter_at
 from analytics.quarters import CHARTED, OF_A_DAY, QUARTER_S, repack, unpack
@@ -94,6 +95,13 @@ def test_buckets_cover_each_quarter_once(first, length):
     for day, part in cover.edges.items():
         covered += [quarter_at(day) + quarter for quarter in part]
     assert sorted(covered) == list(range(first, first + length))
+    added, taken = cover.edges_by_fewer_hours
+    for day, part in cover.edges.items():
+        if day in taken:
+            assert sorted([*part, *taken[day]]) == list(range(OF_A_DAY))
+            assert len(taken[day]) < len(part)
+        else:
+            assert added[day] == part
 
 
 @pytest.mark.parametrize(
@@ -132,6 +140,11 @@ def test_percentiles_are_within_two_percent_and_one_millisecond(times, percent):
 )
 def test_packed_histograms_are_added_at_once(histograms):
     assert unpack_sum([pack(one) for one in histograms]) == merged(histograms)
+
+
+def test_what_is_taken_away_may_have_grown_since():
+    assert without({"5": 3, "6": 1}, {"5": 1}) == {"5": 2, "6": 1}
+    assert without({"5": 3}, {"5": 4, "6": 1}) == {}
 
 
 COUNTS = st.fixed_dictionaries(
