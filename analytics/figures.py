@@ -18,7 +18,16 @@ from analytics.buckets import REPLIES, month_of
 from analytics.histogram import pack, percentile, unpack_sum, without
 from analytics.models import Bucket, Quarters, Series
 from analytics.periods import DAY, Cover, Edges, Period, Stretch, day_of, quarter_at
-from analytics.quarters import DIRECTIONS, OF_AN_HOUR, PACKED, Column, Name, unpack
+from analytics.quarters import (
+    DIRECTIONS,
+    OF_AN_HOUR,
+    PACKED,
+    Column,
+    Name,
+    Reader,
+    readers,
+    unpack,
+)
 from analytics.sql import JsonText
 from analytics.tallies import MILLIONTHS, Tally, merge, merged
 from analytics.timeline import Timeline, parts_of_days
@@ -122,20 +131,24 @@ def columns(
     question: Question, series: Series, *wanted: str
 ) -> Iterator[tuple[date, Name, Column]]:
     """The columns of what is wanted (`PACKED`), day by day of UTC."""
+    for day, names, packed in _packed_days(question, series, *wanted):
+        for name, column in unpack(
+            names, packed, what=wanted, directions=question.directions
+        ):
+            yield day, name, column
+
+
+def _packed_days(
+    question: Question, series: Series, *wanted: str
+) -> Iterator[tuple[date, str, bytes]]:
+    """The names of columns, and their numbers."""
     first, last = question.period.utc_days
     days = question.buckets(series).filter(
         span=Span.DAY, first_day__gte=first, first_day__lte=last
     )
     for known, names, packed in PACKED:
-        if known.isdisjoint(wanted):
-            continue
-        for day, *columns_of_day in days.values_list(
-            "first_day", JsonText(names), packed
-        ):
-            for name, column in unpack(
-                *columns_of_day, what=wanted, directions=question.directions
-            ):
-                yield day, name, column
+        if not known.isdisjoint(wanted):
+            yield from days.values_list("first_day", JsonText(names), packed)
 
 
 def by_day(question: Question, series: Series, *wanted: str) -> list[Tally]:
@@ -143,15 +156,36 @@ def by_day(question: Question, series: Series, *wanted: str) -> list[Tally]:
 
     What there was nothing of is not in them.
     """
-    found: list[Tally] = [{} for _ in question.period.days]
     parts = parts_of_days(question.period)
-    for day, (_direction, what, kind), column in columns(question, series, *wanted):
-        for place, part in parts[day]:
-            if value := sum(column[part]):
-                tally, key = found[place], what
-                if kind is not None:
-                    tally, key = tally.setdefault(what, {}), kind
-                tally[key] = tally.get(key, 0) + value
+    none = [0] * len(question.period.days)
+    lines: dict[tuple[str, str | None], list[int]] = {}
+    known: dict[str, list[tuple[list[int], Reader]]] = {}  # by the names of columns
+    for day, names, packed in _packed_days(question, series, *wanted):
+        if names not in known:
+            known[names] = [
+                (lines.setdefault((what, kind), none.copy()), read)
+                for (_direction, what, kind), read in readers(
+                    names, wanted, question.directions
+                )
+            ]
+        places, numbers = parts[day], bytes(packed)
+        for line, read in known[names]:
+            column = read(numbers)
+            for place, part in places:
+                line[place] += sum(column[part])
+    return _day_by_day(lines, len(none))
+
+
+def _day_by_day(
+    lines: dict[tuple[str, str | None], list[int]], length: int
+) -> list[Tally]:
+    found: list[Tally] = [{} for _ in range(length)]
+    for (what, kind), line in lines.items():
+        for tally, value in zip(found, line, strict=True):
+            if value and kind is None:
+                tally[what] = value
+            elif value:
+                tally.setdefault(what, {})[kind] = value
     return found
 
 

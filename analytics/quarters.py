@@ -7,7 +7,8 @@ form serves all of them.
 import json
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 QUARTER_S = 900
@@ -27,6 +28,8 @@ CODES = {code: struct.Struct(f"<{OF_A_DAY}{code}") for code in "BHIQ"}
 Tallies = Mapping[str, Mapping[str, Any]]
 """A tally by direction for every quarter of the day that has one, by its number."""
 Column = Sequence[int]
+Reader = Callable[[bytes], Column]
+"""Finds one column among the numbers of all."""
 
 
 def repack(
@@ -113,28 +116,26 @@ def unpack(
     they are stored as.
     """
     numbers = bytes(packed)
-    return [
-        (name, column_at(numbers, offset))
-        for name, column_at, offset in _places(names, what, directions)
-    ]
+    return [(name, read(numbers)) for name, read in readers(names, what, directions)]
 
 
 @lru_cache(maxsize=4096)  # most days have the columns of other days
-def _places(
+def readers(
     names: str, what: tuple[str, ...], directions: tuple[str, ...]
-) -> list[tuple[Name, Callable[[bytes, int], Column], int]]:
-    """The columns that are wanted: how and where each is read."""
-    found: list[tuple[Name, Callable[[bytes, int], Column], int]] = []
+) -> list[tuple[Name, Reader]]:
+    """How each of the columns that are wanted is read."""
+    found: list[tuple[Name, Reader]] = []
     offset = 0
     for coded in json.loads(names):
         kind, name = CODES[coded[0]], named(coded[1:])
         if name.what in what and name.direction in directions:
-            is_small = kind.size == OF_A_DAY
-            found.append((name, _small_at if is_small else kind.unpack_from, offset))
+            found.append((name, _reader(kind, offset)))
         offset += kind.size
     return found
 
 
-def _small_at(numbers: bytes, offset: int) -> Column:
+def _reader(kind: struct.Struct, offset: int) -> Reader:
     """A byte a number is read as it is, and most columns are such."""
-    return numbers[offset : offset + OF_A_DAY]
+    if kind.size == OF_A_DAY:
+        return itemgetter(slice(offset, offset + kind.size))
+    return partial(kind.unpack_from, offset=offset)
