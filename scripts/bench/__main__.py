@@ -3,11 +3,21 @@
 import subprocess
 import sys
 
-from scripts.bench import analytics, dialling, inbox, lists, texts, turns, webhook
+from scripts.bench import (
+    analytics,
+    dialling,
+    inbox,
+    lists,
+    processes,
+    texts,
+    turns,
+    webhook,
+)
 from scripts.bench.world import on_each_database
 
 BENCHMARKS = {
     "webhook": webhook.run,
+    "processes": processes.run,
     "texts": texts.run,
     "turns": turns.run,
     "dialling": dialling.run,

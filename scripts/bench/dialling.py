@@ -10,18 +10,12 @@ import secrets
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 
-from scripts.bench.world import ROOT, Server, free_port, servers, world
+from scripts.bench.world import ROOT, Server, broker, free_port, servers, world
 from tests.postgres import postgres_server
-from voiceops.run.broker import broker_command, socket_path_in
-from voiceops.run.guard import die_with_parent
 
 PUBLIC_URL = "https://voice.example.com"
 CALLS = int(os.environ.get("BENCH_CALLS", "10000"))
@@ -48,7 +42,7 @@ def run() -> bool:
     """Print what was measured; whether it is within the budgets."""
     with (
         postgres_server() as database_url,
-        _broker() as redis_url,
+        broker() as redis_url,
         world(PUBLIC_URL, database_url=database_url) as env,
         servers() as running,
     ):
@@ -77,22 +71,6 @@ def _carrier(env: dict[str, str]) -> Server:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     return Server("scripts.bench.carrier", str(port), url=url, env=env)
-
-
-@contextmanager
-def _broker() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="voiceops-bench-") as folder:
-        path = socket_path_in(Path(folder))
-        server = subprocess.Popen(
-            broker_command(path, Path(folder) / "data"),
-            stdout=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(),
-        )
-        try:
-            yield f"unix://{path}"
-        finally:
-            server.kill()
-            server.wait()
 
 
 def _celery(env: dict[str, str], kind: str) -> Server:

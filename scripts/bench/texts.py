@@ -7,26 +7,20 @@ same signature. The broker is a real one: a text tells a worker that there is on
 import asyncio
 import itertools
 import secrets
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from twilio.request_validator import RequestValidator
 
-from scripts.bench.pairs import Posting, compare, serve
+from scripts.bench.pairs import SIGNATURE, Request, compare, serve
 from scripts.bench.world import (
     ACCOUNT_SID,
     AUTH_TOKEN,
     NUMBER,
+    broker,
     furnish,
     servers,
     world,
 )
 from tests.postgres import postgres_server
-from voiceops.run.broker import broker_command
 
 PUBLIC_URL = "https://voice.example.com"
 TEXTERS = 200
@@ -37,7 +31,7 @@ def run() -> bool:
     """Print the comparison; whether it is within the budget."""
     with (
         postgres_server() as database_url,
-        _broker() as redis_url,
+        broker() as redis_url,
         world(PUBLIC_URL, database_url=database_url) as env,
         servers() as running,
     ):
@@ -78,7 +72,7 @@ def _add_texters() -> None:
     )
 
 
-def _text(path: str, texter: str) -> Posting:
+def _text(path: str, texter: str) -> Request:
     fields = {
         "MessageSid": "SM" + secrets.token_hex(16),
         "AccountSid": ACCOUNT_SID,
@@ -94,19 +88,4 @@ def _text(path: str, texter: str) -> Posting:
     }
     validator = RequestValidator(AUTH_TOKEN)
     signature = validator.compute_signature(PUBLIC_URL + path, fields)
-    return Posting(path, fields, signature, answered="<Response")
-
-
-@contextmanager
-def _broker() -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="voiceops-bench-"))
-    socket_path = folder / "valkey.sock"
-    (folder / "data").mkdir()
-    command = broker_command(socket_path, folder / "data")
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        yield f"unix://{socket_path}"
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    return Request(path, "<Response", {SIGNATURE: signature}, fields)

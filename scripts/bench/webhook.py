@@ -5,7 +5,7 @@ import secrets
 
 from twilio.request_validator import RequestValidator
 
-from scripts.bench.pairs import Posting, compare, serve
+from scripts.bench.pairs import SIGNATURE, Request, compare, serve
 from scripts.bench.world import AUTH_TOKEN, call_fields, furnish, servers, world
 from tests.postgres import postgres_server
 
@@ -28,13 +28,14 @@ def run() -> bool:
             server.wait_until_up("/livez")
         path = f"/webhooks/twilio/voice/{token}"
         print("Voice webhook: granian WSGI, PostgreSQL")
-        cpu = asyncio.run(compare(ours, bare, lambda: _call(path)))
+        cpu = asyncio.run(compare(ours, bare, lambda: call_to(path)))
         print(f"  budget {BUDGET}, ambition {AMBITION}")
         return cpu <= BUDGET
 
 
-def _call(path: str) -> Posting:
+def call_to(path: str) -> Request:
+    """A call that comes in, with a SID of its own."""
     fields = call_fields("CA" + secrets.token_hex(16))
     validator = RequestValidator(AUTH_TOKEN)
     signature = validator.compute_signature(PUBLIC_URL + path, fields)
-    return Posting(path, fields, signature, answered="<Connect")
+    return Request(path, "<Connect", {SIGNATURE: signature}, fields)

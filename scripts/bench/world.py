@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 
 from tests.postgres import postgres_server
+from voiceops.run.broker import broker_command, socket_path_in
+from voiceops.run.guard import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 UP_WITHIN_S = 30
@@ -134,6 +136,23 @@ def world(
         yield env
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def broker() -> Iterator[str]:
+    """A broker for the time of the `with`; its REDIS_URL."""
+    with tempfile.TemporaryDirectory(prefix="voiceops-bench-") as folder:
+        path = socket_path_in(Path(folder))
+        server = subprocess.Popen(
+            broker_command(path, Path(folder) / "data"),
+            stdout=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(),
+        )
+        try:
+            yield f"unix://{path}"
+        finally:
+            server.kill()
+            server.wait()
 
 
 def on_each_database(
