@@ -292,7 +292,8 @@ def _flow(room: Room) -> Count:
 
 
 def _browser(room: Room) -> Count:
-    return _pytest(_halved(room), "-m", "browser", *_files_with("browser"))
+    options = ("-m", "browser and not long")
+    return _pytest(_halved(room), *options, *_files_with("browser"))
 
 
 def _files_with(marker: str) -> list[str]:

@@ -5,6 +5,7 @@
 - `SIMULATOR_KEY`: bearer key of the control API; required
 - `SIMULATOR_SPEED`: factor on every wait; 1 = a person's pace, 0 = no waiting at all
 - `SIMULATOR_ACCOUNT_SID`, `SIMULATOR_AUTH_TOKEN`: an account to make on first start
+- `SSL_CERT_FILE`: the certificates of an authority of one's own, believed alone
 """
 
 import os

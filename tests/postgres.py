@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,15 +38,68 @@ def postgres_server(*options: str) -> Iterator[str]:
 
     Raises RuntimeError when the server does not come up.
     """
+    with running_postgres(*options) as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def running_postgres(*options: str) -> Iterator["Server"]:
+    """Likewise, for who wants to end it and start it again meanwhile."""
     directory = Path(tempfile.mkdtemp(prefix="voiceops-pg-", dir="/tmp"))
     identity = _hand_over_to_nobody(directory) if os.geteuid() == 0 else {}
     try:
         binaries = _reachable_binaries(directory, identity)
         _initialise(binaries, directory, identity)
-        with _running(binaries, directory, identity, options):
-            yield f"postgres://postgres@/postgres?host={directory}"
+        server = Server(binaries, directory, identity, options)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@dataclass
+class Server:
+    binaries: Path
+    directory: Path
+    identity: dict
+    options: Sequence[str]
+    process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgres://postgres@/postgres?host={self.directory}"
+
+    def start(self) -> None:
+        ours = [word for setting in SETTINGS for word in ("-c", setting)]
+        words = ["-D", self.directory / "data", "-k", self.directory, *ours]
+        self.process = subprocess.Popen(
+            [self.binaries / "postgres", *words, *self.options],
+            cwd=self.directory,
+            stdout=sys.stderr,
+            preexec_fn=die_with_parent(),
+            **self.identity,
+        )
+        self._wait_until_ready()
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """PostgreSQL's fast shutdown, which does not wait for its clients.
+
+        SIGQUIT is as good as a crash: the next start has to recover.
+        """
+        self.process.send_signal(how)
+        self.process.wait(timeout=READY_WITHIN_S)
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(host=str(self.directory), user="postgres").close()
+                return
+            time.sleep(POLL_S)
+        raise RuntimeError("PostgreSQL did not come up; its reason is above")
 
 
 def _hand_over_to_nobody(directory: Path) -> dict:
@@ -81,35 +135,3 @@ def _initialise(binaries: Path, directory: Path, identity: dict) -> None:
     )
     if made.returncode != 0:
         raise RuntimeError(f"initdb failed:\n{made.stderr}")
-
-
-@contextlib.contextmanager
-def _running(
-    binaries: Path, directory: Path, identity: dict, options: Sequence[str]
-) -> Iterator[None]:
-    ours = [word for setting in SETTINGS for word in ("-c", setting)]
-    words = [*ours, *options]
-    server = subprocess.Popen(
-        [binaries / "postgres", "-D", directory / "data", "-k", directory, *words],
-        cwd=directory,
-        stdout=sys.stderr,
-        preexec_fn=die_with_parent(),
-        **identity,
-    )
-    try:
-        _wait_until_ready(server, directory)
-        yield
-    finally:
-        # PostgreSQL's fast shutdown: it does not wait for its clients.
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=READY_WITHIN_S)
-
-
-def _wait_until_ready(server: subprocess.Popen, directory: Path) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while server.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(psycopg.OperationalError):
-            psycopg.connect(host=str(directory), user="postgres").close()
-            return
-        time.sleep(POLL_S)
-    raise RuntimeError("PostgreSQL did not come up; its reason is above")

@@ -120,6 +120,13 @@ class Stack:
         lines = (self.var_dir / "secrets.env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines)
 
+    @property
+    def simulator(self) -> tuple[str, str]:
+        """Its address and the key of its control API."""
+        published = (self.var_dir / "services" / "simulator.env").read_text()
+        url = published.removeprefix("SIMULATOR_URL=").strip()
+        return url, self.secrets["SIMULATOR_KEY"]
+
     def start(self, *arguments: str) -> None:
         self.var_dir.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:

@@ -1,10 +1,11 @@
 """The carrier from outside: numbers are rung through the simulator's control API."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx
 
-from tests.processes import Stack, wait_until
+from tests.processes import wait_until
 
 CALLER = "+16285550142"
 ENDED_WITHIN_S = 60
@@ -42,12 +43,19 @@ class Caller:
         self.client.post(path, json=action).raise_for_status()
 
 
+class HasCarrier(Protocol):
+    """What runs, with a pocket carrier beside it."""
+
+    @property
+    def simulator(self) -> tuple[str, str]: ...
+
+
 class Carrier:
-    def __init__(self, stack: Stack):
-        published = (stack.var_dir / "services" / "simulator.env").read_text()
+    def __init__(self, stack: HasCarrier):
+        url, key = stack.simulator
         self._client = httpx.Client(
-            base_url=published.removeprefix("SIMULATOR_URL=").strip(),
-            headers={"Authorization": f"Bearer {stack.secrets['SIMULATOR_KEY']}"},
+            base_url=url,
+            headers={"Authorization": f"Bearer {key}"},
             timeout=30,  # it may have hundreds of calls in hand
             trust_env=False,
             limits=LIMITS,

@@ -33,6 +33,10 @@ class Model:
     def plan(self, **changes) -> None:
         """Start a new plan, a `tests.stub_llm.Plan`, and forget what was asked."""
         httpx.post(f"{self.address}/control", json=changes).raise_for_status()
+        self.forget()
+
+    def forget(self) -> None:
+        """What was asked: it is kept otherwise."""
         httpx.delete(f"{self.address}/control/requests").raise_for_status()
 
     def is_up(self) -> bool:

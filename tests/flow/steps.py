@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.flow.carrier import Account
-from tests.people import PASSWORD
+from tests.password import PASSWORD
 
 
 def sign_up(page: Page, email: str) -> None:
@@ -65,14 +68,53 @@ def write_prompt(page: Page, name: str, text: str) -> None:
     expect(page.get_by_role("heading", name=name)).to_be_visible()
 
 
-def create_agent(page: Page, name: str, *, prompt: str, greeting: str) -> None:
+def create_agent(
+    page: Page, name: str, *, prompt: str, greeting: str, direction: str = ""
+) -> None:
     page.goto("/voice-agents/new")
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Phone").select_option(index=1)
+    if direction:
+        page.get_by_label("Direction").select_option(direction)
     page.get_by_label("Greeting", exact=False).first.fill(greeting)
     page.get_by_label("Prompt").select_option(label=prompt)
     page.get_by_role("button", name="Create voice agent").click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
+
+
+def create_message_agent(page: Page, name: str, *, prompt: str) -> None:
+    page.goto("/message-agents/new")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Phone").select_option(index=1)
+    page.get_by_label("Prompt").select_option(label=prompt)
+    page.get_by_role("button", name="Create message agent").click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+
+
+def schedule_call(page: Page, number: str) -> None:
+    """In half a minute or later: by the only agent that calls."""
+    page.goto("/scheduled-calls/new")
+    zone = re.search(
+        r"Your times are in (\S+)\.", page.get_by_role("main").inner_text()
+    )
+    at = datetime.now(ZoneInfo(zone[1])) + timedelta(seconds=90)
+    page.get_by_label("Number to call").fill(number)
+    page.get_by_label("Time", exact=True).fill(f"{at:%Y-%m-%dT%H:%M}")
+    page.get_by_role("button", name="Schedule the call").click()
+    expect(page.get_by_role("link", name="Change")).to_be_visible()
+
+
+def start_campaign(page: Page, name: str, file: Path) -> None:
+    """A list whose columns are suggested as they are meant."""
+    page.goto("/campaigns/new")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("List").set_input_files(file)
+    page.get_by_label("Most attempts").fill("1")
+    page.get_by_role("button", name="Upload the list").click()
+    page.get_by_role("button", name="Check the list").click()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Start").click()
+    expect(page.get_by_role("main")).to_contain_text("started it, with")
 
 
 def activate(page: Page) -> None:

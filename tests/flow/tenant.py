@@ -2,63 +2,42 @@
 
 import uuid
 from http import HTTPStatus
+from typing import Protocol
 
 import httpx
 
 from tests.flow.carrier import LIMITS, Account, Carrier
-from tests.people import PASSWORD
-from tests.processes import Stack, wait_until
+from tests.password import PASSWORD
+from tests.processes import wait_until
 
 SETTLED_WITHIN_S = 30
 GREETING = "Hello, this is Harbour Dental. How can I help?"
 OVER = {"completed", "failed", "busy", "no-answer", "canceled"}
 
 
-class Business:
-    """One workspace with a connected carrier account and a registered number."""
+class HasUrl(Protocol):
+    @property
+    def url(self) -> str: ...
 
-    def __init__(self, stack: Stack, carrier: Carrier, account: Account | None = None):
+
+class Member:
+    """Somebody of a workspace, by the API."""
+
+    def __init__(self, url: str, **options):
         self._client = httpx.Client(
-            base_url=stack.url, timeout=30, trust_env=False, limits=LIMITS
+            base_url=url, timeout=30, trust_env=False, limits=LIMITS, **options
         )
-        self.email = f"{uuid.uuid4().hex}@example.com"
-        person = {"email": self.email, "password": PASSWORD, "name": "Ada"}
-        token = self.ask("POST", "/api/auth/register", person)["token"]
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": self._client.headers["Authorization"]}
+
+    def log_in(self, email: str) -> None:
+        self._enter("login", {"email": email, "password": PASSWORD})
+
+    def _enter(self, door: str, person: dict) -> None:
+        token = self.ask("POST", f"/api/auth/{door}", person)["token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
-        self.account: Account = account or carrier.open_account()
-        self.number = self.account.numbers[0]
-        credentials = {
-            "label": "Main",
-            "account_sid": self.account.sid,
-            "auth_token": self.account.auth_token,
-        }
-        self.ask("POST", "/api/carrier-accounts", credentials)
-        self.phone_id = self.ask("POST", "/api/phones", {"number": self.number})["id"]
-
-    def put_agent(self, **fields) -> str:
-        """A voice agent, active on the number; its id."""
-        agent = {
-            "name": "Front desk",
-            "phone_id": self.phone_id,
-            "greeting": GREETING,
-            "instructions": "You are the receptionist of Harbour Dental.",
-            **fields,
-        }
-        agent_id = self.ask("POST", "/api/agents", agent)["id"]
-        self.ask("POST", f"/api/agents/{agent_id}/activate")
-        return agent_id
-
-    def put_message_agent(self, **fields) -> str:
-        """A message agent, active on the number, that answers at once; its id."""
-        agent = {
-            "name": "Desk",
-            "phone_id": self.phone_id,
-            "instructions": "You are the desk of Harbour Dental.",
-            "reply_delay_s": 0,
-            "is_active": True,
-            **fields,
-        }
-        return self.ask("POST", "/api/message-agents", agent)["id"]
 
     def texts(self, number: str) -> list[dict]:
         """What was written with `number`, oldest first."""
@@ -97,3 +76,50 @@ class Business:
         method, path = answer.request.method, answer.request.url.path
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else {}
+
+
+class Business(Member):
+    """One workspace with a connected carrier account and a registered number."""
+
+    def __init__(
+        self, stack: HasUrl, carrier: Carrier, account: Account | None = None, **options
+    ):
+        super().__init__(stack.url, **options)
+        self.email = f"{uuid.uuid4().hex}@example.com"
+        self._enter(
+            "register", {"email": self.email, "password": PASSWORD, "name": "Ada"}
+        )
+        self.account: Account = account or carrier.open_account()
+        self.number = self.account.numbers[0]
+        credentials = {
+            "label": "Main",
+            "account_sid": self.account.sid,
+            "auth_token": self.account.auth_token,
+        }
+        self.ask("POST", "/api/carrier-accounts", credentials)
+        self.phone_id = self.ask("POST", "/api/phones", {"number": self.number})["id"]
+
+    def put_agent(self, **fields) -> str:
+        """A voice agent, active on the number; its id."""
+        agent = {
+            "name": "Front desk",
+            "phone_id": self.phone_id,
+            "greeting": GREETING,
+            "instructions": "You are the receptionist of Harbour Dental.",
+            **fields,
+        }
+        agent_id = self.ask("POST", "/api/agents", agent)["id"]
+        self.ask("POST", f"/api/agents/{agent_id}/activate")
+        return agent_id
+
+    def put_message_agent(self, **fields) -> str:
+        """A message agent, active on the number, that answers at once; its id."""
+        agent = {
+            "name": "Desk",
+            "phone_id": self.phone_id,
+            "instructions": "You are the desk of Harbour Dental.",
+            "reply_delay_s": 0,
+            "is_active": True,
+            **fields,
+        }
+        return self.ask("POST", "/api/message-agents", agent)["id"]

@@ -16,7 +16,7 @@ from twilio.request_validator import RequestValidator
 from websockets.sync.client import connect
 
 from telephony.tests.conftest import CarrierSocket
-from tests.deployment import HOST, running_deployment
+from tests.deployment import HOST, Deployment, running_deployment
 from tests.processes import wait_until
 from tests.sink import running_sink
 
@@ -64,8 +64,8 @@ def deployment(tmp_path_factory, sink):
         "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
     }
-    directory = tmp_path_factory.mktemp("deployment")
-    with running_deployment(directory, **tracing) as running:
+    made = Deployment(tmp_path_factory.mktemp("deployment"), given=tracing)
+    with running_deployment(made) as running:
         yield running
 
 
