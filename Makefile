@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format audit bench chaos css manage app-tools dev-tools
+.PHONY: help run test lint format audit bench chaos deaths soak css manage app-tools dev-tools
 
 help:
 	@echo "make run      start everything; PORT, HOST, VAR_DIR, PYTHON may be given"
@@ -15,6 +15,8 @@ help:
 	@echo "make audit    advisories about what is pinned, where they can be reached"
 	@echo "make bench    measure against the budgets"
 	@echo "make chaos    10,000 due calls while processes are killed; ARGS='--seed 7 sqlite'"
+	@echo "make deaths   two of everything behind the front; each of them dies, twice"
+	@echo "make soak     ten minutes of calls, webhooks and schedules: does anything grow?"
 	@echo "make css      compile the stylesheet"
 	@echo "make manage   manage.py beside a running stack: ARGS='createsuperuser'"
 
@@ -38,6 +40,12 @@ bench: dev-tools
 
 chaos: dev-tools
 	@exec $(VENV) -m scripts.chaos $(ARGS)
+
+deaths: dev-tools
+	@exec $(VENV) -m pytest -m long tests/flow/test_deaths.py
+
+soak: dev-tools
+	@exec $(VENV) -m scripts.soak
 
 css: dev-tools
 	@exec $(VENV) -m scripts.build_css
