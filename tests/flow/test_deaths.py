@@ -116,6 +116,14 @@ class World:
         assert all(self.production.open_sockets(name) for name in ("live", "live.2"))
         return talks
 
+    def wait_for_calls(self, name):
+        """Until this live process has all of them."""
+        wait_until(
+            lambda: self.production.open_sockets(name) >= CALLS,
+            SOON_S,
+            f"all calls are at {name}",
+        )
+
     def hears_once(self):
         """What a call hears that is over at once."""
         sid = self.carrier.ring(self.number, [])
@@ -325,8 +333,9 @@ def killed(world, steady):
             world.deployment.wait_until_healthy(name)
         world.is_answered_by_text()
     talks = world.calls()
-    for name in ("live", "live.2"):
+    for name, other in (("live", "live.2"), ("live.2", "live")):
         world.deployment.kill(name)
+        world.wait_for_calls(other)  # what is said between two sessions nobody hears
         go_on(*talks)
         world.deployment.start(name)
         world.deployment.wait_until_healthy(name)
