@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import aiohttp
@@ -24,6 +24,7 @@ from twilio.request_validator import RequestValidator
 from scripts.soak.world import World
 
 CALLS = 50
+SOON = timedelta(seconds=2)  # what is over is refused
 TURNS = (6, 16)  # of a call; then somebody else calls
 THINK_S = (4, 10)  # between two sentences of a caller
 FIRST_TOKEN_MS = 50
@@ -227,7 +228,7 @@ class Load:
         body = {
             "agent_id": self._world.calling_agent,
             "to": self._number(),
-            "scheduled_for": datetime.now(UTC).isoformat(),
+            "scheduled_for": (datetime.now(UTC) + SOON).isoformat(),
         }
         ask = self._world.business.ask
         await asyncio.to_thread(ask, "POST", "/api/scheduled-calls", body)
