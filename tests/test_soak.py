@@ -12,7 +12,7 @@ def test_slope_is_that_of_the_line_that_fits_best():
 def test_what_is_filled_at_the_beginning_is_no_growth():
     history = History()
     for look in range(90):
-        history.add(look * 10, min(look, 30) + 0.01 * max(0, look - 30))
+        history.add(look * 10, min(look, 60) + 0.01 * max(0, look - 60))
 
     assert round(history.slope, 1) == 3.6
-    assert round(history.growth, 2) == 0.59
+    assert round(history.growth, 2) == 0.29

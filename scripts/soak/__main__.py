@@ -23,8 +23,8 @@ TOKENS_A_SECOND = 200
 LOOK_EVERY_S = 10
 TELL_EVERY_S = 60
 MOST_ERRORS = 0.001  # of all that was asked
-# What a process may grow by after its first third, in MiB: caches and pools fill up, a
-# leak goes on. An hour tells six times as much as ten minutes.
+# What a process may grow by in the last third, in MiB: caches and pools fill up, a leak
+# goes on. An hour tells six times as much as ten minutes.
 MOST_GROWTH = 10
 
 

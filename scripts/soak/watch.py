@@ -9,7 +9,7 @@ import redis
 
 from tests.flow.production import Production
 
-WARM_AFTER = 1 / 3  # of the looks: what is loaded and pooled once is there by then
+WARM_AFTER = 2 / 3  # of the looks: what is loaded and pooled once is there by then
 
 
 @dataclass
