@@ -242,18 +242,15 @@ class Stack:
 
 @contextlib.contextmanager
 def running_stack(
-    var_dir: Path,
-    environment: Mapping[str, str] | None = None,
-    *,
-    from_nothing: bool = False,
+    var_dir: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Stack]:
     """Started and ready; stopped afterwards, and nothing may be left.
 
-    Unless it is to begin `from_nothing`, it finds the tables made, and no demo is put
-    into them: both take longer than the rest of a first start.
+    It finds the tables made, and no demo is put into them: both take longer than the
+    rest of a first start.
     """
     stack, arguments = Stack(var_dir, environment=environment or {}), ()
-    if not from_nothing and "DATABASE_URL" not in stack.environment:
+    if "DATABASE_URL" not in stack.environment:
         from tests.tables import empty_tables  # which starts processes as we do
 
         var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

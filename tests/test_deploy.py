@@ -11,7 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.deployment import COMPOSE_FILE, HOST, compose
-from tests.processes import NEUTRAL, PROJECT_DIR
+from tests.processes import PROJECT_DIR
 from voiceops.run.make_secrets import YOURS, make_secrets
 from voiceops.secret_files import NAMES
 
@@ -119,33 +119,6 @@ def test_versions_are_those_that_are_tested_and_that_can_be_backed_up(services):
     assert client == postgres.partition(".")[0]
     assert services["front"]["image"] == f"caddy:{caddy}-alpine"
     assert services["redis"]["image"] == f"valkey/valkey:{valkey}"
-
-
-def test_demo_has_all_that_it_needs_to_start(services, tmp_path):
-    given = services["demo"]["environment"]
-    command = services["demo"]["command"]
-    assert command == ["python", "-m", "voiceops.run"]
-
-    started = subprocess.run(
-        [sys.executable, *command[1:], "--", sys.executable, "-c", TELL_SIMULATOR],
-        cwd=PROJECT_DIR,
-        env={
-            **{k: v for k, v in os.environ.items() if k not in NEUTRAL},
-            **given,
-            "VAR_DIR": str(tmp_path / "var"),
-            "REDIS_URL": "redis://broker.example",  # which it would start itself
-        },
-        capture_output=True,
-        text=True,
-    )
-
-    assert (started.stdout, started.stderr) == ("True http://localhost:8000\n", "")
-
-
-TELL_SIMULATOR = """
-from voiceops import settings
-print(settings.SIMULATOR, settings.PUBLIC_BASE_URL)
-"""
 
 
 def test_secrets_are_made_once_and_for_whoever_is_handed_them(services, tmp_path):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from tests.processes import FROM_SECRETS_FILE, MARKS, Stack, running_stack, wait_until
+from tests.processes import MARKS, Stack, running_stack, wait_until
 
 pytestmark = pytest.mark.flow
 
@@ -20,7 +20,7 @@ SOON_S = 40
 def shared_stack(tmp_path_factory):
     """For tests after which the stack works again."""
     var_dir = tmp_path_factory.mktemp("shared") / "var"
-    with running_stack(var_dir, from_nothing=True) as stack:
+    with running_stack(var_dir) as stack:
         yield stack
 
 
@@ -52,21 +52,6 @@ def swept(stack):
 
 def is_new(pid, old):
     return pid not in {None, old}
-
-
-def mode(path):
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-def test_stack_on_its_first_start_makes_private_secrets(shared_stack):
-    modes = {
-        "directory": mode(shared_stack.var_dir),
-        "secrets": mode(shared_stack.var_dir / "secrets.env"),
-        "database": mode(shared_stack.var_dir / "voiceops.sqlite3"),
-    }
-
-    assert modes == {"directory": 0o700, "secrets": 0o600, "database": 0o600}
-    assert set(shared_stack.secrets) == set(FROM_SECRETS_FILE)
 
 
 def test_stack_says_where_it_is_and_how_to_log_in(shared_stack):
