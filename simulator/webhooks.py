@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 from uuid import uuid4
 
-import certifi
 import httpx
 from twilio.request_validator import RequestValidator
 
@@ -44,9 +43,10 @@ def signature(secret: str, url: str, fields: dict[str, str] | None = None) -> st
     return RequestValidator(secret).compute_signature(url, fields or {})
 
 
-def believed_certificates() -> ssl.SSLContext:
+def believed_certificates() -> ssl.SSLContext | bool:
+    """True: the authorities that everybody believes."""
     named = os.environ.get("SSL_CERT_FILE")  # sockets of calls go by it as well
-    return ssl.create_default_context(cafile=named or certifi.where())
+    return ssl.create_default_context(cafile=named) if named else True
 
 
 class Courier:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.postgres import _hand_over_to_nobody
+from tests.postgres import hand_over_to_nobody
 from tests.processes import wait_until
 from voiceops.run.children import PROJECT_DIR
 from voiceops.run.guard import die_with_parent
@@ -61,7 +61,7 @@ def running_pgbouncer(host: str, database: str, **changes: str) -> Iterator[str]
         settings.write(file)
     url = f"postgres://{USER}:{password}@127.0.0.1:{port}/{USER}"
     # It refuses to run as root.
-    identity = _hand_over_to_nobody(directory) if os.geteuid() == 0 else {}
+    identity = hand_over_to_nobody(directory) if os.geteuid() == 0 else {}
     process = subprocess.Popen(
         [program, "--quiet", directory / "pgbouncer.ini"],
         preexec_fn=die_with_parent(),

@@ -46,7 +46,7 @@ def postgres_server(*options: str) -> Iterator[str]:
 def running_postgres(*options: str) -> Iterator["Server"]:
     """Likewise, for who wants to end it and start it again meanwhile."""
     directory = Path(tempfile.mkdtemp(prefix="voiceops-pg-", dir="/tmp"))
-    identity = _hand_over_to_nobody(directory) if os.geteuid() == 0 else {}
+    identity = hand_over_to_nobody(directory) if os.geteuid() == 0 else {}
     try:
         binaries = _reachable_binaries(directory, identity)
         _initialise(binaries, directory, identity)
@@ -102,7 +102,7 @@ class Server:
         raise RuntimeError("PostgreSQL did not come up; its reason is above")
 
 
-def _hand_over_to_nobody(directory: Path) -> dict:
+def hand_over_to_nobody(directory: Path) -> dict:
     nobody = pwd.getpwnam("nobody")
     os.chown(directory, nobody.pw_uid, nobody.pw_gid)
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}

@@ -14,8 +14,7 @@ import time
 
 import httpx
 
-from scripts.bench.world import ROOT, Server, broker, free_port, servers, world
-from tests.postgres import postgres_server
+from scripts.bench.world import ROOT, Server, free_port, world_of_stores
 
 PUBLIC_URL = "https://voice.example.com"
 CALLS = int(os.environ.get("BENCH_CALLS", "10000"))
@@ -40,23 +39,16 @@ BUDGET_FIRST_S = 2.0
 
 def run() -> bool:
     """Print what was measured; whether it is within the budgets."""
-    with (
-        postgres_server() as database_url,
-        broker() as redis_url,
-        world(PUBLIC_URL, database_url=database_url) as env,
-        servers() as running,
-    ):
+    with world_of_stores(PUBLIC_URL) as (env, running):
         carrier = _carrier(env)
         running.append(carrier)
         carrier.wait_until_up("/book")
-        more = {"REDIS_URL": redis_url, "TWILIO_API_BASE_URL": carrier.url}
-        env |= more
-        os.environ.update(more)
+        env["TWILIO_API_BASE_URL"] = os.environ["TWILIO_API_BASE_URL"] = carrier.url
         agents = _furnish()
         celery = [_celery(env, "worker") for _ in range(WORKERS)]
         celery.append(_celery(env, "beat"))
         running += celery
-        bench = Bench(carrier, agents, database_url)
+        bench = Bench(carrier, agents, env["DATABASE_URL"])
         bench.warm_up()
         is_soon = bench.first_dial()
         is_fast = bench.throughput()

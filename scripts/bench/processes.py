@@ -15,8 +15,7 @@ import aiohttp
 
 from scripts.bench.pairs import Load, Request, load, serve
 from scripts.bench.webhook import PUBLIC_URL, call_to
-from scripts.bench.world import Server, broker, furnish, servers, world
-from tests.postgres import postgres_server
+from scripts.bench.world import Server, furnish, world_of_stores
 
 COUNTS = (1, 2, 4)
 ROUNDS = 5
@@ -62,13 +61,7 @@ class Measured:
 
 def run() -> bool:
     """Print the table; whether two processes take no more CPU a request than one."""
-    with (
-        postgres_server() as database_url,
-        broker() as redis_url,
-        world(PUBLIC_URL, database_url=database_url) as env,
-        servers() as running,
-    ):
-        env["REDIS_URL"] = os.environ["REDIS_URL"] = redis_url
+    with world_of_stores(PUBLIC_URL) as (env, running):
         path = f"/webhooks/twilio/voice/{furnish()}"
         cookie = _visitor()
         made = {

@@ -15,12 +15,9 @@ from scripts.bench.world import (
     ACCOUNT_SID,
     AUTH_TOKEN,
     NUMBER,
-    broker,
     furnish,
-    servers,
-    world,
+    world_of_stores,
 )
-from tests.postgres import postgres_server
 
 PUBLIC_URL = "https://voice.example.com"
 TEXTERS = 200
@@ -29,15 +26,10 @@ BUDGET = 3.2
 
 def run() -> bool:
     """Print the comparison; whether it is within the budget."""
-    with (
-        postgres_server() as database_url,
-        broker() as redis_url,
-        world(PUBLIC_URL, database_url=database_url) as env,
-        servers() as running,
-    ):
+    with world_of_stores(PUBLIC_URL) as (env, running):
         token = furnish()
         _add_texters()
-        ours = serve("voiceops.wsgi:application", env | {"REDIS_URL": redis_url})
+        ours = serve("voiceops.wsgi:application", env)
         bare = serve("scripts.bench.bare:application", env | {"BENCH_BARE": "webhook"})
         running += [ours, bare]
         for server in running:

@@ -139,7 +139,7 @@ def world(
 
 
 @contextmanager
-def broker() -> Iterator[str]:
+def _broker() -> Iterator[str]:
     """A broker for the time of the `with`; its REDIS_URL."""
     with tempfile.TemporaryDirectory(prefix="voiceops-bench-") as folder:
         path = socket_path_in(Path(folder))
@@ -153,6 +153,19 @@ def broker() -> Iterator[str]:
         finally:
             server.kill()
             server.wait()
+
+
+@contextmanager
+def world_of_stores(public_url: str) -> Iterator[tuple[dict[str, str], list[Server]]]:
+    """A world with PostgreSQL and a broker: its environment; servers to be ended."""
+    with (
+        postgres_server() as database_url,
+        _broker() as redis_url,
+        world(public_url, database_url=database_url) as env,
+        servers() as running,
+    ):
+        env["REDIS_URL"] = os.environ["REDIS_URL"] = redis_url
+        yield env, running
 
 
 def on_each_database(
