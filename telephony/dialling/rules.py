@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from phonenumbers import PhoneNumber
 
 from agents.limits import DAY_NAMES, DAYS
@@ -215,10 +216,10 @@ def _findings(facts: Facts) -> Iterator[Finding]:
         yield _window(facts, parsed)
 
 
-def _verdict(rule: str, is_good: bool, good: str, bad: str) -> Finding:
-    if is_good:
-        return Finding(rule, Verdict.PASSED, good)
-    return Finding(rule, Verdict.FAILED, bad)
+def _verdict(rule: str, is_good: bool, good: str, bad: str, **told: str) -> Finding:
+    """`good` and `bad` are marked for translation: only what is said is translated."""
+    text = _(good if is_good else bad) % told
+    return Finding(rule, Verdict.PASSED if is_good else Verdict.FAILED, text)
 
 
 # -- The number ------------------------------------------------------------------------
@@ -239,8 +240,8 @@ def _of_number(facts: Facts, parsed: PhoneNumber | None) -> Iterator[Finding]:
     yield _verdict(
         "loop",
         facts.number != own or not own,
-        _("It is not the agent's own number."),
-        _("It is the agent's own number: the call would reach itself."),
+        gettext_noop("It is not the agent's own number."),
+        gettext_noop("It is the agent's own number: the call would reach itself."),
     )
 
 
@@ -248,16 +249,18 @@ def _of_valid_number(facts: Facts, parsed: PhoneNumber) -> Iterator[Finding]:
     yield _verdict(
         "tariff",
         not numbers.is_costly(parsed),
-        _("It is not a premium-rate or shared-cost number."),
-        _("It is a premium-rate or shared-cost number."),
+        gettext_noop("It is not a premium-rate or shared-cost number."),
+        gettext_noop("It is a premium-rate or shared-cost number."),
     )
     country = numbers.country_of(parsed)
-    told = {"country": country}
     yield _verdict(
         "country",
         country in facts.countries,
-        _("Its country, %(country)s, may be called.") % told,
-        _("Its country, %(country)s, is not among those that may be called.") % told,
+        gettext_noop("Its country, %(country)s, may be called."),
+        gettext_noop(
+            "Its country, %(country)s, is not among those that may be called."
+        ),
+        country=country,
     )
 
 
@@ -293,12 +296,38 @@ def _day(found: Suppression, facts: Facts) -> str:
 
 # -- The agent -------------------------------------------------------------------------
 
-AGENT_RULES: tuple[tuple[str, Callable[[Caller], bool]], ...] = (
-    ("agent_active", lambda caller: caller.is_active),
-    ("agent_direction", lambda caller: caller.places_calls),
-    ("agent_text", lambda caller: caller.has_text),
-    ("agent_phone", lambda caller: bool(caller.number)),
-    ("carrier_account", lambda caller: caller.account_is_connected),
+# Each with what is said where it holds, and where it does not.
+AGENT_RULES: tuple[tuple[str, Callable[[Caller], bool], str, str], ...] = (
+    (
+        "agent_active",
+        lambda caller: caller.is_active,
+        gettext_noop("“%(name)s” is active."),
+        gettext_noop("“%(name)s” is not active."),
+    ),
+    (
+        "agent_direction",
+        lambda caller: caller.places_calls,
+        gettext_noop("“%(name)s” places calls."),
+        gettext_noop("“%(name)s” only answers calls: change its direction."),
+    ),
+    (
+        "agent_text",
+        lambda caller: caller.has_text,
+        gettext_noop("“%(name)s” has a prompt or instructions."),
+        gettext_noop("“%(name)s” has neither a prompt nor instructions."),
+    ),
+    (
+        "agent_phone",
+        lambda caller: bool(caller.number),
+        gettext_noop("“%(name)s” has a number to call from."),
+        gettext_noop("“%(name)s” has no registered number to call from."),
+    ),
+    (
+        "carrier_account",
+        lambda caller: caller.account_is_connected,
+        gettext_noop("The number's carrier account is connected."),
+        gettext_noop("The number's carrier account was removed."),
+    ),
 )
 
 
@@ -306,35 +335,10 @@ def _of_caller(caller: Caller | None) -> Iterator[Finding]:
     if caller is None:
         yield Finding("agent", Verdict.FAILED, _("The agent was deleted."))
         return
-    for rule, holds in AGENT_RULES:
+    for rule, holds, good, bad in AGENT_RULES:
         if rule == "carrier_account" and not caller.number:
             continue
-        good, bad = _agent_words(rule, caller.name)
-        yield _verdict(rule, holds(caller), good, bad)
-
-
-def _agent_words(rule: str, name: str) -> tuple[str, str]:
-    told = {"name": name}
-    good, bad = {
-        "agent_active": (_("“%(name)s” is active."), _("“%(name)s” is not active.")),
-        "agent_direction": (
-            _("“%(name)s” places calls."),
-            _("“%(name)s” only answers calls: change its direction."),
-        ),
-        "agent_text": (
-            _("“%(name)s” has a prompt or instructions."),
-            _("“%(name)s” has neither a prompt nor instructions."),
-        ),
-        "agent_phone": (
-            _("“%(name)s” has a number to call from."),
-            _("“%(name)s” has no registered number to call from."),
-        ),
-        "carrier_account": (
-            _("The number's carrier account is connected."),
-            _("The number's carrier account was removed."),
-        ),
-    }[rule]
-    return good % told, bad % told
+        yield _verdict(rule, holds(caller), good, bad, name=caller.name)
 
 
 # -- How many --------------------------------------------------------------------------

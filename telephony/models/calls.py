@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import IntegrityError, models, transaction
-from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +20,7 @@ from telephony.dialling.numbers import number_for_reading
 from telephony.patience import patient
 from voiceops.encryption import EncryptedTextField
 from voiceops.ids import earliest_uuid7, opaque_token
+from voiceops.sql import by_key
 
 ACCOUNT_SID = RegexValidator(
     r"^AC[0-9a-f]{32}$", _("A Twilio account SID: AC and 32 hexadecimal digits.")
@@ -191,11 +192,11 @@ class CallQuerySet(OwnedQuerySet):
         """The carrier took these calls and calls them so; see `Call.adopt`."""
         if not sids:
             return
-        names = [When(pk=call.pk, then=Value(sid)) for call, sid in sids.items()]
+        names = by_key(self.model, {call.pk: sid for call, sid in sids.items()}, "sid")
         unnamed = self.filter(pk__in=[call.pk for call in sids], sid=None)
         try:
             with transaction.atomic():
-                unnamed.update(sid=Case(*names), **Call.adopted())
+                unnamed.update(sid=names, **Call.adopted())
         except IntegrityError:  # one of them is another call's: the rest are not
             for call, sid in sids.items():
                 call.adopt(sid)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -25,6 +25,7 @@ from telephony.models import Call, DialledDay, ScheduledCall
 from telephony.patience import patient
 from telephony.services import calls, dialling, scheduled
 from voiceops import metrics
+from voiceops.sql import by_key
 
 Placement, Reason, Status = Call.Placement, Call.EndReason, Call.Status
 
@@ -147,8 +148,7 @@ def open_attempts(
 
 def _attempt_of(row: ScheduledCall, decision: Decision, kept: dict) -> Call:
     row.attempts_made += 1
-    row.decision = decision.as_json()
-    return _call_of(
+    call = _call_of(
         decision,
         agent=row.agent,
         kept=kept,
@@ -157,6 +157,8 @@ def _attempt_of(row: ScheduledCall, decision: Decision, kept: dict) -> Call:
         scheduled_call=row,
         attempt=row.attempts_made,
     )
+    row.decision = call.decision
+    return call
 
 
 def _save_attempts(new: list[Call], day: DialledDay) -> None:
@@ -165,8 +167,11 @@ def _save_attempts(new: list[Call], day: DialledDay) -> None:
     for call in new:
         call.refuse_foreign_rows()
     Call.unscoped.bulk_create(new)
-    rows = [call.scheduled_call for call in new]
-    ScheduledCall.unscoped.bulk_update(rows, ["attempts_made", "decision"])
+    decisions = {call.scheduled_call_id: call.decision for call in new}
+    ScheduledCall.unscoped.filter(pk__in=decisions).update(
+        attempts_made=F("attempts_made") + 1,
+        decision=by_key(ScheduledCall, decisions, "decision"),
+    )
     _count(day, sum(call.placement == Placement.OPENED for call in new))
     for call in new:
         live.changed(call)
