@@ -25,7 +25,7 @@ from voiceops.run.guard import die_with_parent
 from voiceops.run.installation import free_port
 from voiceops.run.plan import NAMES
 
-READY_WITHIN_S = 90
+READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 60  # on a machine that does much besides
 POLL_S = 0.05
 DATABASE_NAME = "voiceops.sqlite3"

@@ -212,7 +212,6 @@ def settings_of_this_database(tmp_path):
     return {**os.environ, "DATABASE_URL": url, "VAR_DIR": str(tmp_path)}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.django_db(transaction=True)
 def test_a_check_that_is_told_to_end_removes_what_it_made(tmp_path):
     """SIGTERM to the real command, in the middle of the walk."""

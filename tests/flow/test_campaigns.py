@@ -31,7 +31,6 @@ ROWS = [
 LIST = "Customer phone;Patient name;Number at ours\n" + "\n".join(ROWS) + "\n"
 
 
-@pytest.mark.timeout(240)
 def test_list_is_uploaded_checked_called_and_told(
     talking_stack, carrier, model, visit, tmp_path
 ):

@@ -10,7 +10,7 @@ from tests.deployment import Deployment
 from tests.processes import FROM_SECRETS_FILE, wait_until
 from voiceops.run.installation import free_port
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.flow
 
 VOLUME = "/var/lib/voiceops"
 GREETING = "VoiceOps is running at"

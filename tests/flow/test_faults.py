@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from tests.flow.carrier import CALLER
 from tests.flow.tenant import GREETING, Business
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.flow
 
 APOLOGY = "We are sorry, something went wrong here. Please call again later."
 QUESTION = [{"say": "Are you open?"}, {"wait_for": "agent_done"}, {"hang_up": True}]

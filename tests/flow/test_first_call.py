@@ -22,7 +22,7 @@ from tests.flow.steps import (
 )
 from tests.flow.tenant import GREETING, Business
 
-pytestmark = [pytest.mark.flow, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.flow, pytest.mark.browser]
 
 SHOWN_WITHIN_MS = 30_000
 CALLER_AS_SHOWN = "+1 628-555-0142"

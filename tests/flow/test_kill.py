@@ -56,7 +56,6 @@ def wait_until_back(stack, name, old):
     wait_until(stack.is_ready, SOON_S, "the stack is ready again")
 
 
-@pytest.mark.timeout(240)
 def test_web_killed_in_mid_call_loses_no_words_and_settles_the_call(
     stack, carrier, model
 ):

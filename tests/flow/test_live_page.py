@@ -23,7 +23,6 @@ WORDS = "Your words"
 PATIENT = {"silence_reminders": 0, "silence_timeout_s": 300}
 
 
-@pytest.mark.timeout(240)
 def test_somebody_takes_part_in_a_call_while_redis_is_away(
     visit, talking_stack, carrier, model
 ):

@@ -80,7 +80,6 @@ def test_busy_line_is_tried_again_later(business, carrier):
     assert len(carrier.calls_to(business.account, BUSY)) == 1
 
 
-@pytest.mark.timeout(240)
 def test_worker_killed_while_the_carrier_answers_rings_once(stack, business, carrier):
     carrier.fail(business.account, kind="answer-late", delay_s=8, method="POST")
     row_id = schedule(business, CALLEE)

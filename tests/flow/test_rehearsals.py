@@ -5,7 +5,7 @@ import pytest
 from tests.flow.tenant import GREETING, Business
 from tests.processes import wait_until
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.flow
 
 JUDGED_WITHIN_S = 120
 QUESTION, MORE = "Where is my order forty-seven eleven?", "And on which day exactly?"

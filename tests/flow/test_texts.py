@@ -5,7 +5,7 @@ import pytest
 from tests.flow.tenant import Business
 from tests.processes import wait_until
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.flow
 
 QUESTION, ANSWER = "Are you open?", "Yes, from nine to five."
 WITHIN_S = 60  # on a machine that does much besides

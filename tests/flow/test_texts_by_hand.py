@@ -10,7 +10,7 @@ from tests.browser.soundness import problems, watch
 from tests.flow.steps import open_test_account
 from tests.flow.tenant import Business
 
-pytestmark = [pytest.mark.flow, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.flow, pytest.mark.browser]
 
 ANSWER = "A check-up costs 90 dollars."
 ANSWERED_WITHIN_MS = 30_000

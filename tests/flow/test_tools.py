@@ -4,7 +4,7 @@ import pytest
 
 from tests.flow.tenant import GREETING, Business
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.flow
 
 QUESTION = "Where is my order forty-seven eleven?"
 MEANWHILE = "One moment, I am looking it up."

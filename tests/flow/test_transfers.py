@@ -5,7 +5,7 @@ import pytest
 from tests.flow.carrier import CALLER
 from tests.flow.tenant import GREETING, Business
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.flow
 
 WISH = "I want to talk to a person."
 ANNOUNCED = "I am connecting you."
