@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.test import TransactionTestCase
+from django.utils.timezone import now
 
 from accounts import switches
 from tests.people import alice, mallory  # noqa: F401
@@ -97,6 +99,14 @@ def _opens(item):
 def _nothing_is_switched_off():
     """As an empty database says, and kept until a test switches something."""
     switches._known = switches._Known(frozenset(), until=math.inf)
+
+
+@pytest.fixture
+def limited(settings):
+    """Requests are counted, in a minute that has just begun: it must not turn."""
+    settings.RATE_LIMITS = True
+    with time_machine.travel(now().replace(second=0)):
+        yield
 
 
 @pytest.fixture(scope="session")

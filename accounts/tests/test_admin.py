@@ -219,8 +219,7 @@ def test_admin_has_no_log_in_form_of_its_own(client):
     assert client.post("/admin/login/", form).url.startswith("/account/login/")
 
 
-def test_knocking_at_the_admin_is_limited(client, settings):
-    settings.RATE_LIMITS = True
+def test_knocking_at_the_admin_is_limited(client, limited):
     cache.clear()
 
     statuses = [client.get("/admin/login/").status_code for _ in range(21)]

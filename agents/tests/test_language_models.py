@@ -185,8 +185,7 @@ def test_failing_test_says_why(alice, endpoint, stub_llm):
     assert "check its key and the model" in shown
 
 
-def test_tests_are_counted(alice, settings):
-    settings.RATE_LIMITS = True
+def test_tests_are_counted(alice, limited):
     for _ in range(services.language_models.TESTS_A_MINUTE):
         services.try_model(alice.workspace)
 

@@ -507,8 +507,7 @@ def test_model_that_fails_is_told_and_the_text_kept(alice, model, model_name, wh
     assert carried(answer) == [["texter", "Hi"]]
 
 
-def test_conversation_is_limited_and_the_text_kept(alice, model, settings, monkeypatch):
-    settings.RATE_LIMITS = True
+def test_conversation_is_limited_and_the_text_kept(alice, model, limited, monkeypatch):
     monkeypatch.setattr(message_agents, "ANSWERS_A_MINUTE", 1)
     agent = make_message_agent(alice.workspace)
     write(alice.client, agent, "Hello")

@@ -282,9 +282,8 @@ def test_check_tells_as_a_page_and_as_a_fragment(alice, phone):
 
 
 def test_checks_are_limited_and_what_costs_nothing_is_shown(
-    alice, phone, settings, monkeypatch
+    alice, phone, limited, monkeypatch
 ):
-    settings.RATE_LIMITS = True
     monkeypatch.setattr(phone_check, "CHECKS_A_MINUTE", 1)
     alice.client.get(action("check", phone))
     monkeypatch.setattr(twilio, "fetch_account", None)  # it would break

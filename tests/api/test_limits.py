@@ -252,7 +252,9 @@ def _guess(urls, tenant):
 
 def _ask_all(urls, token, count):
     """Ask the processes in turn, several at once: `(status, remaining, reset)`."""
-    with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
+    with httpx.Client(
+        headers={"Authorization": f"Bearer {token}"}, timeout=UP_WITHIN_S
+    ) as client:
 
         def one(number):
             answer = client.get(f"{urls[number % len(urls)]}/api/auth/me")

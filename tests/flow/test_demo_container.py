@@ -14,7 +14,7 @@ pytestmark = pytest.mark.flow
 
 VOLUME = "/var/lib/voiceops"
 GREETING = "VoiceOps is running at"
-STARTED_WITHIN_S, ENDED_WITHIN_S = 150, 40
+STARTED_WITHIN_S, SHOWN_WITHIN_S, ENDED_WITHIN_S = 150, 60, 40
 
 
 class Demo(Deployment):
@@ -66,7 +66,10 @@ def test_whoever_reads_its_log_logs_in_and_finds_it_furnished(demo):
     port, log = demo.ports["demo"], demo.log("demo")
     email, password = re.search(r"log in +(\S+)\n.*? (\S+)\n", log).groups()
     with httpx.Client(
-        base_url=f"http://localhost:{port}", follow_redirects=True, trust_env=False
+        base_url=f"http://localhost:{port}",
+        follow_redirects=True,
+        trust_env=False,
+        timeout=SHOWN_WITHIN_S,
     ) as browser:
         page = browser.get("/account/login/")
         (stylesheet,) = re.findall(r'href="(/static/css/app\.\w+\.css)"', page.text)
