@@ -245,7 +245,9 @@ def _guess(urls, tenant):
     """What wrong passwords are answered, asked in one process after another."""
     guess = {"email": tenant.user.email, "password": "a wrong one that is long"}
     return [
-        httpx.post(f"{urls[number % len(urls)]}/auth/login", json=guess).status_code
+        httpx.post(
+            f"{urls[number % len(urls)]}/auth/login", json=guess, timeout=UP_WITHIN_S
+        ).status_code
         for number in range(FAILURES + 1)
     ]
 

@@ -13,7 +13,7 @@ from voiceops.run.children import PROJECT_DIR
 from voiceops.run.guard import die_with_parent
 from voiceops.run.installation import free_port
 
-STARTED_WITHIN_S = 15
+STARTED_WITHIN_S, CONTROL_WITHIN_S = 60, 60
 
 
 @dataclass
@@ -32,12 +32,16 @@ class Model:
 
     def plan(self, **changes) -> None:
         """Start a new plan, a `tests.stub_llm.Plan`, and forget what was asked."""
-        httpx.post(f"{self.address}/control", json=changes).raise_for_status()
+        httpx.post(
+            f"{self.address}/control", json=changes, timeout=CONTROL_WITHIN_S
+        ).raise_for_status()
         self.forget()
 
     def forget(self) -> None:
         """What was asked: it is kept otherwise."""
-        httpx.delete(f"{self.address}/control/requests").raise_for_status()
+        httpx.delete(
+            f"{self.address}/control/requests", timeout=CONTROL_WITHIN_S
+        ).raise_for_status()
 
     def is_up(self) -> bool:
         try:
