@@ -21,7 +21,7 @@ from voiceops.run.children import PROJECT_DIR
 from voiceops.run.guard import die_with_parent
 from voiceops.run.installation import free_port
 
-READY_WITHIN_S = 10
+READY_WITHIN_S = 60
 DOCS = (PROJECT_DIR / "docs" / "deploy.md").read_text()
 USER = "voiceops"
 

@@ -14,7 +14,7 @@ from voiceops.bells import ANYTHING, Belfry
 from voiceops.run.broker import broker_command, socket_path_in
 from voiceops.run.guard import die_with_parent
 
-WITHIN_S = 10
+WITHIN_S = 60
 
 
 async def words(bell):

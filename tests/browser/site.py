@@ -9,7 +9,7 @@ import uvicorn
 
 from tests.processes import wait_until
 
-STARTED_WITHIN_S = 10
+STARTED_WITHIN_S = 60
 
 
 @contextmanager

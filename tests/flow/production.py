@@ -26,7 +26,7 @@ from voiceops.run.installation import free_port
 
 TWICE = {"web": 2, "live": 2, "worker": 2, "beat": 2}
 SPEED = "0.25"  # of the people who call: a quarter of a person's waits
-LISTENS_WITHIN_S = 20
+LISTENS_WITHIN_S = 60
 
 
 @dataclass
