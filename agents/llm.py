@@ -17,6 +17,9 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+# Before any request: the SDK looks whether it is loaded, and would find half of it
+# while another thread imports it.
+import httpx  # noqa: F401
 import httpx2
 import openai
 from django.conf import settings

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import aclosing
@@ -498,3 +500,22 @@ def test_demo_responder_is_a_provider_like_any_other():
     answer = llm.run(llm.collect(DemoResponder(0), request, deadline_s=5))
 
     assert answer.startswith("I am VoiceOps' built-in demo responder")
+
+
+def test_what_the_sdk_looks_for_is_loaded_before_any_request():
+    """Another thread that loads it later would break a request by the half of it."""
+    program = (
+        "import sys, django; django.setup(); import agents.llm;"
+        "print(hasattr(sys.modules.get('httpx'), 'Timeout'))"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ran.stdout.strip() == "True"
