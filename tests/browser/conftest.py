@@ -53,6 +53,8 @@ def site(world, carrier_process) -> Iterator[str]:
             CSRF_TRUSTED_ORIGINS=[url],
             SIMULATOR_URL=carrier_process.url,
             TWILIO_API_BASE_URL=carrier_process.url,
+            # A log-in serves all tests, however long they take.
+            ACCOUNT_REAUTHENTICATION_TIMEOUT=24 * 3600,
         ),
     ):
         yield url
