@@ -28,7 +28,7 @@ from voiceops.run.make_secrets import make_secrets
 
 COMPOSE_FILE = PROJECT_DIR / "docker-compose.yml"
 HOST = "voiceops.test"
-HEALTHY_WITHIN_S = 90
+HEALTHY_WITHIN_S = 180
 BETWEEN_LOOKS_S = 0.5  # each is a process
 GONE_WITHIN_S = 5
 INHERITED = ("HOME", "LANG", "LD_LIBRARY_PATH")
