@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.test import TransactionTestCase
 from django.utils.timezone import now
 
@@ -103,10 +104,14 @@ def _nothing_is_switched_off():
 
 @pytest.fixture
 def limited(settings):
-    """Requests are counted, in a minute that has just begun: it must not turn."""
+    """Requests are counted, from none, in a minute that has just begun: it must not
+    turn.
+    """
     settings.RATE_LIMITS = True
+    cache.clear()
     with time_machine.travel(now().replace(second=0)):
         yield
+    cache.clear()
 
 
 @pytest.fixture(scope="session")

@@ -192,11 +192,11 @@ class CallQuerySet(OwnedQuerySet):
         """The carrier took these calls and calls them so; see `Call.adopt`."""
         if not sids:
             return
-        names = by_key(self.model, {call.pk: sid for call, sid in sids.items()}, "sid")
-        unnamed = self.filter(pk__in=[call.pk for call in sids], sid=None)
+        names = {call.pk: sid for call, sid in sids.items()}
+        unnamed = self.filter(pk__in=names, sid=None)
         try:
             with transaction.atomic():
-                unnamed.update(sid=names, **Call.adopted())
+                unnamed.update(sid=by_key(Call, names, "sid"), **Call.adopted())
         except IntegrityError:  # one of them is another call's: the rest are not
             for call, sid in sids.items():
                 call.adopt(sid)

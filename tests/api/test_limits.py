@@ -32,12 +32,10 @@ UP_WITHIN_S = 60
 
 
 @pytest.fixture
-def limited(settings):
-    settings.RATE_LIMITS = True
-    cache.clear()
+def limited(limited):
+    """Likewise, at a moment that stands still until the clock is moved."""
     with time_machine.travel(NOW, tick=False) as clock:
         yield clock
-    cache.clear()
 
 
 def ask(path, token=None, method="GET", address="192.0.2.1"):

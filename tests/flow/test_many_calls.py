@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
 CALLS = 200
 SPEAK_AT_ONCE = 8  # so that deadlines hold on a slow machine too
-WITHIN_S = 240  # of each phase, on a machine that has other work
+WITHIN_S = 240  # for each step of a caller, on a machine that has other work
 # However slow the machine is: nobody is asked whether they are there while the others
 # dial, and nothing is said while the model thinks.
 PATIENT = {
