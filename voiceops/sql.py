@@ -12,7 +12,7 @@ def by_key(model: type[Model], values: Mapping[Any, Any], field_name: str) -> Ra
     """For an update of the rows whose keys `values` has: to each its own value.
 
     Means what `Case(When(pk=key, then=value), ...)` means. That resolves, copies and
-    compiles some ten objects for each row: a fifth of what workers compute while they dial.
+    compiles some ten objects for each row: a fifth of what dialling workers compute.
     """
     key, field = model._meta.pk, model._meta.get_field(field_name)
     parameters: list[Any] = []
