@@ -82,7 +82,9 @@ def test_caller_speaks_on_while_a_tool_works(live, number, stub_llm, toolbox):
         wait_until(lambda: toolbox.used, WITHIN_S, "the tool works")
         assert caller.ask("Hello?") == "Yes, I hear you."
         wait_until(
-            lambda: tools_of(call)[0][1] == "ok", WITHIN_S, "its answer is written"
+            lambda: [status for _name, status, _text in tools_of(call)] == ["ok"],
+            WITHIN_S,
+            "its answer is written",
         )
 
     assert len(stub_llm.requests) == 2
