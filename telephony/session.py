@@ -60,13 +60,14 @@ def settings_of(
     with override(agent.language or None):
         known = acquaintances.of_call(call, with_records=toolbox is not None)
         facts = _facts(call, at, known)
+        greeting = _filled(_greeting(call), facts).strip()
         return dialogue.Settings(
-            greeting=_greeting(call, facts),
+            greeting=greeting,
             instructions=with_preamble(_filled(_prompt_text_of(call), facts)),
             known=words.speakable(known.as_message),
             end_call_phrases=tuple(str(phrase) for phrase in agent.end_call_phrases),
             end_call_message=_filled(agent.end_call_message, facts),
-            caller_speaks_first=not _greeting(call, facts),
+            caller_speaks_first=not greeting,
             dtmf=agent.dtmf_detection,
             silence_message=str(words.STILL_THERE),
             silence_reminders=agent.silence_reminders,
@@ -104,21 +105,21 @@ def _prompt_text_of(call: Call) -> str:
 
 def greeting_of(call: Call, *, at: datetime) -> str:
     """What the carrier says when it has answered; nothing if the caller begins."""
-    return _greeting(call, _facts(call, at))
+    return _filled_at(at, call, _greeting(call)).strip()
 
 
-def _greeting(call: Call, facts: dict[str, str]) -> str:
+def _greeting(call: Call) -> str:
     """The first words; that the call is recorded is said also if the caller begins."""
     agent = call.agent
     notice = agent.recording_notice if recordings.recording_url(call) else ""
     is_first = agent.greeting_mode == VoiceAgent.GreetingMode.AGENT_FIRST
     greeting = agent.greeting if is_first else ""
-    return _filled(f"{notice} {greeting}", facts).strip()
+    return f"{notice} {greeting}"
 
 
 def voicemail_of(call: Call, *, at: datetime) -> str:
     """What a voicemail is told; nothing if the agent only hangs up."""
-    return _filled(call.agent.voicemail_message, _facts(call, at)).strip()
+    return _filled_at(at, call, call.agent.voicemail_message).strip()
 
 
 def screening_of(call: Call, *, at: datetime) -> str:
@@ -133,7 +134,7 @@ def _screening_message(call: Call, facts: dict[str, str]) -> str:
 
 def whisper_of(call: Call, *, at: datetime) -> str:
     """What the person hears to whom the call is handed over."""
-    return _filled(call.agent.transfer_whisper, _facts(call, at))
+    return _filled_at(at, call, call.agent.transfer_whisper)
 
 
 def provider_of(agent: VoiceAgent) -> llm.Provider:
@@ -209,6 +210,11 @@ def _facts(call: Call, at: datetime, known: Known | None = None) -> dict[str, st
         "caller_number": other_party(call),
         "today": date_format(today, "l, j F Y"),
     }
+
+
+def _filled_at(at: datetime, call: Call, text: str) -> str:
+    """As below, by the facts of the call; looked up if there is anything to fill in."""
+    return _filled(text, _facts(call, at) if placeholders(text) else {})
 
 
 def _filled(text: str, facts: dict[str, str]) -> str:

@@ -48,6 +48,28 @@ def test_bell_is_heard_by_its_channel_alone(broker_url, settings):
     asyncio.run(listen())
 
 
+def test_bells_that_wait_are_rung_together(broker_url, settings, monkeypatch):
+    settings.REDIS_URL = broker_url
+    start, ringers = bells.loops.start, []
+    rung = {str(number) for number in range(50)}
+
+    async def listen():
+        with Belfry().listening("a") as bell:
+            assert await words(bell) == await words(bell) == {ANYTHING}
+            monkeypatch.setattr(bells.loops, "start", ringers.append)
+            for word in rung:
+                bells.ring("a", word)
+            monkeypatch.setattr(bells.loops, "start", start)
+            (ringer,) = ringers
+            start(ringer)
+            heard = set()
+            async with asyncio.timeout(WITHIN_S):
+                while not rung <= heard:
+                    heard |= await bell.wait()
+
+    asyncio.run(listen())
+
+
 def test_words_that_nobody_looks_at_become_one():
     async def ring():
         bell = bells.Bell()

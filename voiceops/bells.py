@@ -34,30 +34,41 @@ logger = logging.getLogger(__name__)
 # -- Ringing ---------------------------------------------------------------------------
 
 _unsent: set[tuple[str, str]] = set()
+_has_ringer = False
 _quiet_until = 0.0
 
 
 def ring(channel: str, word: str = ANYTHING) -> None:
     """Ring in every process. Never waits and never fails; the same bell once."""
-    bell = (channel, word)
-    if not settings.REDIS_URL or bell in _unsent or len(_unsent) >= MOST_UNSENT:
+    global _has_ringer
+    if not settings.REDIS_URL or len(_unsent) >= MOST_UNSENT:
         return
-    _unsent.add(bell)
-    loops.start(_publish(channel, word))
+    _unsent.add((channel, word))
+    if not _has_ringer:
+        _has_ringer = True
+        loops.start(_ring_unsent())
 
 
-async def _publish(channel: str, word: str) -> None:
-    global _quiet_until
+async def _ring_unsent() -> None:
+    """All bells that wait by now, together: many cost little more than one."""
+    global _has_ringer, _quiet_until
     while (wait_s := _quiet_until - monotonic()) > 0:
         await asyncio.sleep(wait_s)
-    _unsent.discard((channel, word))  # what changes from here on rings anew
+    _has_ringer = False  # first: whose bell comes too late for us starts another
+    bells = list(_unsent)
+    _unsent.difference_update(bells)
+    publisher = _publisher(settings.REDIS_URL)
     try:
-        await _publisher(settings.REDIS_URL).publish(PREFIX + channel, word)
+        async with publisher.pipeline(transaction=False) as pipeline:
+            for channel, word in bells:
+                pipeline.publish(PREFIX + channel, word)
+            await pipeline.execute()
     except (RedisError, OSError) as error:
         if monotonic() > _quiet_until:
             logger.warning("bells are rung later: %s", type(error).__name__)
             _quiet_until = monotonic() + DEAF_S
-        ring(channel, word)
+        for channel, word in bells:
+            ring(channel, word)
 
 
 @lru_cache
@@ -77,7 +88,14 @@ async def _close_publisher() -> None:
         await _publisher(settings.REDIS_URL).aclose(close_connection_pool=True)
 
 
-os.register_at_fork(after_in_child=_publisher.cache_clear)
+def _begin_anew() -> None:
+    """In a forked child, which has neither our loop nor our connections."""
+    global _has_ringer
+    _has_ringer = False
+    _publisher.cache_clear()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 loops.before_the_end(_close_publisher)
 
 

@@ -23,7 +23,14 @@ class Book:
         return web.json_response(call, status=201)
 
     async def show(self, request: web.Request) -> web.Response:
-        return web.Response(text=json.dumps(self.asked))
+        """All of it, or what it has of one number."""
+        number = request.query.get("number")
+        asked = [each for each in self.asked if number in (None, each[1])]
+        return web.Response(text=json.dumps(asked))
+
+    async def count(self, request: web.Request) -> web.Response:
+        """For who waits: cheap, as it is the machine that is measured which answers."""
+        return web.Response(text=str(len(self.asked)))
 
     async def forget(self, request: web.Request) -> web.Response:
         self.asked.clear()
@@ -37,6 +44,7 @@ def main() -> None:
         [
             web.post("/2010-04-01/Accounts/{sid}/Calls.json", book.call),
             web.get("/book", book.show),
+            web.get("/count", book.count),
             web.delete("/book", book.forget),
         ]
     )

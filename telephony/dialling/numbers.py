@@ -28,9 +28,8 @@ def parse(number: str, country: str | None = None) -> PhoneNumber | None:
 
 def is_short(parsed: PhoneNumber) -> bool:
     """Whether it is an emergency or service number such as 112 or 411."""
-    return shortnumberinfo.is_possible_short_number(
-        parsed
-    ) and not phonenumbers.is_possible_number(parsed)
+    is_long = phonenumbers.is_possible_number(parsed)
+    return not is_long and shortnumberinfo.is_possible_short_number(parsed)
 
 
 def is_valid(parsed: PhoneNumber) -> bool:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache, wraps
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format, number_format
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 from phonenumbers import PhoneNumber
 
 from agents.limits import DAY_NAMES, DAYS
@@ -216,6 +217,22 @@ def _findings(facts: Facts) -> Iterator[Finding]:
         yield _window(facts, parsed)
 
 
+def _said_once(say):
+    """`say`, which words the same things the same way as long as the language stays:
+    of a batch's calls most of what is said is the same.
+    """
+
+    @lru_cache(maxsize=256)
+    def said(_language, *things):
+        return say(*things)
+
+    @wraps(say)
+    def once(*things):
+        return said(get_language(), *things)
+
+    return once
+
+
 def _verdict(rule: str, is_good: bool, good: str, bad: str, **told: str) -> Finding:
     """`good` and `bad` are marked for translation: only what is said is translated."""
     text = _(good if is_good else bad) % told
@@ -331,14 +348,15 @@ AGENT_RULES: tuple[tuple[str, Callable[[Caller], bool], str, str], ...] = (
 )
 
 
-def _of_caller(caller: Caller | None) -> Iterator[Finding]:
+@_said_once
+def _of_caller(caller: Caller | None) -> tuple[Finding, ...]:
     if caller is None:
-        yield Finding("agent", Verdict.FAILED, _("The agent was deleted."))
-        return
-    for rule, holds, good, bad in AGENT_RULES:
-        if rule == "carrier_account" and not caller.number:
-            continue
-        yield _verdict(rule, holds(caller), good, bad, name=caller.name)
+        return (Finding("agent", Verdict.FAILED, _("The agent was deleted.")),)
+    return tuple(
+        _verdict(rule, holds(caller), good, bad, name=caller.name)
+        for rule, holds, good, bad in AGENT_RULES
+        if rule != "carrier_account" or caller.number
+    )
 
 
 # -- How many --------------------------------------------------------------------------
@@ -425,6 +443,7 @@ def _window(facts: Facts, parsed: PhoneNumber) -> Finding:
     return Finding("window", Verdict.DEFERRED, bad % told, later=opens_at)
 
 
+@_said_once
 def _local(at: datetime, zones: tuple[ZoneInfo, ...]) -> str:
     """The time there; of several zones the earliest and the latest."""
     walls = sorted({at.astimezone(zone).replace(tzinfo=None) for zone in zones})
@@ -436,6 +455,7 @@ def _local(at: datetime, zones: tuple[ZoneInfo, ...]) -> str:
     return _("between %(first)s and %(last)s") % {"first": names[0], "last": names[-1]}
 
 
+@_said_once
 def days_in_words(days: frozenset[str]) -> str:
     if len(days) == len(DAYS):
         return _("every day")

@@ -185,9 +185,17 @@ def test_test_calls_know_nobody(number):
     assert known_in(number, call_of(number, is_test=True)).as_message == ""
 
 
-@pytest.mark.parametrize(("knows", "more"), [(False, 0), (True, 1)])
-def test_voice_webhook_takes_one_statement_more_at_most(knows, more, number):
-    VoiceAgent.unscoped.filter(pk=number.agent.pk).update(knows_contact=knows)
+@pytest.mark.parametrize(
+    ("knows", "greeting", "more"),
+    [
+        (False, "Hello {{ contact_name }}.", 0),
+        (True, "Hello {{ contact_name }}.", 1),
+        (True, "Hello.", 0),  # nothing to fill in
+    ],
+)
+def test_voice_webhook_takes_one_statement_more_at_most(knows, greeting, more, number):
+    agent = VoiceAgent.unscoped.filter(pk=number.agent.pk)
+    agent.update(knows_contact=knows, greeting=greeting)
     make_contact(number.phone.owner, CALLER, name="Ann")
 
     with CaptureQueriesContext(connection) as queries:

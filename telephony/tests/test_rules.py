@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils.translation import override
 
 from agents.limits import DAYS
 from telephony.dialling.rules import (
@@ -143,6 +144,17 @@ def test_the_zone_given_for_a_call_goes_before_the_numbers():
 
     assert decision.rule == "window"
     assert decision.later == datetime(2026, 1, 6, 2, 15, tzinfo=UTC)
+
+
+def test_what_was_said_in_one_language_is_not_said_in_another():
+    said = []
+    for language in ("en", "de", "en"):
+        with override(language):
+            said.append(decide(ALLOWED).findings[-1].text)
+
+    assert "It is Mon 5 Jan., 12:00 (America/Los_Angeles) there" in said[0]
+    assert "It is Mo 5 Jan., 12:00 (America/Los_Angeles) there" in said[1]
+    assert said[2] == said[0]
 
 
 def test_a_zone_that_nobody_knows_is_not_guessed(monkeypatch):

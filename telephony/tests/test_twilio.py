@@ -235,6 +235,32 @@ def test_answer_without_sense_is_a_lost_one(account, settings, raw):
         twilio.list_numbers(account)
 
 
+def test_proxy_of_the_environment_is_used(account, settings, monkeypatch):
+    settings.TWILIO_API_BASE_URL = "http://carrier.invalid"
+    monkeypatch.setattr(twilio, "_http", twilio._HttpClient())
+    refusal = http("400 Bad Request", '{"code": 21401, "message": "By the proxy"}')
+
+    with answering_with(refusal) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(twilio.Rejected, match="By the proxy"):
+            twilio.fetch_account(account)
+
+
+def test_host_that_needs_no_proxy_is_asked_itself(account, monkeypatch):
+    monkeypatch.setattr(twilio, "_http", twilio._HttpClient())
+    monkeypatch.setenv("http_proxy", UNREACHABLE)
+    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
+
+    assert twilio.fetch_account(account).status == "active"
+
+
+def test_what_is_sent_is_not_logged(account, caplog):
+    with caplog.at_level("INFO"):
+        twilio.find_number(account, "+14155550123")
+
+    assert "4155550123" not in caplog.text
+
+
 def test_too_many_requests_is_a_clear_no(carrier, login, account):
     carrier.fail(login, "429")
 
