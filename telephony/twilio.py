@@ -541,8 +541,8 @@ class _HttpClient(HttpClient):
         raise _refusal(response.status_code, answer or {})
 
     def _send(self, method, url, **fields) -> Response:
-        """As the SDK's own client, which writes more into the log than is anybody's
-        business, and looks through the whole environment each time: half of its work.
+        """As the SDK's own client, which looks through the whole environment and all
+        cookies each time (half of its work), and would log what is asked for.
         """
         request = requests.PreparedRequest()
         request.prepare(method, url, **fields)

@@ -87,7 +87,6 @@ def logging_config(log_format: str) -> dict:
             "httpx": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
-            "twilio.http_client": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},
             # Beat rings every few seconds: three lines a bell would hide the rest.
             "celery.beat": {"level": "WARNING"},

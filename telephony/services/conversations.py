@@ -31,6 +31,11 @@ BATCH = 200
 MOST_WORDS_IN_A_ROW = 20  # of STOP, START and HELP; who writes more is not answered
 
 
+# What every text that comes in asks for, but for whose it is: `filter` makes a copy.
+_LOCKED = Conversation.unscoped.select_for_update(of=("self",))
+_ANSWERING = MessageAgent.unscoped.filter(is_active=True, deleted_at=None)
+
+
 class NoMember(Exception):
     """The person is not in the workspace."""
 
@@ -48,34 +53,27 @@ class NoAgent(Exception):
 def locked(phone: Phone, address: str) -> Conversation:
     """The conversation of a number with a party, made on first use. Within a
     transaction: whoever else writes in it waits."""
-    rows = Conversation.unscoped.select_for_update(of=("self",))
-    row = rows.filter(phone=phone, address=address).first()
+    # Unique, so unordered, as below: sorting costs more than it looks.
+    row = next(iter(_LOCKED.filter(phone=phone, address=address)), None)
     if row is None:
         made, _is_new = Conversation.unscoped.get_or_create(
             phone_id=phone.pk, address=address, defaults={"owner_id": phone.owner_id}
         )
-        row = rows.get(pk=made.pk)
+        row = _LOCKED.get(pk=made.pk)
     row.phone = phone
     return row
 
 
 def lock(conversation: Conversation) -> Conversation:
     """The row as it is now, nobody else's until the transaction ends."""
-    rows = Conversation.unscoped.select_for_update(of=("self",))
-    related = rows.select_related("owner", "phone__carrier_account")
+    related = _LOCKED.select_related("owner", "phone__carrier_account")
     return related.get(pk=conversation.pk)
 
 
 def agent_of(conversation: Conversation) -> MessageAgent | None:
     """Who answers the texts to the conversation's number now."""
-    agents = _active_agents(conversation)
+    agents = _ANSWERING.filter(phone=conversation.phone_id)
     return agents.select_related("owner", "phone", "prompt", "prompt_version").first()
-
-
-def _active_agents(conversation: Conversation) -> QuerySet[MessageAgent]:
-    return MessageAgent.unscoped.filter(
-        phone=conversation.phone_id, is_active=True, deleted_at=None
-    )
 
 
 def listed(conversation: Conversation) -> DoNotContact | None:
@@ -114,8 +112,8 @@ def put_off_answer(conversation: Conversation, at: datetime) -> None:
     """The agent answers once nothing more came for a while; a person, if there is no
     agent. The row is locked, and saved by whoever calls.
     """
-    agents = _active_agents(conversation)
-    delay_s = agents.values_list("reply_delay_s", flat=True).first()
+    agents = _ANSWERING.filter(phone=conversation.phone_id)
+    delay_s = next(iter(agents.values_list("reply_delay_s", flat=True)), None)
     if delay_s is None:
         give_to_person(conversation, Need.NO_AGENT)
         return
