@@ -105,7 +105,7 @@ def _prompt_text_of(call: Call) -> str:
 
 def greeting_of(call: Call, *, at: datetime) -> str:
     """What the carrier says when it has answered; nothing if the caller begins."""
-    return _filled_at(at, call, _greeting(call)).strip()
+    return _filled_for(call, at, _greeting(call)).strip()
 
 
 def _greeting(call: Call) -> str:
@@ -119,7 +119,7 @@ def _greeting(call: Call) -> str:
 
 def voicemail_of(call: Call, *, at: datetime) -> str:
     """What a voicemail is told; nothing if the agent only hangs up."""
-    return _filled_at(at, call, call.agent.voicemail_message).strip()
+    return _filled_for(call, at, call.agent.voicemail_message).strip()
 
 
 def screening_of(call: Call, *, at: datetime) -> str:
@@ -134,7 +134,7 @@ def _screening_message(call: Call, facts: dict[str, str]) -> str:
 
 def whisper_of(call: Call, *, at: datetime) -> str:
     """What the person hears to whom the call is handed over."""
-    return _filled_at(at, call, call.agent.transfer_whisper)
+    return _filled_for(call, at, call.agent.transfer_whisper)
 
 
 def provider_of(agent: VoiceAgent) -> llm.Provider:
@@ -212,7 +212,7 @@ def _facts(call: Call, at: datetime, known: Known | None = None) -> dict[str, st
     }
 
 
-def _filled_at(at: datetime, call: Call, text: str) -> str:
+def _filled_for(call: Call, at: datetime, text: str) -> str:
     """As below, by the facts of the call; looked up if there is anything to fill in."""
     return _filled(text, _facts(call, at) if placeholders(text) else {})
 

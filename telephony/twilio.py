@@ -500,29 +500,13 @@ class _HttpClient(HttpClient):
             self.session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
         # Tenants share the session: nothing of one may stay for the next.
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._common_headers = dict(self.session.headers)
         self._surroundings: dict[str, dict] = {}
 
     def request(
-        self,
-        method,
-        url,
-        params=None,
-        data=None,
-        headers=None,
-        auth=None,
-        timeout=None,
-        allow_redirects=False,
+        self, method, url, *, timeout=None, allow_redirects=False, **fields
     ) -> Response:
         with metrics.carrier_request():
-            return self._request(
-                method,
-                url,
-                params=params,
-                data=data,
-                headers=self._common_headers | (headers or {}),
-                auth=auth,
-            )
+            return self._request(method, url, **fields)
 
     def _request(self, method, url, **fields) -> Response:
         try:
@@ -540,12 +524,13 @@ class _HttpClient(HttpClient):
             return response
         raise _refusal(response.status_code, answer or {})
 
-    def _send(self, method, url, **fields) -> Response:
+    def _send(self, method, url, *, headers=None, **fields) -> Response:
         """As the SDK's own client, which looks through the whole environment and all
         cookies each time (half of its work), and would log what is asked for.
         """
         request = requests.PreparedRequest()
-        request.prepare(method, url, **fields)
+        headers = {**self.session.headers, **(headers or {})}
+        request.prepare(method, url, headers=headers, **fields)
         answer = self.session.send(
             request, timeout=self.timeout, allow_redirects=False, **self._around(url)
         )
