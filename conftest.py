@@ -48,7 +48,7 @@ ON_SQLITE_ALONE = {
     *("isolation", "language_models", "looking", "members", "middleware", "passwords"),
     *("pictures", "rehearsals", "rehearse_command", "relay", "relay_tools", "resume"),
     *("roles", "stream", "suspension", "taking_part", "testing", "text_tools"),
-    *("toolbox", "transfers", "voicemail", "walls"),
+    *("sqlite_turns", "toolbox", "transfers", "voicemail", "walls"),
 }
 NO_CHROMIUM = "no Chromium: install one or set CHROMIUM to its path"
 _without_chromium = pytest.StashKey[bool]()

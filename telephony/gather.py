@@ -41,7 +41,7 @@ from agents.dialogue import (
 )
 from telephony import session, words
 from telephony.models import Call, Intervention
-from telephony.services import calls, costs, interventions
+from telephony.services import calls, costs, interventions, voicemail
 
 # The carrier waits 15 s for the whole answer.
 REPLY_DEADLINE_S = 9
@@ -78,7 +78,9 @@ class HandOver:
 
 @dataclass(frozen=True)
 class Wait:
-    """The reply to this very request is still being made."""
+    """The reply to this very request is still being made, or needs none: something else
+    is about to be said.
+    """
 
 
 Answer = Listen | Goodbye | HandOver | Wait
@@ -131,6 +133,9 @@ def take_up(call: Call, *, at: datetime) -> tuple[Answer, int]:
 
 def take_turn(call: Call, heard: Heard, *, after: int, at: datetime) -> Answer:
     """Answer what was heard; a request that comes again gets the same answer."""
+    is_machine = call.end_reason == Call.EndReason.VOICEMAIL and not call.has_ended
+    if is_machine and voicemail.is_being_left(call, at):
+        return Wait()
     turns = calls.stored_turns(call)
     if turns and turns[-1].number > after:
         return _answer_again(call, turns, after=after, at=at)

@@ -27,7 +27,7 @@ from voiceops.run.plan import NAMES
 
 READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 60  # on a machine that does much besides
-POLL_S = 0.05
+FIRST_POLL_S, LONGEST_POLL_S, POLLED_LATER_BY = 0.02, 0.25, 1.25
 DATABASE_NAME = "voiceops.sqlite3"
 PREPARED = ("--only", ",".join(name for name in NAMES if name != "prepare"))
 
@@ -74,11 +74,16 @@ MARKS = {
 
 
 def wait_until(condition: Callable[[], object], within_s: float, what: str) -> None:
-    """Poll; raises AssertionError naming `what` when the time is over."""
+    """Poll; raises AssertionError naming `what` when the time is over.
+
+    Seldomer and seldomer: to ask is often more work than what is waited for.
+    """
     deadline = time.monotonic() + within_s
+    pause_s = FIRST_POLL_S
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(POLL_S)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * POLLED_LATER_BY, LONGEST_POLL_S)
 
 
 def _as_from_a_terminal() -> Callable[[], None]:

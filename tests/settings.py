@@ -12,7 +12,7 @@ from voiceops.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
+if DATABASES["default"]["ENGINE"] == "voiceops.sqlite":  # noqa: F405
     # A file, so that every thread has a connection of its own, as in the real thing.
     DATABASES["default"]["TEST"] = {  # noqa: F405
         "NAME": str(VAR_DIR / "test.sqlite3")  # noqa: F405

@@ -119,13 +119,21 @@ def make_team():
     return {**team, "before": everything(owner)}
 
 
-# The ids that open an address, by what stands before them in it.
+# What is meant by the id in an address that no GET tells it of.
+MEANT = {
+    "sessions": "accesstoken",
+    "api-keys": "accesstoken",
+    "do-not-contact": "donotcontact",
+    "members": "membership",
+    "invitations": "invitation",
+}
+# The id that opens an address, by what stands before it in it; none if no GET tells.
 _openers: dict[str, list[str]] = {}
 
 
 def paths(route, owner):
-    """The route with the right one of the owner's ids; with each that fits, where no
-    GET tells which one that is.
+    """The route with the right one of the owner's ids; with each that may be it, where
+    no GET tells which one that is.
     """
     if not route.parameters:
         return [route.path()]
@@ -133,7 +141,7 @@ def paths(route, owner):
         with transaction.atomic():  # to open a thing may be to have read it
             _openers[route.stem] = _opening(route.stem, owner)
             transaction.set_rollback(True)
-    return [route.path(id_) for id_ in _openers[route.stem] or _fitting(route, owner)]
+    return [route.path(id_) for id_ in _openers[route.stem] or _meant(route, owner)]
 
 
 def _opening(stem, owner) -> list[str]:
@@ -150,12 +158,20 @@ def _opening(stem, owner) -> list[str]:
     return []
 
 
+def _meant(route, owner) -> list[str]:
+    *_, family, _ = route.stem.split("/")
+    ids = {k: v for k, v in owner.ids.items() if k == f"{MEANT.get(family)}.id"}
+    return list(ids.values()) or _fitting(route, owner)
+
+
 def _fitting(route, owner) -> list[str]:
-    """Each once; anything could stand where a number is meant."""
+    """Each once, the likely first; anything could stand where a number is meant."""
     is_number = "<str:number>" in route.template
+    address = route.stem.replace("-", "")
+    likely_first = sorted(owner.ids, key=lambda name: name.split(".")[0] not in address)
     return [
         id_
-        for id_ in dict.fromkeys(owner.ids.values())
+        for id_ in dict.fromkeys(owner.ids[name] for name in likely_first)
         if route.takes(id_) and (id_.startswith("+") or not is_number)
     ]
 

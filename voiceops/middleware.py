@@ -7,7 +7,7 @@ from django.core.handlers.base import BaseHandler
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 
-PREFIX = "/webhooks/"
+WEBHOOKS = "/webhooks/"
 METRICS = "/metrics"
 MOST_BODY_BYTES = 11_000_000  # a list of 10 MB, and the form around it
 # Nothing that a page could be made to do with a visitor's devices is used here.
@@ -90,7 +90,7 @@ def webhooks_directly(get_response):
 
     def middleware(request):
         path = request.path_info
-        if path.startswith(PREFIX) or path == METRICS:
+        if path.startswith(WEBHOOKS) or path == METRICS:
             return views(request)
         return get_response(request)
 

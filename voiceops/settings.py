@@ -180,7 +180,8 @@ DATABASES = {
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # Write-ahead log and immediate transactions: writers wait for each other instead
-    # of failing with "database is locked".
+    # of failing with "database is locked"; those of one process in turn.
+    _database["ENGINE"] = "voiceops.sqlite"
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

@@ -443,8 +443,10 @@ def record_status(
     duration_s: int | None = None,
 ) -> None:
     """What the carrier says of the call; in any order, any number of times."""
-    record_event(call, status=status, sequence=sequence, at=at)
-    follow_status(call, status=status, at=at, duration_s=duration_s)
+    with transaction.atomic():  # one turn at the database is enough
+        record_event(call, status=status, sequence=sequence, at=at)
+        _keep(call, status=status, at=at, duration_s=duration_s)
+    scheduled.follow(call)
 
 
 def move_on(call: Call, status: str, *, at: datetime) -> bool:
@@ -466,19 +468,22 @@ def follow_status(
     call: Call, *, status: str, at: datetime, duration_s: int | None = None
 ) -> None:
     """Move the call on, and keep what else the report knows of it."""
-    rows = Call.unscoped.filter(pk=call.pk)
     with transaction.atomic():  # nobody sees an end without its reason
-        move_on(call, status, at=at)
-        if status in Call.OPEN:
-            if status == Status.IN_PROGRESS:
-                rows.filter(answered_at=None).update(answered_at=at)
-        else:
-            call.note_end_reason(_guess(call, status))
-            if duration_s is not None:
-                rows.filter(duration_s=None).update(duration_s=duration_s)
-        rows.update(last_event_at=Greatest(F("last_event_at"), at))
-    if call.scheduled_call_id is not None:
-        scheduled.follow(call)
+        _keep(call, status=status, at=at, duration_s=duration_s)
+    scheduled.follow(call)
+
+
+def _keep(call: Call, *, status: str, at: datetime, duration_s: int | None) -> None:
+    move_on(call, status, at=at)
+    rows = Call.unscoped.filter(pk=call.pk)
+    if status in Call.OPEN:
+        if status == Status.IN_PROGRESS:
+            rows.filter(answered_at=None).update(answered_at=at)
+    else:
+        call.note_end_reason(_guess(call, status))
+        if duration_s is not None:
+            rows.filter(duration_s=None).update(duration_s=duration_s)
+    rows.update(last_event_at=Greatest(F("last_event_at"), at))
 
 
 def _guess(call: Call, status: str) -> str:

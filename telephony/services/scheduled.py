@@ -203,7 +203,7 @@ def follow(call: Call) -> None:
 
     An attempt that was put off says nothing of it: the row waits for another.
     """
-    if call.was_put_off:
+    if call.scheduled_call_id is None or call.was_put_off:
         return
     row = (
         ScheduledCall.unscoped.select_related(

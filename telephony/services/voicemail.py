@@ -41,10 +41,17 @@ def hear_of(call: Call, answered_by: str) -> None:
     if is_with_agent and _is_screened(call):
         return  # the machine is an assistant that has gone for its person
     if answered_by.startswith(MACHINES) and is_with_agent:
-        # First the reason: the session that is broken off would have another.
-        calls.note_told_reason(call, Call.EndReason.VOICEMAIL, "")
-        calls.record_event(call, status=NOTICED, at=now())
-        transaction.on_commit(lambda: _ring_the_bell(call), robust=True)
+        with transaction.atomic():
+            # First the reason: the session that is broken off would have another.
+            calls.note_told_reason(call, Call.EndReason.VOICEMAIL, "")
+            calls.record_event(call, status=NOTICED, at=now())
+            transaction.on_commit(lambda: _ring_the_bell(call), robust=True)
+
+
+def is_being_left(call: Call, at: datetime) -> bool:
+    """Whether a message is on its way to the machine, which must not be hung up on."""
+    noticed = CallEvent.unscoped.filter(call=call, status=NOTICED)
+    return noticed.filter(at__gt=at - GIVE_UP_AFTER).exists()
 
 
 def _is_screened(call: Call) -> bool:

@@ -9,12 +9,13 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connections
 from django.urls import reverse
+from django.utils.timezone import now
 
 from agents import llm
 from agents.services import connect_model
-from telephony import gather
+from telephony import gather, tasks
 from telephony.models import Call, Turn
-from telephony.services import calls
+from telephony.services import calls, voicemail
 from telephony.tests.conftest import ended, make_number, transcript
 from telephony.tests.toolboxes import give_tools
 from telephony.words import apology
@@ -272,6 +273,25 @@ def test_turn_of_an_ended_call_changes_nothing(number, stub_llm):
 
     assert caller.has_hung_up
     assert transcript(caller.call) == [GREETING]
+    assert stub_llm.requests == []
+
+
+def test_machine_that_is_to_hear_a_message_is_not_hung_up_on_before_it(
+    number, stub_llm, time_machine, monkeypatch
+):
+    """Also by a turn that comes between the beep and the message."""
+    monkeypatch.setattr(tasks.leave_message, "apply_async", lambda *args, **more: None)
+    caller = Caller(number)
+    time_machine.move_to(now(), tick=False)
+    voicemail.hear_of(caller.call, "machine_end_beep")
+
+    caller.document = caller.post(caller.silence)
+
+    assert [verb.tag for verb in caller.document] == ["Pause", "Redirect"]
+    time_machine.shift(voicemail.GIVE_UP_AFTER)
+    assert caller.wait() == ""
+    assert caller.has_hung_up
+    assert ended(caller.call) == ("in-progress", "voicemail")
     assert stub_llm.requests == []
 
 
