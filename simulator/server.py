@@ -34,6 +34,9 @@ class Server(uvicorn.Server):
                 ws="none",
                 lifespan="off",
                 log_level="warning",
+                # As long as a load balancer does: whoever asks every few seconds never
+                # meets a connection that is just being closed.
+                timeout_keep_alive=65,
                 timeout_graceful_shutdown=2,
             )
         )

@@ -510,7 +510,7 @@ class _HttpClient(HttpClient):
 
     def _request(self, method, url, **fields) -> Response:
         try:
-            response = self._send(method, url, **fields)
+            response = self._send_again_if_safe(method, url, **fields)
         except UnicodeEncodeError as error:  # no header can carry such a token
             raise BadCredentials from error
         except requests.RequestException as error:
@@ -523,6 +523,17 @@ class _HttpClient(HttpClient):
                 raise AnswerLost
             return response
         raise _refusal(response.status_code, answer or {})
+
+    def _send_again_if_safe(self, method, url, **fields) -> Response:
+        """A kept connection may break because the carrier is just closing it: what only
+        reads is asked once more.
+        """
+        try:
+            return self._send(method, url, **fields)
+        except requests.ConnectionError as error:
+            if method != "GET" or isinstance(_failure(error), Unreachable):
+                raise
+            return self._send(method, url, **fields)
 
     def _send(self, method, url, *, headers=None, **fields) -> Response:
         """As the SDK's own client, which looks through the whole environment and all
