@@ -127,7 +127,7 @@ MEANT = {
     "members": "membership",
     "invitations": "invitation",
 }
-# The id that opens an address, by what stands before it in it; none if no GET tells.
+# The ids that open an address, by what stands before them in it; none if no GET tells.
 _openers: dict[str, list[str]] = {}
 
 
@@ -146,32 +146,32 @@ def paths(route, owner):
 
 def _opening(stem, owner) -> list[str]:
     for route in ROUTES:
-        if route.stem == stem and route.parameters:
-            found = [
-                id_
-                for id_ in _fitting(route, owner)
-                if ask(owner, route, "GET", route.path(id_)).status_code
-                not in {404, 405}
-            ]
-            if found:
-                return found
+        if route.stem != stem or not route.parameters:
+            continue
+        found = []
+        for id_ in _fitting(route, owner):
+            status = ask(owner, route, "GET", route.path(id_)).status_code
+            if status == 405:
+                break  # whichever id it is
+            if status != 404:
+                found.append(id_)
+        if found:
+            return found
     return []
 
 
 def _meant(route, owner) -> list[str]:
     *_, family, _ = route.stem.split("/")
-    ids = {k: v for k, v in owner.ids.items() if k == f"{MEANT.get(family)}.id"}
-    return list(ids.values()) or _fitting(route, owner)
+    meant = owner.ids.get(f"{MEANT.get(family)}.id")
+    return [meant] if meant else _fitting(route, owner)
 
 
 def _fitting(route, owner) -> list[str]:
-    """Each once, the likely first; anything could stand where a number is meant."""
+    """Each once; anything could stand where a number is meant."""
     is_number = "<str:number>" in route.template
-    address = route.stem.replace("-", "")
-    likely_first = sorted(owner.ids, key=lambda name: name.split(".")[0] not in address)
     return [
         id_
-        for id_ in dict.fromkeys(owner.ids[name] for name in likely_first)
+        for id_ in dict.fromkeys(owner.ids.values())
         if route.takes(id_) and (id_.startswith("+") or not is_number)
     ]
 
