@@ -120,10 +120,7 @@ def _obey(
 def stop(conversation: Conversation) -> None:
     """The other party wants no more texts and calls. Safe to repeat."""
     number = conversation.number
-    theirs = Conversation.unscoped.filter(
-        owner=conversation.owner_id, address__in=[number, WHATSAPP + number]
-    )
-    theirs.update(next_try_at=None, claimed_until=None)
+    _answer_no_more(conversation)
     if conversations.listed(conversation) is not None:
         return
     try:
@@ -139,10 +136,23 @@ def stop(conversation: Conversation) -> None:
 
 
 def _start(conversation: Conversation) -> None:
-    """It takes off the list only what STOP has put on it."""
+    """It takes off the list only what STOP has put on it.
+
+    What was written in between stays unanswered, as if it had been looked at before.
+    """
     row = conversations.listed(conversation)
     if row is not None and row.source == DoNotContact.Source.STOP:
+        _answer_no_more(conversation)
         do_not_contact.remove(row, by=None, reason="START")
+
+
+def _answer_no_more(conversation: Conversation) -> None:
+    """No agent answers what the other party has written up to now."""
+    number = conversation.number
+    theirs = Conversation.unscoped.filter(
+        owner=conversation.owner_id, address__in=[number, WHATSAPP + number]
+    )
+    theirs.update(next_try_at=None, claimed_until=None)
 
 
 # -- What becomes of ours --------------------------------------------------------------

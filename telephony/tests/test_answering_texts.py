@@ -310,6 +310,24 @@ def test_stopped_while_the_model_thinks_it_is_not_answered(number):
     assert do_not_contact.find(number.phone.owner, TEXTER).source == "stop"
 
 
+@pytest.mark.parametrize("is_begun", [False, True], ids=["waiting", "begun"])
+def test_what_was_texted_while_stopped_is_not_answered_later(number, is_begun):
+    text_in(number, "STOP")
+    text_in(number, "Are you open?")
+    rows = answering._claim(1) if is_begun else []
+
+    text_in(number, "START")
+    turns = [answering._prepare(row, now()) for row in rows]
+    answer_due()
+    early = thread(number)
+    text_in(number, "Are you there?")
+    answer_due()
+
+    assert (turns, len(early)) == ([None] * len(rows), 3)
+    answers = [text for who, text in thread(number) if who == "agent"]
+    assert answers == ["You said: Are you open?\nAre you there?"]
+
+
 def test_model_that_fails_is_asked_again_then_a_person(number):
     change(number, model="fault-500")
     text_in(number, "Hello")
