@@ -48,7 +48,7 @@ def all_rows():
 
 
 @pytest.mark.walk
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 @pytest.mark.django_db(transaction=True)
 def test_no_route_tells_or_changes_what_is_anothers_and_the_check_leaves_nothing(
     tmp_path,
