@@ -396,6 +396,16 @@ def test_reading_makes_it_read(alice, conversation):
     assert conversation.unread_count == 0
 
 
+def test_reading_leaves_labels_that_are_being_chosen_alone(alice, conversation):
+    answer = posted(alice, f"{conversation.get_absolute_url()}/read", 200, hx=True)
+
+    html = answer.content.decode()
+    assert 'id="texts"' in html
+    assert 'id="conversation-state"' in html
+    assert 'id="conversation-panel"' not in html
+    assert "inbox-changed" in answer["HX-Trigger"]
+
+
 def test_a_viewer_reads_and_changes_nothing(viewer, conversation):
     path = conversation.get_absolute_url()
 

@@ -224,15 +224,18 @@ def conversation_of(request, pk):
     return get_object_or_404(rows.select_related("owner"), pk=pk)
 
 
-def answer(request, conversation, problem=""):
-    """The conversation as it is now, beside what is being written in it."""
+def answer(request, conversation, problem="", part="changed"):
+    """The conversation as it is now, beside what is being written in it.
+
+    The part `update` leaves what is being chosen alone as well.
+    """
     if not request.htmx:
         if problem:
             messages.error(request, problem)
         return redirect(address_of(request, conversation))
     conversation = conversation_of(request, conversation.pk)
     context = shown(request, conversation) | _ordering(conversation)
-    response = render(request, f"{TEMPLATE}#changed", context)
+    response = render(request, f"{TEMPLATE}#{part}", context)
     told = {"inbox-changed": None}
     if problem:
         told["toast"] = {"text": problem, "kind": "error"}
@@ -297,10 +300,10 @@ def conversation_reopen(request, pk):
 @may("send_texts")
 @require_POST
 def conversation_read(request, pk):
-    """Somebody looks at it."""
+    """Somebody looks at it, and may be choosing labels by now."""
     conversation = conversation_of(request, pk)
     conversations.mark_read(conversation)
-    return answer(request, conversation)
+    return answer(request, conversation, part="update")
 
 
 # -- Order -----------------------------------------------------------------------------
