@@ -47,13 +47,12 @@ document.addEventListener("note-added", () => document.getElementById("note")?.r
 document.addEventListener("htmx:afterSettle", () => {
   markRow();
   if (opened() === shown) return announce();
-  // Another conversation was chosen: its heading says where one is.
+  // Another conversation was chosen: its heading says where one is. By its id htmx leaves
+  // the focus there when the heading is replaced.
   shown = opened();
   newest = newestText()?.dataset.text;
   putDraftBack();
-  const heading = pane()?.querySelector("h1");
-  heading?.setAttribute("tabindex", "-1");
-  heading?.focus({ preventScroll: true });
+  document.getElementById("conversation-name")?.focus({ preventScroll: true });
 });
 
 // Sending by Ctrl or Cmd with Enter, for Enter alone begins a new line.

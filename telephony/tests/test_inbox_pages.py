@@ -406,6 +406,13 @@ def test_reading_leaves_labels_that_are_being_chosen_alone(alice, conversation):
     assert "inbox-changed" in answer["HX-Trigger"]
 
 
+def test_the_heading_can_have_the_focus_also_when_it_is_replaced(alice, conversation):
+    path = conversation.get_absolute_url()
+
+    for shown in (page(alice, path), page(alice, f"{path}/texts")):
+        assert '<h1 id="conversation-name" tabindex="-1"' in shown
+
+
 def test_a_viewer_reads_and_changes_nothing(viewer, conversation):
     path = conversation.get_absolute_url()
 

@@ -144,6 +144,9 @@ def test_the_inbox_by_keyboard(visitor, world, conversation):
     expect(first).to_be_focused()
     page.keyboard.press("Enter")
     expect(opened(page)).to_be_focused()
+    # It is marked as read after a second, and its heading is replaced.
+    expect(first).not_to_contain_text("unread")
+    expect(opened(page)).to_be_focused()
     page.keyboard.press("r")
     expect(page.get_by_label("Reply")).to_be_focused()
     page.keyboard.press("e")
