@@ -294,7 +294,7 @@ def server_settings(stub: StubLLM) -> uvicorn.Config:
     )
 
 
-def wait_until(is_so: Callable[[], bool], timeout_s: float = 5) -> None:
+def wait_until(is_so: Callable[[], bool], timeout_s: float = 60) -> None:
     """Return once `is_so()`; raise TimeoutError if it never is."""
     deadline = time.monotonic() + timeout_s
     while not is_so():

@@ -169,9 +169,9 @@ def test_leash_kills_what_is_left_when_its_pipe_closes():
         [sys.executable, "-m", "voiceops.run.leash"], stdin=subprocess.PIPE, text=True
     )
 
-    leash.communicate(f"+{ours.pid}\n+{gone.pid}\n-{gone.pid}\n", timeout=20)
+    leash.communicate(f"+{ours.pid}\n+{gone.pid}\n-{gone.pid}\n", timeout=60)
 
-    wait_until(lambda: ours.poll() is not None, 5, "the process is dead")
+    wait_until(lambda: ours.poll() is not None, 30, "the process is dead")
     assert ours.returncode == -signal.SIGKILL
     assert gone.poll() is None
     gone.kill()

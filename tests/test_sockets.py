@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from tests.processes import wait_until
 from voiceops import sockets
 
-SOON_S = 5
+SOON_S = 60
 
 
 async def echo(websocket):

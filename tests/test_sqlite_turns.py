@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
     connection.vendor != "sqlite", reason="it is for SQLite"
 )
 
-WITHIN_S = 20
+WITHIN_S = 60
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from twilio.request_validator import RequestValidator
 
-DEADLINE_S = 5
+DEADLINE_S = 60
 
 
 @dataclass(frozen=True)

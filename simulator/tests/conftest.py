@@ -6,7 +6,12 @@ from twilio.rest import Client
 from simulator.app import make_app
 from simulator.server import Server
 from simulator.settings import Settings
-from simulator.tests.application import Applications, ServerThread, wait_until
+from simulator.tests.application import (
+    DEADLINE_S,
+    Applications,
+    ServerThread,
+    wait_until,
+)
 
 KEY = "control-key"
 
@@ -22,6 +27,7 @@ class Carrier:
         self.http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {KEY}"},
+            timeout=DEADLINE_S,
             trust_env=False,
         )
 
@@ -108,7 +114,7 @@ def account(carrier, app):
 
 
 def sdk(carrier, account):
-    http_client = TwilioHttpClient(timeout=5, max_retries=0)
+    http_client = TwilioHttpClient(timeout=DEADLINE_S, max_retries=0)
     client = Client(account["sid"], account["auth_token"], http_client=http_client)
     client.api.base_url = carrier.url
     return client

@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 
-from simulator.tests.application import wait_until
+from simulator.tests.application import DEADLINE_S, wait_until
 from simulator.tests.conftest import sdk
 from simulator.tests.test_calls import SAY, said
 from simulator.tests.test_gather import gather
@@ -15,7 +15,9 @@ from simulator.tests.test_gather import gather
 def stream(carrier, token, **headers):
     """The events of a whole stream, with their ids; it ends by itself."""
     path = f"/simulator/calls/{token}/events"
-    with carrier.http.stream("GET", path, headers=headers, timeout=5) as response:
+    with carrier.http.stream(
+        "GET", path, headers=headers, timeout=DEADLINE_S
+    ) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         text = response.read().decode()
     blocks = [block.split("\n") for block in text.strip().split("\n\n")]

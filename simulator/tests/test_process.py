@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from simulator.settings import BadSettings, from_environment
-from simulator.tests.application import wait_until
+from simulator.tests.application import DEADLINE_S, wait_until
 from simulator.tests.conftest import KEY, sdk
 from simulator.tests.test_calls import SAY
 
@@ -36,6 +36,7 @@ class Process:
         self.http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {KEY}"},
+            timeout=DEADLINE_S,
             trust_env=False,
         )
         self.client = sdk(self, {"sid": SID, "auth_token": TOKEN})
@@ -43,7 +44,7 @@ class Process:
     def stop(self, how=signal.SIGTERM):
         self.http.close()
         self.popen.send_signal(how)
-        code = self.popen.wait(10)
+        code = self.popen.wait(DEADLINE_S)
         self.popen.stdout.close()
         return code
 
@@ -137,7 +138,7 @@ def test_process_with_bad_settings_does_not_start():
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=DEADLINE_S,
     )
 
     assert (done.returncode, done.stdout) == (2, "")

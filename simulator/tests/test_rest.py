@@ -7,7 +7,7 @@ import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
 
-from simulator.tests.application import wait_until
+from simulator.tests.application import DEADLINE_S, wait_until
 from simulator.tests.conftest import sdk
 from simulator.tests.test_calls import SAY, said
 
@@ -39,7 +39,7 @@ def test_error_has_twilios_shape(carrier, account):
     sid, token = account["sid"], account["auth_token"]
     address = f"{carrier.url}/2010-04-01/Accounts/{sid}/Calls/CA{'0' * 32}.json"
 
-    response = requests.get(address, auth=(sid, token), timeout=5)
+    response = requests.get(address, auth=(sid, token), timeout=DEADLINE_S)
 
     assert response.status_code == 404
     assert response.json() == {

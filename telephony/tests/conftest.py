@@ -24,7 +24,7 @@ from tests.stub_llm import stub_llm, stub_llm_server  # noqa: F401
 
 CALLER = "+4915112345678"
 FACTS = "We are open from 8 to 17. A check-up costs 80 dollars."
-WITHIN_S = 10
+WITHIN_S = 60
 _numbers = itertools.count(1)
 
 

@@ -9,7 +9,7 @@ from agents.models import VoiceAgent
 from telephony.models import Call, CallingRules
 from telephony.services import placing
 from telephony.tests.carriers import KEY
-from telephony.tests.conftest import Number, make_number
+from telephony.tests.conftest import WITHIN_S, Number, make_number
 
 CALLEE = "+16285550142"
 BUSY, NOBODY, NOT_REACHED = "+16285550486", "+16285550408", "+16285550404"
@@ -55,6 +55,7 @@ def calls_at(carrier, number, to=CALLEE) -> list[dict]:
         f"{carrier.url}/2010-04-01/Accounts/{sid}/Calls.json",
         params={"To": to},
         auth=(sid, token),
+        timeout=WITHIN_S,
     )
     return answer.raise_for_status().json()["calls"]
 
@@ -65,6 +66,7 @@ def arrange(carrier, number: str, **plan) -> None:
         f"{carrier.url}/control/callees/{number}",
         headers={"Authorization": f"Bearer {KEY}"},
         json=plan,
+        timeout=WITHIN_S,
     ).raise_for_status()
 
 
@@ -74,4 +76,5 @@ def fail(carrier, number, **fault) -> None:
         f"{carrier.url}/control/accounts/{number.account.account_sid}/faults",
         headers={"Authorization": f"Bearer {KEY}"},
         json=fault,
+        timeout=WITHIN_S,
     ).raise_for_status()

@@ -20,7 +20,7 @@ SCHEMA = {
     "properties": {"name": {"type": "string"}},
     "required": ["name"],
 }
-WITHIN_S = 20
+WITHIN_S = 60
 
 
 @pytest.fixture

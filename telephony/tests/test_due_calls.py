@@ -34,7 +34,7 @@ from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status, Placement = ScheduledCall.Status, Call.Placement
-WITHIN_S = 15
+WITHIN_S = 60
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from agents.services import connect_model
 from telephony import gather, tasks
 from telephony.models import Call, Turn
 from telephony.services import calls, voicemail
-from telephony.tests.conftest import ended, make_number, transcript
+from telephony.tests.conftest import WITHIN_S, ended, make_number, transcript
 from telephony.tests.toolboxes import give_tools
 from telephony.words import apology
 from tests.processes import wait_until
@@ -198,7 +198,7 @@ def test_slow_model_is_not_waited_for_longer_than_the_carrier(
     assert caller.say("Hello?") == apology()
 
     assert ended(caller.call) == ("in-progress", "model_failed")
-    wait_until(lambda: stub_llm.open_streams == 0, 5, "the model was let go")
+    wait_until(lambda: stub_llm.open_streams == 0, WITHIN_S, "the model was let go")
 
 
 def test_silent_caller_is_asked_once_and_then_left(number):

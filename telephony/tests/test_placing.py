@@ -44,7 +44,7 @@ from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Placement = Call.Placement
-WITHIN_S = 15
+WITHIN_S = 60
 # What became of the request, and how often a telephone rang for it.
 LOST = [
     ({"kind": "answer-lost"}, 1),  # reset after it was placed

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 SID = "RE" + "1" * 32
 NOTICE = "This call is recorded."
-WITHIN_S = 10
+WITHIN_S = 60
 
 
 def recorded_number(**fields):

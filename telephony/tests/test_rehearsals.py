@@ -25,7 +25,7 @@ from tests.processes import wait_until
 
 FACTS = "We are open from 8 to 17. A check-up costs 80 dollars."
 QUESTION = {"say": "How much is a check-up?"}
-WITHIN_S = 30
+WITHIN_S = 60
 
 
 @pytest.fixture

@@ -552,7 +552,7 @@ def own_process(transactional_db, settings, stub_llm):
         preexec_fn=die_with_parent(),
     )
     try:
-        wait_until(lambda: answers(port), 30, "the process listens")
+        wait_until(lambda: answers(port), WITHIN_S, "the process listens")
         yield process, Live(f"127.0.0.1:{port}", None)
     finally:
         process.kill()

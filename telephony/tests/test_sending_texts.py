@@ -23,7 +23,7 @@ from telephony.tests.texting import (
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WITHIN_S = 15
+WITHIN_S = 60
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from tests.people import make_tenant
 from tests.processes import wait_until
 
 CHOOSE = reverse("telephony:agent_test_choose")
-WITHIN_S = 15
+WITHIN_S = 60
 
 
 def address_of(agent):

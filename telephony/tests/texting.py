@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from agents.models import MessageAgent
 from telephony.models import Conversation, Message
 from telephony.services import answering, sending
-from telephony.tests.conftest import CALLER, make_number
+from telephony.tests.conftest import CALLER, WITHIN_S, make_number
 
 TEXTER = CALLER
 
@@ -107,6 +107,7 @@ def sent_to(carrier, number, to=TEXTER):
         f"{carrier.url}/2010-04-01/Accounts/{sid}/Messages.json",
         params={"To": to},
         auth=(sid, token),
+        timeout=WITHIN_S,
     )
     return answer.raise_for_status().json()["messages"]
 

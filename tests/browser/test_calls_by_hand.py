@@ -77,6 +77,7 @@ def test_telephone_in_a_page_rings_and_is_picked_up(
             "From": login.numbers[0],
             "Twiml": "<Response><Say>Hello, your dentist.</Say><Pause/></Response>",
         },
+        timeout=30,
     )
     assert asked.status_code == 201, asked.text
     pick_up = page.get_by_role("button", name="Pick up")
