@@ -1,5 +1,6 @@
 """Calls turn by turn: every turn is a signed request, nothing is held in between."""
 
+import asyncio
 import threading
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
@@ -133,8 +134,16 @@ def test_turn_delivered_twice_is_one_turn(number, stub_llm):
     assert len(transcript(caller.call)) == 3
 
 
-def test_turn_delivered_twice_at_once_asks_the_model_once(number, stub_llm):
-    stub_llm.configure(first_token_ms=300)
+def test_turn_delivered_twice_at_once_asks_the_model_once(
+    number, stub_llm, monkeypatch
+):
+    ask, one_is_answered = llm.collect_pieces, threading.Event()
+
+    async def ask_while_the_other_waits(*given):
+        await asyncio.to_thread(one_is_answered.wait, WITHIN_S)
+        return await ask(*given)
+
+    monkeypatch.setattr(llm, "collect_pieces", ask_while_the_other_waits)
     caller = Caller(number)
     action = caller.action
     start = threading.Barrier(2)
@@ -144,6 +153,7 @@ def test_turn_delivered_twice_at_once_asks_the_model_once(number, stub_llm):
             start.wait()
             return caller.post(action, SpeechResult="Hello?")
         finally:
+            one_is_answered.set()
             connections.close_all()
 
     with ThreadPoolExecutor(2) as pool:
