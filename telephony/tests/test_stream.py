@@ -219,7 +219,7 @@ def test_who_may_not_look_any_more_is_told_nothing(live, people, monkeypatch, lo
 
 
 def test_stream_ends_by_itself_after_a_time(live, people, monkeypatch):
-    monkeypatch.setattr(stream, "LONGEST_S", 1)
+    monkeypatch.setattr(stream, "LONGEST_S", 3)
     monkeypatch.setattr(stream, "HEARTBEAT_S", 0.3)
 
     with watching(live, people[0]) as reader:
