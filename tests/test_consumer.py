@@ -7,7 +7,8 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from tests.test_bells import start
+from tests.processes import wait_until
+from tests.test_bells import WITHIN_S, start
 from voiceops.consumer import Consumer
 
 
@@ -34,10 +35,17 @@ def consumer(broker, tmp_path):
     made.task_consumer.consume()
     app.control.mailbox.Node("here", channel=connection.channel()).listen()
     app.send_task("a.task")
+    delivered = made.task_consumer.channel.qos._delivered
+    wait_until(lambda: delivered or drain(connection), WITHIN_S, "it has the task")
+    drain(connection)
+    return made
+
+
+def drain(connection):
+    """Take what comes until nothing has come for a moment."""
     with suppress(TimeoutError):
         while True:
             connection.drain_events(timeout=0.2)
-    return made
 
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
