@@ -377,7 +377,7 @@ def test_dead_receiver_of_one_does_not_hold_up_another(
     took_s = time.monotonic() - started
     Delivery.unscoped.filter(endpoint=dead).update(next_try_at=None)
     worker.join(WITHIN_S)
-    assert took_s < 2
+    assert took_s < 15  # all that waits for the dead one would take twice that
     assert not worker.is_alive()
 
 

@@ -295,13 +295,13 @@ def test_account_whose_carrier_is_away_is_asked_once_a_round(quiet_number, carri
     healthy = make_placing_number(carrier)
     waiting = [placed_lost(quiet_number, carrier) for _ in range(4)]
     call = placed_lost(healthy, carrier)
-    fail(carrier, quiet_number, kind="delay", delay_s=2, method="GET", count=9)
+    fail(carrier, quiet_number, kind="delay", delay_s=30, method="GET", count=9)
 
     started = time.monotonic()
     asked = lost_calls.look(now() + timedelta(seconds=6))
 
     assert asked == 2
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     call.refresh_from_db()
     assert call.placement == Placement.PLACED
     for other in waiting:
