@@ -27,6 +27,7 @@ BROKER_WITHIN_S = 10
 GARBAGE_OBJECTS = 50_000  # made since the last look for garbage; Python's own: 700
 DATABASE_FIXTURES = {"db", "transactional_db"}
 INSTALL_CHROMIUM_WITHIN_S = 120
+SHOWN_WITHIN_MS = 30_000  # as long as Playwright waits for what it is to click on
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -180,8 +181,9 @@ def chromium(request):
 @pytest.fixture(scope="session")
 def browser(chromium):
     """Playwright's browser for the session; every test opens pages of its own."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=SHOWN_WITHIN_MS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
             executable_path=chromium, args=CHROMIUM_ARGUMENTS
