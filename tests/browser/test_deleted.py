@@ -22,14 +22,14 @@ def test_toast_undoes_a_deletion(visitor, world, width, theme):
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete voice agent").click()
     undo = page.get_by_role("status").get_by_role("button", name="Undo")
-    expect(undo).to_be_visible()
+    undo.hover()  # so it stays, however long the page is looked at
     after_deleting = problems(page)
     picture(page, f"undo-{width}-{theme}")
 
     undo.click()
 
-    expect(page.get_by_role("heading", name=name)).to_be_visible()
     expect(page.get_by_role("status")).to_contain_text(f"“{name}” is restored.")
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
     assert after_deleting == []
     assert not VoiceAgent.unscoped.get(pk=agent.pk).is_deleted
 
