@@ -20,6 +20,9 @@ LAST_BAR_WITH_CALLS = """() => {
 }"""
 COLOURS = """() => Chart.getChart(document.querySelector("[data-chart] canvas"))
   .data.datasets.map((set) => set.backgroundColor)"""
+# It is drawn anew in the second frame after a change of the theme.
+TWO_FRAMES = """() => new Promise((done) =>
+  requestAnimationFrame(() => requestAnimationFrame(done)))"""
 
 
 def tile(page, name):
@@ -81,7 +84,7 @@ def test_chart_takes_the_colours_of_the_theme(visitor):
     page.get_by_role("button", name="Switch between light and dark").click()
 
     expect(page.locator("html")).to_have_attribute("data-theme", "vo-dark")
-    page.evaluate("() => new Promise((done) => setTimeout(done, 200))")
+    page.evaluate(TWO_FRAMES)
     dark = page.evaluate(COLOURS)
     assert len(light) > 1
     assert [pair for pair in zip(light, dark, strict=True) if len({*pair}) == 1] == []
