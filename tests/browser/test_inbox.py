@@ -193,6 +193,7 @@ def test_the_inbox_without_scripts(visitor, conversation):
 
     page.get_by_role("button", name="Reopen").click()
 
+    expect(page.get_by_role("button", name="Close", exact=True)).to_be_visible()
     conversation.refresh_from_db()
     assert (conversation.status, conversation.unread_count) == ("open", 0)
 
