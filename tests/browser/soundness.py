@@ -29,6 +29,9 @@ AXE_CONTEXT = {"exclude": [".swagger-ui"]}
 # A page that is refused on purpose (404, 403, 422) is an error of its own address only.
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 
+# What htmx has put into the page listens to it only when it has settled.
+UNDER_WAY = ".htmx-request, .htmx-swapping, .htmx-added, .htmx-settling"
+
 _said: WeakKeyDictionary[Page, list[str]] = WeakKeyDictionary()
 
 
@@ -52,7 +55,7 @@ def settle(page: Page) -> None:
     """Wait until nothing that the page asked for by itself is under way."""
     page.wait_for_load_state("load")
     # A function that is waited for would be evaluated as a string: the CSP forbids it.
-    expect(page.locator(".htmx-request")).to_have_count(0)
+    expect(page.locator(UNDER_WAY)).to_have_count(0)
     if page.locator("#swagger-ui").count():
         page.locator(".opblock").first.wait_for()
 

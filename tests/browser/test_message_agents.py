@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.soundness import problems
+from tests.browser.soundness import problems, settle
 
 pytestmark = pytest.mark.browser
 
@@ -36,6 +36,7 @@ def test_conversation_with_an_agent(visitor, world, scripts):
     page.get_by_label("Write as the texter").fill("Hello")
     page.get_by_role("button", name="Send").click()
     expect(texts.get_by_text(re.compile("segments? .GSM-7"))).to_have_count(1)
+    settle(page)
     page.get_by_label("Write as the texter").fill("Let me talk to a person")
     page.keyboard.press("Enter")
 
