@@ -28,6 +28,9 @@ AXE_COLOURS = {
 AXE_CONTEXT = {"exclude": [".swagger-ui"]}
 # A page that is refused on purpose (404, 403, 422) is an error of its own address only.
 REFUSED = "Failed to load resource: the server responded with a status of 4"
+# A newer question is asked in place of one that is still under way. (What else can
+# end a request has a line of its own.)
+OUTDATED = ("htmx:afterRequest, ", "htmx:sendAbort, ")
 
 # What htmx has put into the page listens to it only when it has settled.
 UNDER_WAY = ".htmx-request, .htmx-swapping, .htmx-added, .htmx-settling"
@@ -44,7 +47,7 @@ def watch(page: Page) -> Page:
 
 
 def _note(page: Page, message: ConsoleMessage) -> None:
-    if message.type != "error":
+    if message.type != "error" or message.text.startswith(OUTDATED):
         return
     is_of_the_page = message.location.get("url") == page.url
     if not (is_of_the_page and message.text.startswith(REFUSED)):
