@@ -13,7 +13,7 @@ from tests.processes import MARKS, Stack, running_stack, wait_until
 
 pytestmark = pytest.mark.flow
 
-SOON_S = 40
+SOON_S = 120
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tests.flow.carrier import LIMITS, Account, Carrier
 from tests.password import PASSWORD
 from tests.processes import wait_until
 
-SETTLED_WITHIN_S = 30
+SETTLED_WITHIN_S = 90
 GREETING = "Hello, this is Harbour Dental. How can I help?"
 OVER = {"completed", "failed", "busy", "no-answer", "canceled"}
 

@@ -22,7 +22,7 @@ from tests.sink import running_sink
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]  # with its start
 
-SOON_S = 30
+SOON_S = 120
 AFTER_CALL = "telephony.tasks.follow_up_calls"
 MOST_BYTES = 12_000_000
 STRANGE = {

@@ -69,6 +69,7 @@ def test_first_calls_from_signing_up_to_transcripts(
     agent_page = page.url
 
     model.plan(mode="script", replies=REPLIES, tokens_per_second=40)
+    page.goto("/live")
     sid = carrier.ring(number, STREAMED)
     see_it_live(page)
     told = carrier.wait_for_end(sid)
@@ -104,7 +105,6 @@ def set_up_by_hand(page):
 
 def see_it_live(page):
     """The list of live calls, then the call itself, both without a reload."""
-    page.goto("/live")
     row = page.get_by_role("row").filter(has_text=CALLER_AS_SHOWN)
     expect(row).to_contain_text("In progress", timeout=SHOWN_WITHIN_MS)
     expect(row).to_contain_text("Front desk")

@@ -12,13 +12,13 @@ from tests.flow.tenant import GREETING, Business
 
 pytestmark = pytest.mark.flow
 
-SOON_S = 30
+SOON_S = 60
 SOON_MS = SOON_S * 1000
 CALLER_AS_SHOWN = "+1 628-555-0142"
 QUESTION = "Where is my order?"
 REPLY = "Let me have a look."
 GOODBYE = "Thank you for calling."
-SCRIPT = [{"say": QUESTION}, {"wait_for": "agent_done"}, {"silence_s": 240}]
+SCRIPT = [{"say": QUESTION}, {"wait_for": "agent_done"}, {"silence_s": 1000}]
 WORDS = "Your words"
 PATIENT = {"silence_reminders": 0, "silence_timeout_s": 300}
 

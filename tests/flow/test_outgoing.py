@@ -11,7 +11,7 @@ from tests.processes import running_stack, wait_until
 
 pytestmark = pytest.mark.flow
 
-SOON_S = 45
+SOON_S = 120
 CALLEE, BUSY = "+16285550142", "+16285550486"
 # On the callee's clock, whatever it shows: all day.
 ALWAYS = {"window_start": "00:00", "window_end": "00:00"}

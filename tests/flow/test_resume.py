@@ -18,7 +18,7 @@ from voiceops.run.installation import free_port
 
 pytestmark = pytest.mark.flow
 
-SOON_S = 30
+SOON_S = 120
 REPLIES = ["We open at nine and close at six.", "Yes, we do.", "Sixty euros."]
 PAUSE = [{"wait_for": "agent_done"}, {"silence_s": 16}]  # four seconds at this pace
 
