@@ -203,7 +203,7 @@ class Stack:
         self.assert_nothing_left()
         return status
 
-    def assert_nothing_left(self, within_s: float = 5) -> None:
+    def assert_nothing_left(self, within_s: float = 20) -> None:
         with self._explained():
             wait_until(lambda: not self.processes(), within_s, "no process is left")
 

@@ -6,7 +6,10 @@ Only for tests whose rows are committed (`transactional_db`).
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import contextmanager
+from functools import wraps
 
 from django.db import connection
 
@@ -14,7 +17,8 @@ from voiceops.run.children import PROJECT_DIR
 from voiceops.run.guard import die_with_parent
 
 PROGRAM = "import sys, django; django.setup(); from importlib import import_module as i"
-STOPPED_WITHIN_S = 20
+STOPPED_WITHIN_S = 60
+PIECE_S = 0.3
 
 
 def database_url():
@@ -40,3 +44,16 @@ def running_task(module, task, **environment):
     finally:
         process.kill()
         process.wait(STOPPED_WITHIN_S)
+
+
+def slowed(piece: Callable) -> Callable:
+    """One piece of a task that is to be killed halfway, in its own process: whoever
+    kills it may stall before.
+    """
+
+    @wraps(piece)
+    def slow(*args, **options):
+        time.sleep(PIECE_S)
+        return piece(*args, **options)
+
+    return slow
