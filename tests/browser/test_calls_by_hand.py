@@ -40,6 +40,9 @@ def test_page_of_a_test_call_is_sound(visitor, world, width, theme):
         defaults={
             "greeting": "Hello, this is Harbour Dental.",
             "instructions": "Help.",
+            # It does not hang up on a page that is looked at for long.
+            "silence_reminder_s": 300,
+            "silence_timeout_s": 600,
         },
     )
     page = visitor("builder", width=width, theme=theme)

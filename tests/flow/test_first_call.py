@@ -184,7 +184,7 @@ def see_the_complete_dashboard(page):
 
 
 def test_agent_is_tested_in_the_browser(visit, talking_stack, carrier, model):
-    long_reply = "We have two rooms, four chairs, and a very long story. " * 5
+    long_reply = "We have two rooms, four chairs, and a very long story. " * 20
     model.plan(
         mode="script",
         replies=[REPLIES[0], long_reply.strip(), REPLIES[3], REPLIES[4]],
