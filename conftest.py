@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 import time_machine
 from django.core.cache import cache
@@ -51,9 +52,16 @@ ON_SQLITE_ALONE = {
     *("roles", "stream", "suspension", "taking_part", "testing", "text_tools"),
     *("sqlite_turns", "toolbox", "transfers", "voicemail", "walls"),
 }
+# An example that a stalled machine takes long for tells nothing.
+UNHURRIED = {
+    "deadline": None,
+    "suppress_health_check": [hypothesis.HealthCheck.too_slow],
+}
 NO_CHROMIUM = "no Chromium: install one or set CHROMIUM to its path"
 _without_chromium = pytest.StashKey[bool]()
 
+hypothesis.settings.register_profile("unhurried", **UNHURRIED)
+hypothesis.settings.load_profile("unhurried")
 TransactionTestCase._fixture_teardown = lambda self: empty_again()
 
 
