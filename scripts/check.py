@@ -30,7 +30,7 @@ from typing import IO
 
 from tests.postgres import postgres_server
 from tests.processes import NEUTRAL
-from tests.tables import TEMPLATE, make_template
+from tests.tables import TEMPLATE, empty_tables, make_template
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 BIN_DIR = Path(sys.executable).parent
@@ -329,6 +329,7 @@ GROUPS: dict[str, Callable[[Room], Count]] = {
 
 
 def _pytest(room: Room, *arguments: str, **environment: str) -> Count:
+    empty_tables()  # else it is made in the time that the first test has
     report = room.scratch / "report.xml"
     command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments]
     if room.processes > 1:
