@@ -1,13 +1,23 @@
 """Two tenants, for every test that reads."""
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+import time_machine
 from allauth.account.internal.flows.login import record_authentication
-from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+)
 from django.http import HttpRequest
 from django.test import Client
+from django.utils.timezone import now
 
 from accounts import services
 from accounts.models import Membership, User, Workspace
@@ -62,6 +72,16 @@ def give_second_factor(tenant: Tenant) -> None:
     request.user, request.session = tenant.user, tenant.client.session
     record_authentication(request, tenant.user, "mfa", id=factor.pk, type=factor.type)
     request.session.save()
+
+
+TOTP_PERIOD_S = 30  # RFC 6238, 5.2
+
+
+@contextmanager
+def code_shown(seed: str) -> Iterator[str]:
+    """What an authenticator shows, at a time that stands still until it is given."""
+    with time_machine.travel(now(), tick=False):
+        yield format_hotp_value(hotp_value(seed, int(time.time()) // TOTP_PERIOD_S))
 
 
 @pytest.fixture
