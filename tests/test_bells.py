@@ -119,6 +119,27 @@ def test_redis_that_never_answers_leaves_nobody_deaf(tmp_path, settings, monkeyp
         assert asyncio.run(listen()) == [{ANYTHING}] * 3
 
 
+def test_pause_is_shorter_by_the_time_that_redis_was_tried(settings, monkeypatch):
+    settings.REDIS_URL = "redis://silent"
+    times, pauses = iter([0.0, bells.DEAF_S - 0.5]), []
+
+    async def try_in_vain(self):
+        raise TimeoutError
+
+    async def pause(seconds):
+        pauses.append(seconds)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(bells, "monotonic", lambda: next(times))
+    monkeypatch.setattr(Belfry, "_hear_until_it_breaks", try_in_vain)
+    monkeypatch.setattr(bells.asyncio, "sleep", pause)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(Belfry()._hear())
+
+    assert pauses == [0.5]
+
+
 @pytest.mark.usefixtures("patient")
 def test_bell_that_could_not_be_rung_is_rung_later(broker_url, settings, monkeypatch):
     settings.REDIS_URL = broker_url

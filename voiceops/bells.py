@@ -24,8 +24,8 @@ PREFIX = "voiceops:bells:"
 ANYTHING = ""  # the word that says: look at all of it
 MOST_UNSENT = 1000  # bells of this process; more are dropped
 MOST_WORDS = 100  # that one listener has not looked at; more become ANYTHING
-DEAF_S = 2  # between two rings by ourselves, and before Redis is tried again
-QUIET_S = 2  # after which Redis is asked whether it is still there
+DEAF_S = 2  # between two rings by ourselves, and two tries to reach Redis
+QUIET_S = 1  # after which Redis is asked whether it is still there
 CONNECT_TIMEOUT_S, TIMEOUT_S = 1, 1
 
 logger = logging.getLogger(__name__)
@@ -153,6 +153,7 @@ class Belfry:
     async def _hear(self) -> None:
         was_deaf = not settings.REDIS_URL
         while True:
+            began = monotonic()
             if settings.REDIS_URL:
                 try:
                     await self._hear_until_it_breaks()
@@ -162,7 +163,8 @@ class Belfry:
                         logger.warning("no bell is heard (%s)", kind)
                         was_deaf = True
             self.ring_all()
-            await asyncio.sleep(DEAF_S)
+            # A try that waits in vain is a part of the pause: wishes lapse meanwhile.
+            await asyncio.sleep(max(0, DEAF_S - (monotonic() - began)))
 
     async def _hear_until_it_breaks(self) -> None:
         client = redis.Redis.from_url(
