@@ -168,6 +168,20 @@ def test_long_list_shows_how_far_it_is(alice, agent, monkeypatch):
     assert again.status_code == 204
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_watches_the_reading_is_asked_about_all_contacts(alice, agent, monkeypatch):
+    parts = []
+    monkeypatch.setattr(campaign_lists, "go_on", parts.append)
+    campaign = ready(alice, agent, long_list(700))
+    opened = shown(alice, campaign).content.decode()
+    campaign_lists.read(parts.pop())
+
+    fetched = shown(alice, campaign, **{"HX-Request": "true"}).content.decode()
+
+    assert "will be called" not in opened
+    assert "700 people will be called" in fetched
+
+
 def test_refused_rows_are_paged_and_a_file(alice, agent):
     text = list_of(*(f"{number},Bob" for number in range(1, 121)))
     campaign = ready(alice, agent, text)
