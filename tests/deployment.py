@@ -70,12 +70,14 @@ class Deployment:
     scale: Mapping[str, int] = field(default_factory=dict)
     given: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
     postgres: Server | None = None
 
     def __post_init__(self):
         self.services = compose({"VOICEOPS_HOST": self.host})["services"]
         listening = [n for service in LISTENING for n in self.copies(service)]
-        self.ports = {name: free_port() for name in (*PORTS, *listening)}
+        for name in (*PORTS, *listening):
+            self.take_port(name)
         make_secrets(self.directory / "secrets")
         (self.directory / "programs").mkdir()
         self._link("valkey-server", get_binary_path())
@@ -89,6 +91,13 @@ class Deployment:
     def running(self) -> list[str]:
         """Everything that goes on running, all copies of it, but the two stores."""
         return [name for service in RUNNING for name in self.copies(service)]
+
+    def take_port(self, name: str) -> int:
+        """A free one; what is chosen and not yet used may be found free again."""
+        while (port := free_port()) in self.ports.values():
+            pass
+        self.ports[name] = port
+        return port
 
     def start(self, name: str) -> subprocess.Popen:
         (self._own_directory(name) / "alive").unlink(missing_ok=True)

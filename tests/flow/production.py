@@ -22,7 +22,6 @@ from tests.flow.model import Model
 from tests.processes import wait_until
 from voiceops.run.children import PROJECT_DIR
 from voiceops.run.guard import die_with_parent
-from voiceops.run.installation import free_port
 
 TWICE = {"web": 2, "live": 2, "worker": 2, "beat": 2}
 SPEED = "0.25"  # of the people who call: a quarter of a person's waits
@@ -60,7 +59,8 @@ def certificate_of(deployment: Deployment) -> Path:
 def running_production(directory: Path, model: Model) -> Iterator[Production]:
     deployment = Deployment(directory, host="localhost", scale=TWICE)
     url = f"https://localhost:{deployment.ports['https']}"
-    simulator = (f"http://127.0.0.1:{free_port()}", secrets.token_urlsafe(32))
+    address = f"http://127.0.0.1:{deployment.take_port('simulator')}"
+    simulator = (address, secrets.token_urlsafe(32))
     deployment.given |= {
         "ENVIRONMENT": "demo",
         "PUBLIC_BASE_URL": url,

@@ -8,7 +8,6 @@ import pytest
 
 from tests.deployment import Deployment
 from tests.processes import FROM_SECRETS_FILE, wait_until
-from voiceops.run.installation import free_port
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]  # with its start
 
@@ -22,7 +21,7 @@ class Demo(Deployment):
 
     def __post_init__(self):
         super().__post_init__()
-        self.ports["demo"] = free_port()
+        self.take_port("demo")
         self.volume = self.directory / "volume"
 
     def environment(self, name):
