@@ -223,12 +223,14 @@ def test_a_call_is_followed_from_process_to_process(deployment, sink):
         told = [json.loads(line) for line in written if line.startswith("{")]
         return [line for line in told if line["event"].endswith(event)]
 
+    over = "a session is over"
     wait_until(
         lambda: lines("worker", "task"), SOON_S, "the worker has looked after it"
     )
+    wait_until(lambda: lines("live", over), SOON_S, "live has let go of it")
     (ended,) = [line for line in lines("web", "request") if line["route"] == webhook]
     (task,) = lines("worker", "task")
-    (session,) = lines("live", "a session is over")
+    (session,) = lines("live", over)
     assert task["task"] == AFTER_CALL
     assert task["request_id"] == ended["request_id"] != session["request_id"]
     assert task["call_id"] == ended["call_id"] == session["call_id"]
