@@ -22,7 +22,9 @@ from simulator.twiml import Connect
 from simulator.webhooks import CONNECT_TIMEOUT_S, USER_AGENT, signature
 
 MAX_BAD_FRAMES = 10  # in a row; then Twilio closes the session
-LEFTOVER_S = 0.1  # tokens of an interrupted reply may still arrive for so long
+# Tokens of an interrupted reply may still arrive for so long, from an application that
+# stalled before it was told.
+LEFTOVER_S = 2
 CLOSE_TIMEOUT_S = 2
 INPUT_KINDS = {
     "none": NOTHING,

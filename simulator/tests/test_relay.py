@@ -266,6 +266,7 @@ def test_rest_of_an_interrupted_reply_is_not_a_new_one(carrier, app, account):
         await session.receive("prompt")
         await session.send("text", token="This will be cut off", last=False)
         await session.receive("interrupt")
+        await asyncio.sleep(0.3)  # it is told of "No" meanwhile
         await session.send("text", token=" and this comes late", last=False)
         await session.send("text", token="", last=True)
         await session.receive("prompt")
