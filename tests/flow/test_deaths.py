@@ -190,9 +190,7 @@ def world(production, browser):
         base_url=production.url, ignore_https_errors=True, reduced_motion="reduce"
     )
     context.set_default_timeout(SHOWN_WITHIN_MS)
-    expect.set_options(timeout=SHOWN_WITHIN_MS)
     yield World(production, context.new_page())
-    expect.set_options(timeout=None)
     context.close()
 
 
