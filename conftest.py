@@ -76,6 +76,9 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     items.sort(key=_is_short)  # the longest first: nobody waits for it at the end
+    for item in items:
+        if item.get_closest_marker("flow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(FLOW_WITHIN_S))
     if config.getoption("--database-only"):
         config.hook.pytest_deselected(items=[i for i in items if not _opens(i)])
         items[:] = filter(_opens, items)

@@ -17,12 +17,12 @@ SIZE = Size(
     patience=0.1,
     pause_s=(1.0, 4.0),
     deaths=4,
-    within_s=180,
+    within_s=300,
     storm_s=12,
 )
 
 
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "size, on_postgres",
     [(SIZE, False), (replace(SIZE, workers=4), True)],
