@@ -123,6 +123,17 @@ def activate(page: Page) -> None:
     expect(page.get_by_role("button", name="Deactivate")).to_be_visible()
 
 
+def be_patient(page: Page) -> None:
+    """On the agent's page, which tells of no other save: let no pause of the machine's
+    put words into a call.
+    """
+    page.get_by_text("Reminders, words for a pause").click()
+    page.get_by_label("Reminders in silence").fill("0")
+    page.get_by_label("Words for a pause after, in milliseconds").fill("0")
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("is saved.")).to_be_visible()
+
+
 def choose_transport(page: Page, words: str) -> None:
     """On the agent's page: turn by turn, or streaming."""
     page.get_by_label("Transport").select_option(label=words)

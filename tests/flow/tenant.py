@@ -13,6 +13,9 @@ from tests.processes import wait_until
 SETTLED_WITHIN_S = 90
 GREETING = "Hello, this is Harbour Dental. How can I help?"
 OVER = {"completed", "failed", "busy", "no-answer", "canceled"}
+# However slow the machine is: nobody is asked whether they are there, and nothing is
+# said while the model thinks.
+PATIENT = {"silence_reminders": 0, "filler_after_ms": 0}
 
 
 class HasUrl(Protocol):
@@ -106,6 +109,7 @@ class Business(Member):
             "phone_id": self.phone_id,
             "greeting": GREETING,
             "instructions": "You are the receptionist of Harbour Dental.",
+            **PATIENT,
             **fields,
         }
         agent_id = self.ask("POST", "/api/agents", agent)["id"]

@@ -9,6 +9,7 @@ from tests.browser.soundness import problems, said, watch
 from tests.flow.carrier import Carrier
 from tests.flow.steps import (
     activate,
+    be_patient,
     choose_transport,
     connect_account,
     create_agent,
@@ -99,6 +100,7 @@ def set_up_by_hand(page):
     write_prompt(page, "Receptionist", "You are the receptionist of Harbour Dental.")
     create_agent(page, "Front desk", prompt="Receptionist", greeting=GREETING)
     activate(page)
+    be_patient(page)
     picture(page, "flow-4-active-agent")
     return account.numbers[0]
 

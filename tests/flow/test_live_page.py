@@ -20,14 +20,13 @@ REPLY = "Let me have a look."
 GOODBYE = "Thank you for calling."
 SCRIPT = [{"say": QUESTION}, {"wait_for": "agent_done"}, {"silence_s": 1000}]
 WORDS = "Your words"
-PATIENT = {"silence_reminders": 0, "silence_timeout_s": 300}
 
 
 def test_somebody_takes_part_in_a_call_while_redis_is_away(
     visit, talking_stack, carrier, model
 ):
     business = Business(talking_stack, carrier)
-    business.put_agent(end_call_message=GOODBYE, **PATIENT)
+    business.put_agent(end_call_message=GOODBYE, silence_timeout_s=300)
     model.plan(mode="script", replies=(REPLY,))
     page = watch(visit(talking_stack))
     log_in(page, business.email)
@@ -100,7 +99,7 @@ def take_part(page, button, words):
 
 def test_page_polls_where_no_stream_can_be_had(visit, talking_stack, carrier, model):
     business = Business(talking_stack, carrier)
-    business.put_agent(**PATIENT)
+    business.put_agent(silence_timeout_s=300)
     model.plan(mode="script", replies=(REPLY,))
     page = visit(talking_stack)
     page.route("**/live/stream", lambda route: route.abort())

@@ -12,14 +12,8 @@ pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 CALLS = 200
 SPEAK_AT_ONCE = 8  # so that deadlines hold on a slow machine too
 WITHIN_S = 240  # for each step of a caller, on a machine that has other work
-# However slow the machine is: nobody is asked whether they are there while the others
-# dial, and nothing is said while the model thinks.
-PATIENT = {
-    "silence_reminder_s": 300,
-    "silence_timeout_s": 600,
-    "max_duration_s": 3600,
-    "filler_after_ms": 0,
-}
+# However long the others dial.
+PATIENT = {"silence_timeout_s": 600, "max_duration_s": 3600}
 
 
 def first_words(number):
