@@ -151,10 +151,14 @@ class Line:
     is_interrupted: bool = False
 
 
-def read_transcript(page: Page) -> list[Line]:
-    """The lines of the transcript on a call's page, in their order."""
-    lines = page.get_by_label("Transcript", exact=True).locator("li")
-    return [_read_line(line) for line in lines.all()]
+def read_transcript(page: Page, lines: int) -> list[Line]:
+    """So many lines of the transcript on a call's page, in their order.
+
+    The page may tell that a call is over before its last words are written.
+    """
+    shown = page.get_by_label("Transcript", exact=True).locator("li")
+    expect(shown).to_have_count(lines)
+    return [_read_line(line) for line in shown.all()]
 
 
 def _read_line(line: Locator) -> Line:

@@ -43,6 +43,7 @@ REPLIES = [
     "Booked, Ada. Thursday at half past four.",
     "You are welcome. See you on Thursday!",
 ]
+LINES = 1 + 2 * len(QUESTIONS)  # of either call's transcript
 STREAMED = [
     {"say": QUESTIONS[0]},
     {"say": QUESTIONS[1]},
@@ -129,7 +130,7 @@ def see_the_streamed_call(page, heard):
     """On the call's page, which has followed the call to its end by itself."""
     main = page.get_by_role("main")
     expect(main).to_contain_text("The other party hung up", timeout=SHOWN_WITHIN_MS)
-    transcript = read_transcript(page)
+    transcript = read_transcript(page, LINES)
     picture(page, "flow-7-call-ended")
 
     replies = [*REPLIES[:2], heard.strip(), *REPLIES[3:]]
@@ -147,7 +148,7 @@ def see_the_call_by_turns(page):
     page.get_by_role("link", name=CALLER_AS_SHOWN).first.click()
     main = page.get_by_role("main")
     expect(main).to_contain_text("The other party hung up", timeout=SHOWN_WITHIN_MS)
-    transcript = read_transcript(page)
+    transcript = read_transcript(page, LINES)
     picture(page, "flow-8-call-by-turns")
 
     assert words_of(transcript) == conversation(REPLIES)
@@ -224,7 +225,7 @@ def test_agent_is_tested_in_the_browser(visit, talking_stack, carrier, model):
         "The other party hung up", timeout=SHOWN_WITHIN_MS
     )
     expect(page.get_by_role("main")).to_contain_text("Test call")
-    transcript = read_transcript(page)
+    transcript = read_transcript(page, 9)
     picture(page, "test-call-ended")
     assert [line.speaker for line in transcript] == ["Agent", *["Caller", "Agent"] * 4]
     assert transcript[2].text == REPLIES[0]
@@ -256,7 +257,7 @@ def test_demo_responder_says_what_it_is(visit, stack):
     log_in(page, business.email)
     page.goto(f"/calls/by-sid/{sid}")
     expect(page.get_by_role("main")).to_contain_text("Demo responder")
-    words = words_of(read_transcript(page))
+    words = words_of(read_transcript(page, 3))
     assert words[:2] == [("Agent", "Harbour Dental."), ("Caller", "When are you open?")]
     assert DISCLOSURE in words[2][1]
     assert "from nine to five" in words[2][1]
