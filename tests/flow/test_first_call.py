@@ -48,7 +48,7 @@ STREAMED = [
     {"say": QUESTIONS[0]},
     {"say": QUESTIONS[1]},
     {"wait_for": "agent_done"},
-    {"silence_s": 24},  # long enough for somebody to look at the live page
+    {"silence_s": 40},  # long enough for somebody to look at the live page
     {"say": QUESTIONS[2]},
     {"interrupt": QUESTIONS[3], "after_chars": 24},
     {"say": QUESTIONS[4]},
@@ -71,7 +71,7 @@ def test_first_calls_from_signing_up_to_transcripts(
     agent_page = page.url
 
     model.plan(mode="script", replies=REPLIES, tokens_per_second=40)
-    page.goto("/live")
+    page.goto("/live")  # before it rings: the call is not listed for long
     sid = carrier.ring(number, STREAMED)
     see_it_live(page)
     told = carrier.wait_for_end(sid)
