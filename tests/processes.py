@@ -191,6 +191,15 @@ class Stack:
         os.kill(pid, number)
         return pid
 
+    @contextlib.contextmanager
+    def unattended(self) -> Iterator[None]:
+        """Whoever dies meanwhile stays dead: the supervisor is stopped."""
+        self.supervisor.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.supervisor.send_signal(signal.SIGCONT)
+
     def processes(self) -> list[psutil.Process]:
         """Every process of our sessions, also one that lost its parent."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
