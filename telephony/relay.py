@@ -335,7 +335,7 @@ class LiveSession:
                 self._diary.add(interventions.fulfil, self._call, wish)
             case EndCall(reason, detail):
                 detail = detail or self._failure
-                self._diary.add(self._call.note_end_reason, reason, detail)
+                self._diary.add(calls.note_told_reason, self._call, reason, detail)
                 self._outgoing.put_nowait(command)
             case TransferCall():
                 self._is_handing_over = True

@@ -273,6 +273,21 @@ def test_failing_model_ends_in_words_and_a_reason(live, number, monkeypatch, fau
     assert transcript(call)[-1] == ("agent", words.strip())
 
 
+def test_reason_of_the_session_is_believed_though_a_guess_was_quicker(live, number):
+    number.agent.model = "fault-empty"
+    number.agent.save()
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        guess = {"end_reason": Call.EndReason.CALLER_HUNG_UP}
+        Call.unscoped.filter(pk=call.pk).update(**guess)
+        caller.ask("Hello?")
+        caller.receive()
+
+    call.refresh_from_db()
+    assert call.end_reason == "model_failed"
+
+
 @pytest.mark.parametrize(
     ("filler", "after_ms", "said"),
     [
