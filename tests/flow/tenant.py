@@ -66,6 +66,15 @@ class Member:
         turns = self._content(answer)["turns"]
         return [(turn["speaker"], turn["text"]) for turn in turns]
 
+    def transcript(self, sid: str, turns: int) -> list[tuple[str, str]]:
+        """The same once so many turns are written: the last may come after the end."""
+        wait_until(
+            lambda: len(self.words(sid)) >= turns,
+            SETTLED_WITHIN_S,
+            f"{turns} turns are written",
+        )
+        return self.words(sid)
+
     def ask(self, method: str, path: str, body=None) -> dict:
         return self._content(self._client.request(method, path, json=body))
 

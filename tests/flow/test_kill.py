@@ -72,7 +72,7 @@ def test_web_killed_in_mid_call_loses_no_words_and_settles_the_call(
     model.plan(mode="script", replies=REPLIES)
     sid = carrier.ring(business.number, TWO_QUESTIONS)
     wait_until(lambda: REPLIES[1] in carrier.heard(sid), SOON_S, "both were answered")
-    wait_until(lambda: len(business.words(sid)) == 5, SOON_S, "all is written down")
+    business.transcript(sid, 5)
 
     with stack.unattended():  # a new one would take the call, or hear of its end
         old = stack.kill("web")
@@ -108,7 +108,7 @@ def test_calls_are_taken_again_after_the_web_process_was_killed(stack, carrier, 
 
     carrier.wait_for_end(sid)
     assert business.settled(sid)["end_reason"] == "caller_hung_up"
-    assert business.words(sid)[-1] == ("agent", REPLIES[0])
+    assert business.transcript(sid, 3)[-1] == ("agent", REPLIES[0])
 
 
 def test_readiness_tells_of_a_dead_worker_until_it_is_back(stack):

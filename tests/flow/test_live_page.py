@@ -64,7 +64,7 @@ def test_somebody_takes_part_in_a_call_while_redis_is_away(
     assert carrier.wait_for_end(sid)["status"] == "completed"
     assert "Offer to send it again." not in heard
     assert heard.endswith(f"I have found it.It is on its way.{GOODBYE}")
-    assert business.words(sid) == [
+    assert business.transcript(sid, 7) == [
         ("agent", GREETING),
         ("caller", QUESTION),
         ("agent", REPLY),
