@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -25,8 +26,11 @@ from voiceops.run.guard import die_with_parent
 from voiceops.run.installation import free_port
 from voiceops.run.plan import NAMES
 
+T = TypeVar("T")
+
 READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 60  # on a machine that does much besides
+BACK_WITHIN_S = 60  # likewise
 FIRST_POLL_S, LONGEST_POLL_S, POLLED_LATER_BY = 0.02, 0.25, 1.25
 DATABASE_NAME = "voiceops.sqlite3"
 PREPARED = ("--only", ",".join(name for name in NAMES if name != "prepare"))
@@ -73,17 +77,18 @@ MARKS = {
 }
 
 
-def wait_until(condition: Callable[[], object], within_s: float, what: str) -> None:
-    """Poll; raises AssertionError naming `what` when the time is over.
+def wait_until(condition: Callable[[], T], within_s: float, what: str) -> T:
+    """Poll for what is true; raises AssertionError naming `what` when time is over.
 
     Seldomer and seldomer: to ask is often more work than what is waited for.
     """
     deadline = time.monotonic() + within_s
     pause_s = FIRST_POLL_S
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
         time.sleep(pause_s)
         pause_s = min(pause_s * POLLED_LATER_BY, LONGEST_POLL_S)
+    return found
 
 
 def _as_from_a_terminal() -> Callable[[], None]:
@@ -185,9 +190,11 @@ class Stack:
         return None
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> int:
-        """Send a signal to one process; the id that it had."""
-        pid = self.pid(name)
-        assert pid is not None, f"{name} is not running"
+        """Send a signal to one process; the id that it had.
+
+        Worker and beat are away for a moment after their broker was.
+        """
+        pid = wait_until(lambda: self.pid(name), BACK_WITHIN_S, f"{name} runs")
         os.kill(pid, number)
         return pid
 
