@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
@@ -273,21 +274,6 @@ def test_failing_model_ends_in_words_and_a_reason(live, number, monkeypatch, fau
     assert transcript(call)[-1] == ("agent", words.strip())
 
 
-def test_reason_of_the_session_is_believed_though_a_guess_was_quicker(live, number):
-    number.agent.model = "fault-empty"
-    number.agent.save()
-    _, call = number.ring()
-
-    with relay_session(live, call) as caller:
-        guess = {"end_reason": Call.EndReason.CALLER_HUNG_UP}
-        Call.unscoped.filter(pk=call.pk).update(**guess)
-        caller.ask("Hello?")
-        caller.receive()
-
-    call.refresh_from_db()
-    assert call.end_reason == "model_failed"
-
-
 @pytest.mark.parametrize(
     ("filler", "after_ms", "said"),
     [
@@ -494,6 +480,33 @@ def test_database_that_fails_does_not_end_the_call(live, number, monkeypatch):
         ("caller", "Hello?"),
         ("agent", "You said: Hello?"),
     ]
+
+
+def test_reason_that_is_written_late_is_no_guess(live, number, monkeypatch):
+    """The carrier's report of the end is quicker than what the session writes."""
+    real, is_reported = calls.record_turn, Event()
+
+    def record_turn(*args):
+        is_reported.wait(WITHIN_S)
+        real(*args)
+
+    monkeypatch.setattr(calls, "record_turn", record_turn)
+    monkeypatch.setattr(relay, "REASON_WRITTEN_WITHIN_S", 0.1)
+    number.agent.model = "fault-401"
+    number.agent.save()
+    _, call = number.ring()
+
+    with relay_session(live, call) as caller:
+        caller.ask("Hello?")
+        assert caller.receive()["type"] == "end"
+        number.post(number.status_path, number.of_call(call, CallStatus="completed"))
+        guess = ended(call)
+        is_reported.set()
+        caller.hang_up()
+
+    assert guess == ("completed", "caller_hung_up")
+    assert ended(call) == ("completed", "model_failed")
+    assert call.end_detail in llm.PLAIN.values()
 
 
 def test_handshake_while_the_database_is_down_is_refused(live, number, monkeypatch):
