@@ -142,7 +142,8 @@ class World:
             self.carrier.wait_for_end(talk.sid)
             call = self.member.settled(talk.sid)
             assert call["end_reason"] == "caller_hung_up"
-            assert self.member.words(talk.sid) == talk.expected
+            words = self.member.transcript(talk.sid, len(talk.expected))
+            assert words == talk.expected
             assert self.carrier.heard(talk.sid).count(GREETING) == 1
 
     def replace(self, name, end):

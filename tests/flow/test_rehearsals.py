@@ -58,7 +58,7 @@ def test_tests_of_an_agent_are_run_and_judged(talking_stack, carrier, model):
     assert call["is_test"] is True
     assert broken_off["status"] == "failed"
     assert [result["passed"] for result in broken_off["results"]] == [False, True, True]
-    assert business.words(broken_off["call_id"]) == [
+    assert business.transcript(broken_off["call_id"], 3) == [
         ("agent", GREETING),
         ("caller", QUESTION),
         ("agent", REPLY),

@@ -51,12 +51,12 @@ def test_agent_asks_a_service_and_speaks_its_answer(
     script = [{"say": QUESTION}, done, done, {"hang_up": True}]  # meanwhile, and reply
     sid = carrier.ring(business.number, script)
     carrier.wait_for_end(sid)
-    call = business.settled(sid)
+    business.settled(sid)
 
     assert (tried["status"], tried["text"]) == ("ok", '{"arrives": "on Monday"}')
     assert [one["path"] for one in service.requests] == ["/orders/1", "/orders/4711"]
     assert service.requests[1]["headers"]["Authorization"] == "Bearer hush"
-    assert business.words(sid) == [
+    assert business.transcript(sid, 6) == [
         ("agent", GREETING),
         ("caller", QUESTION),
         ("agent", MEANWHILE),
@@ -64,6 +64,7 @@ def test_agent_asks_a_service_and_speaks_its_answer(
         ("tool", "Noted: order."),
         ("agent", REPLY),
     ]
+    call = business.call(sid)
     used = call["turns"][3]["tool"]
     assert (used["name"], used["status"]) == ("find_order", "ok")
     assert [(fact["name"], fact["value"]) for fact in call["facts"]] == [

@@ -57,7 +57,7 @@ def test_nobody_answers_and_the_caller_is_back(business, carrier, model):
     call = business.settled(sid)
 
     assert call["end_reason"] == "caller_hung_up"
-    assert business.words(sid) == [
+    assert business.transcript(sid, 5) == [
         ("agent", GREETING),
         ("caller", WISH),
         ("agent", ANNOUNCED),
