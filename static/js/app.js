@@ -22,13 +22,6 @@ for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) 
   });
 }
 
-// An answer that comes while somebody types on would put back what they had typed before:
-// it is let go. The next one is asked for when they pause.
-document.addEventListener("input", ({ target }) => {
-  const asking = target.closest("[hx-trigger^='input'][hx-sync='this:replace']");
-  if (asking) htmx.trigger(asking, "htmx:abort");
-});
-
 // -- Toasts: HX-Trigger {"toast": {"text": …, "kind": …}} or #toasts swapped out of band
 
 function showToast(text, kind = "info") {

@@ -13,7 +13,6 @@ from tests.browser.soundness import problems, settle
 
 pytestmark = pytest.mark.browser
 
-PREVIEW = "/prompts/preview"
 FIRST = "You are kind.\nWe open at {{ hour }}.\nSay goodbye."
 SECOND = "You are kind.\nWe open at {{ hour }} every day.\nSay goodbye."
 
@@ -52,28 +51,6 @@ def test_preview_follows_what_is_typed(visitor, prompt):
 
     expect(page.get_by_label("city")).to_be_visible()
     expect(told).to_contain_text("Hello nine and {{ city }}")
-    assert problems(page) == []
-
-
-def test_late_preview_takes_nothing_back_that_was_typed(visitor, prompt):
-    page = open_at(visitor("builder"), prompt.get_absolute_url())
-    asked = []
-
-    def hold_the_first(route):
-        asked.append(route)
-        if len(asked) > 1:
-            route.continue_()
-
-    page.route(f"**{PREVIEW}", hold_the_first)
-    hour = page.get_by_label("hour")
-    with page.expect_request(f"**{PREVIEW}"):
-        hour.press_sequentially("ni")
-    hour.press_sequentially("ne")
-    asked[0].continue_()
-
-    told = page.get_by_role("region", name="What the agent would be told")
-    expect(told).to_contain_text("We open at nine.")
-    expect(hour).to_have_value("nine")
     assert problems(page) == []
 
 
