@@ -339,13 +339,11 @@ def make_texts(plan: Plan, agent: MessageAgent, count: int) -> None:
         said += _exchange(chance, chance.choice(threads), agent, at)
     with transaction.atomic():
         Conversation.unscoped.bulk_create(threads)
-        Message.unscoped.bulk_create(said)
-        for thread in threads:
-            mine = [message for message in said if message.conversation is thread]
-            if mine:
-                thread.last_message = mine[-1]
-                thread.last_message_at = mine[-1].created_at
-                thread.save(update_fields=["last_message", "last_message_at"])
+        bulk.create(said)
+        newest = {message.conversation: message for message in said}
+        for thread, message in newest.items():
+            thread.last_message, thread.last_message_at = message, message.created_at
+        Conversation.unscoped.bulk_update(newest, ["last_message", "last_message_at"])
     count_by_days(plan.owner)
 
 
