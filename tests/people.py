@@ -77,11 +77,16 @@ def give_second_factor(tenant: Tenant) -> None:
 TOTP_PERIOD_S = 30  # RFC 6238, 5.2
 
 
+def code_now(seed: str) -> str:
+    """What an authenticator shows."""
+    return format_hotp_value(hotp_value(seed, int(time.time()) // TOTP_PERIOD_S))
+
+
 @contextmanager
 def code_shown(seed: str) -> Iterator[str]:
-    """What an authenticator shows, at a time that stands still until it is given."""
+    """The same, at a time that stands still until it is given."""
     with time_machine.travel(now(), tick=False):
-        yield format_hotp_value(hotp_value(seed, int(time.time()) // TOTP_PERIOD_S))
+        yield code_now(seed)
 
 
 @pytest.fixture

@@ -29,8 +29,7 @@ from voiceops.run.plan import NAMES
 T = TypeVar("T")
 
 READY_WITHIN_S = 180
-STOPPED_WITHIN_S = 60  # on a machine that does much besides
-BACK_WITHIN_S = 60  # likewise
+WITHIN_S = 60  # for all that is soon done, on a machine that does much besides
 FIRST_POLL_S, LONGEST_POLL_S, POLLED_LATER_BY = 0.02, 0.25, 1.25
 DATABASE_NAME = "voiceops.sqlite3"
 PREPARED = ("--only", ",".join(name for name in NAMES if name != "prepare"))
@@ -194,7 +193,7 @@ class Stack:
 
         Worker and beat are away for a moment after their broker was.
         """
-        pid = wait_until(lambda: self.pid(name), BACK_WITHIN_S, f"{name} runs")
+        pid = wait_until(lambda: self.pid(name), WITHIN_S, f"{name} runs")
         os.kill(pid, number)
         return pid
 
@@ -215,7 +214,7 @@ class Stack:
         """End it and assert that no process is left; the supervisor's exit status."""
         if self.supervisor.poll() is None:
             self.supervisor.send_signal(number)
-        status = self.supervisor.wait(timeout=STOPPED_WITHIN_S)
+        status = self.supervisor.wait(timeout=WITHIN_S)
         self.assert_nothing_left()
         return status
 

@@ -12,10 +12,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from agents.llm import OpenAIProvider
+from tests.processes import WITHIN_S
 from voiceops import asgi
 from voiceops.asgi import application, lifespan
-
-WITHIN_S = 60
 
 
 def test_server_that_ends_leaves_no_connection_to_a_model_open():

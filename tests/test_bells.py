@@ -8,13 +8,11 @@ import subprocess
 import pytest
 import redis
 
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 from voiceops import bells
 from voiceops.bells import ANYTHING, Belfry
 from voiceops.run.broker import broker_command, socket_path_in
 from voiceops.run.guard import die_with_parent
-
-WITHIN_S = 60
 
 
 @pytest.fixture

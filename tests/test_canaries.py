@@ -41,7 +41,7 @@ from telephony.tests.conftest import (  # noqa: F401
 from telephony.tests.outgoing import fail, make_placing_number, open_call
 from telephony.tests.texting import MessageAgent, text_fields, text_path
 from tests import breaking, colleague
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 from tests.sink import running_sink
 from tests.stub_llm import stub_llm, stub_llm_server  # noqa: F401
 from tests.stub_service import stub_service  # noqa: F401
@@ -54,7 +54,6 @@ from voiceops.run.installation import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WITHIN_S = 60  # a worker starts meanwhile
 TOKEN = "the-token-of-the-metrics"
 PASSWORD = "canary-password-Kqx72"
 HEADER = "canaryheaderWvz318"

@@ -7,8 +7,8 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from tests.processes import wait_until
-from tests.test_bells import WITHIN_S, start
+from tests.processes import WITHIN_S, wait_until
+from tests.test_bells import start
 from voiceops.consumer import Consumer
 
 

@@ -7,13 +7,12 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from accounts.models import User
+from tests.processes import WITHIN_S
 from voiceops.sqlite import base
 
 pytestmark = pytest.mark.skipif(
     connection.vendor != "sqlite", reason="it is for SQLite"
 )
-
-WITHIN_S = 60
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from functools import wraps
 
 from django.db import connection
 
+from tests.processes import WITHIN_S
 from voiceops.run.children import PROJECT_DIR
 from voiceops.run.guard import die_with_parent
 
 PROGRAM = "import sys, django; django.setup(); from importlib import import_module as i"
-STOPPED_WITHIN_S = 60
 PIECE_S = 0.3
 
 
@@ -43,7 +43,7 @@ def running_task(module, task, **environment):
         yield process
     finally:
         process.kill()
-        process.wait(STOPPED_WITHIN_S)
+        process.wait(WITHIN_S)
 
 
 def slowed(piece: Callable) -> Callable:

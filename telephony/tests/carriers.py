@@ -17,10 +17,10 @@ import httpx
 import pytest
 from django.conf import settings as django_settings
 
+from tests.processes import WITHIN_S
 from voiceops.run.guard import die_with_parent
 
 KEY = "the-tests-own-key"
-WITHIN_S = 60
 UNREACHABLE = "http://127.0.0.1:9"  # the discard port: nobody listens
 
 

@@ -19,12 +19,11 @@ from websockets.sync.client import connect
 from accounts.models import Workspace
 from agents.models import VoiceAgent
 from telephony.models import Call, CarrierAccount, Phone, Turn
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 from tests.stub_llm import stub_llm, stub_llm_server  # noqa: F401
 
 CALLER = "+4915112345678"
 FACTS = "We are open from 8 to 17. A check-up costs 80 dollars."
-WITHIN_S = 60
 _numbers = itertools.count(1)
 
 

@@ -9,7 +9,8 @@ from agents.models import VoiceAgent
 from telephony.models import Call, CallingRules
 from telephony.services import placing
 from telephony.tests.carriers import KEY
-from telephony.tests.conftest import WITHIN_S, Number, make_number
+from telephony.tests.conftest import Number, make_number
+from tests.processes import WITHIN_S
 
 CALLEE = "+16285550142"
 BUSY, NOBODY, NOT_REACHED = "+16285550486", "+16285550408", "+16285550404"

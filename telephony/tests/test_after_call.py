@@ -11,7 +11,7 @@ from telephony import tasks
 from telephony.models import AfterCall, Call
 from telephony.services import after_call, calls, silent_calls
 from telephony.tests.calls import make_agent, make_call, make_turn
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 from tests.worker import running_task
 
 GOOD = {"summary": "Ada asked for a visit.", "outcome": "resolved"}
@@ -20,7 +20,6 @@ SCHEMA = {
     "properties": {"name": {"type": "string"}},
     "required": ["name"],
 }
-WITHIN_S = 60
 
 
 @pytest.fixture

@@ -21,12 +21,11 @@ from telephony.tests.texting import (
     thread,
     work,
 )
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 from tests.stub_llm import Plan
 from tests.worker import running_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WITHIN_S = 60  # a process that starts while everybody is busy
 NIGHT = {"timezone": "UTC", "days": {"mon": [["00:00", "00:01"]]}}
 
 

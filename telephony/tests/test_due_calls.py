@@ -30,11 +30,10 @@ from telephony.tests.outgoing import (
     make_placing_number,
 )
 from tests.people import make_operator, make_tenant
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status, Placement = ScheduledCall.Status, Call.Placement
-WITHIN_S = 60
 
 
 @pytest.fixture(autouse=True)

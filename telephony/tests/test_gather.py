@@ -17,10 +17,10 @@ from agents.services import connect_model
 from telephony import gather, tasks
 from telephony.models import Call, Turn
 from telephony.services import calls, voicemail
-from telephony.tests.conftest import WITHIN_S, ended, make_number, transcript
+from telephony.tests.conftest import ended, make_number, transcript
 from telephony.tests.toolboxes import give_tools
 from telephony.words import apology
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 from tests.stub_llm import FAULTS
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -40,11 +40,10 @@ from telephony.tests.outgoing import (
     open_call,
 )
 from tests.people import join, make_tenant
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Placement = Call.Placement
-WITHIN_S = 60
 # What became of the request, and how often a telephone rang for it.
 LOST = [
     ({"kind": "answer-lost"}, 1),  # reset after it was placed

@@ -21,13 +21,12 @@ from telephony.services import media_links
 from telephony.tests.calls import make_call
 from telephony.tests.carriers import UNREACHABLE
 from telephony.tests.conftest import make_number
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 
 pytestmark = pytest.mark.django_db
 
 SID = "RE" + "1" * 32
 NOTICE = "This call is recorded."
-WITHIN_S = 60
 
 
 def recorded_number(**fields):

@@ -21,11 +21,10 @@ from telephony.models import (
 from telephony.services import rehearsals, rehearsing, testing
 from telephony.tests.calls import make_agent, make_call, make_phone, make_turn
 from telephony.tests.carriers import KEY, UNREACHABLE
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 
 FACTS = "We are open from 8 to 17. A check-up costs 80 dollars."
 QUESTION = {"say": "How much is a check-up?"}
-WITHIN_S = 60
 
 
 @pytest.fixture

@@ -20,10 +20,9 @@ from telephony.tests.texting import (
     sent_to,
     text_in,
 )
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WITHIN_S = 60
 
 
 @pytest.fixture(autouse=True)

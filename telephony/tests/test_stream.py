@@ -16,13 +16,11 @@ from telephony.tests.calls import make_live_call, make_turn
 from telephony.tests.test_api_messages import number_of
 from telephony.tests.texting import text_in
 from tests.people import make_tenant
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 from voiceops import bells
 from voiceops.bells import belfry
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-WITHIN_S = 60
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,9 @@ from telephony.services import testing
 from telephony.tests.calls import make_agent
 from telephony.tests.carriers import KEY, UNREACHABLE
 from tests.people import make_tenant
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 
 CHOOSE = reverse("telephony:agent_test_choose")
-WITHIN_S = 60
 
 
 def address_of(agent):

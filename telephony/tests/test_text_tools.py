@@ -25,7 +25,7 @@ from telephony.tests.texting import (
     text_in,
     thread,
 )
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 from tests.stub_llm import Plan
 from tests.stub_service import stub_service
 from tests.worker import running_task
@@ -33,7 +33,6 @@ from tests.worker import running_task
 __all__ = ["stub_service"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WITHIN_S = 60  # a process that starts while everybody is busy
 ALL = ["note_fact", "do_not_call", "book_follow_up", "hand_over"]
 
 

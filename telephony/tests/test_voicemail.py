@@ -19,11 +19,10 @@ from telephony.tests.outgoing import (
     make_placing_number,
     open_call,
 )
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MACHINE = "+16285550600"
-WITHIN_S = 60
 
 
 @pytest.fixture(autouse=True)

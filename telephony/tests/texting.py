@@ -10,7 +10,8 @@ from django.utils.timezone import now
 from agents.models import MessageAgent
 from telephony.models import Conversation, Message
 from telephony.services import answering, sending
-from telephony.tests.conftest import CALLER, WITHIN_S, make_number
+from telephony.tests.conftest import CALLER, make_number
+from tests.processes import WITHIN_S
 
 TEXTER = CALLER
 

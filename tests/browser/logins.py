@@ -2,13 +2,11 @@
 
 import time
 
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import Page
 
 from tests.browser.world import World
-from tests.people import PASSWORD
+from tests.people import PASSWORD, TOTP_PERIOD_S, code_now
 
-TOTP_PERIOD_S = 30  # RFC 6238, 5.2
 ENTERED_WITHIN_S = 8
 
 
@@ -41,5 +39,4 @@ def code_of(secret: str) -> str:
     left_s = TOTP_PERIOD_S - time.time() % TOTP_PERIOD_S
     if left_s < ENTERED_WITHIN_S:
         time.sleep(left_s)
-    counter = int(time.time()) // TOTP_PERIOD_S
-    return format_hotp_value(hotp_value(secret, counter))
+    return code_now(secret)

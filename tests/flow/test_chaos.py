@@ -22,7 +22,6 @@ SIZE = Size(
 )
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "size, on_postgres",
     [(SIZE, False), (replace(SIZE, workers=4), True)],

@@ -9,7 +9,7 @@ import pytest
 from tests.deployment import Deployment
 from tests.processes import FROM_SECRETS_FILE, wait_until
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]  # with its start
+pytestmark = pytest.mark.flow
 
 VOLUME = "/var/lib/voiceops"
 GREETING = "VoiceOps is running at"

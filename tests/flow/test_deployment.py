@@ -20,7 +20,7 @@ from tests.deployment import HOST, Deployment, running_deployment
 from tests.processes import wait_until
 from tests.sink import running_sink
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]  # with its start
+pytestmark = pytest.mark.flow
 
 SOON_S = 120
 AFTER_CALL = "telephony.tasks.follow_up_calls"

@@ -7,7 +7,7 @@ import pytest
 from tests.flow.tenant import GREETING, Business
 from tests.processes import wait_until
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.flow
 
 CALLS = 200
 SPEAK_AT_ONCE = 8  # so that deadlines hold on a slow machine too

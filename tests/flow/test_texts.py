@@ -5,12 +5,11 @@ from contextlib import suppress
 import pytest
 
 from tests.flow.tenant import Business
-from tests.processes import wait_until
+from tests.processes import WITHIN_S, wait_until
 
 pytestmark = pytest.mark.flow
 
 QUESTION, ANSWER = "Are you open?", "Yes, from nine to five."
-WITHIN_S = 60  # on a machine that does much besides
 
 
 @pytest.fixture
