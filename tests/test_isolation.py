@@ -1,5 +1,6 @@
 """The operators' isolation check: whole, harmless on a live installation, and quiet."""
 
+import itertools
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
@@ -21,6 +23,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User, Workspace
+from agents.tools import http
 from agents.views import prompts
 from telephony import twilio
 from telephony.models import CarrierAccount
@@ -128,6 +131,18 @@ def test_the_command_tells_programs_everything():
     assert line["route"] == "/dashboard/live"
     assert line["statuses"]["GET"] == "200 302"
     assert json.loads(told.getvalue())["holds"] is True
+
+
+@pytest.mark.django_db
+def test_an_answer_that_took_longer_than_another_is_no_leak(monkeypatch):
+    squares = (float(n * n) for n in itertools.count())
+    clock = SimpleNamespace(monotonic=squares.__next__)
+    monkeypatch.setattr(http, "time", clock)  # no trial takes as long as another
+
+    result = report.check(all_leaks=True, only="/api/tools/<uuid:tool_id>/test")
+
+    assert (result.leaks, result.is_complete) == ([], True)
+    assert next(squares) > 1
 
 
 # -- What it makes goes again ----------------------------------------------------------

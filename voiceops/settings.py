@@ -155,6 +155,7 @@ TEMPLATES = [
                     ],
                 )
             ],
+            "libraries": {"icons": "voiceops.icons"},
             "builtins": [
                 "django_cotton.templatetags.cotton",
                 "template_partials.templatetags.partials",
