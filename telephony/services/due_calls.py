@@ -12,8 +12,18 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
-from django.db.models import Exists, F, Min, OuterRef, Q
+from django.db.models import (
+    BooleanField,
+    Exists,
+    F,
+    Func,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+)
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -111,18 +121,33 @@ def claim(account, quota: int, token: uuid.UUID, at: datetime) -> int:
     """Lease up to `quota` due rows of the account; how many. Nobody gets one twice."""
     due = ScheduledCall.unscoped.due(at).filter(agent__phone__carrier_account=account)
     with transaction.atomic():
-        rows = due.order_by("next_attempt_at", "pk")
-        if connection.features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True, of=("self",))
-        chosen = list(rows.values_list("pk", flat=True)[:quota])
+        chosen = _first_unlocked(due.order_by("next_attempt_at", "pk"), quota)
         # Elsewhere the condition decides: the row is pending still, or not ours.
-        pending = ScheduledCall.unscoped.filter(pk__in=chosen, status=Status.PENDING)
-        return pending.update(
+        return chosen.filter(status=Status.PENDING).update(
             status=Status.DIALING,
             lease_token=token,
             lease_until=at + LEASE,
             updated_at=at,
         )
+
+
+def _first_unlocked(rows: QuerySet, most: int) -> QuerySet:
+    """The first rows that nobody else is taking now, to be changed in one statement."""
+    pks = rows.values("pk")
+    if not connection.features.has_select_for_update_skip_locked:
+        return rows.model.unscoped.filter(pk__in=pks[:most])
+    unlocked = pks.select_for_update(skip_locked=True, of=("self",))[:most]
+    return rows.model.unscoped.filter(_IsAnyOf("pk", ArraySubquery(unlocked)))
+
+
+class _IsAnyOf(Func):
+    """`= ANY (an array)`, which PostgreSQL makes once for the whole statement.
+
+    A sub-select of `IN` may be run for each row, and lock more than its limit.
+    """
+
+    template, arg_joiner = "%(expressions)s)", " = ANY("
+    output_field = BooleanField()
 
 
 # -- One batch -------------------------------------------------------------------------

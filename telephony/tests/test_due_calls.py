@@ -5,7 +5,8 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from telephony import tasks, twilio
@@ -421,6 +422,17 @@ def test_rows_are_claimed_once_by_many_beats(quiet_number, bell):
     assert [count for _, count in tokens] == leased
     assert sum(leased) <= len(rows)
     assert max(leased) == 7
+
+
+def test_rows_are_claimed_in_one_statement(quiet_number):
+    for _ in range(3):
+        make_due(quiet_number)
+
+    with CaptureQueriesContext(connection) as told:
+        count = due_calls.claim(quiet_number.account.pk, 2, uuid.uuid4(), now())
+
+    ours = [q["sql"] for q in told if "telephony_scheduledcall" in q["sql"]]
+    assert (count, len(ours)) == (2, 1)
 
 
 # -- Rules at the moment of dialling ---------------------------------------------------
