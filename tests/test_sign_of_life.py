@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 from voiceops import sign_of_life
 from voiceops.run.probes import was_touched_lately
@@ -18,9 +19,17 @@ def test_process_ends_when_it_was_silent_for_long_and_not_before(tmp_path, monke
         silent_since = time.time() - sign_of_life.SILENT_S - 1
         os.utime(path, (silent_since, silent_since))
 
-    monkeypatch.setattr(sign_of_life.time, "sleep", sleep)
-    monkeypatch.setattr(os, "kill", lambda *given: done.append(("kill", *given)))
-    monkeypatch.setattr(os, "_exit", lambda status: done.append(("exit", status)))
+    def kill(*given):
+        done.append(("kill", *given))
+
+    def leave(status):
+        done.append(("exit", status))
+
+    # The module's alone: other threads go on sleeping.
+    clock = SimpleNamespace(time=time.time, sleep=sleep)
+    system = SimpleNamespace(getpid=os.getpid, kill=kill, _exit=leave)
+    monkeypatch.setattr(sign_of_life, "time", clock)
+    monkeypatch.setattr(sign_of_life, "os", system)
 
     assert was_touched_lately(str(path))
     sign_of_life.end_when_silent(path)

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from accounts.models import Membership
 from agents.models import VoiceAgent
-from telephony import tasks, twilio
+from telephony import tasks
 from telephony.models import (
     Call,
     CallingRules,
@@ -53,7 +53,6 @@ Status, Placement = Campaign.Status, Call.Placement
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     monkeypatch.setattr(asking, "PAUSES_S", ())
-    monkeypatch.setattr(twilio._http, "timeout", 0.7)
 
 
 @pytest.fixture

@@ -40,7 +40,6 @@ Status, Placement = ScheduledCall.Status, Call.Placement
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     monkeypatch.setattr(asking, "PAUSES_S", ())
-    monkeypatch.setattr(twilio._http, "timeout", 0.7)
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ from tests.processes import WITHIN_S, wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch):
-    monkeypatch.setattr(twilio._http, "timeout", 1.5)
-
-
 @pytest.fixture
 def number(live, carrier):
     return make_texting_number(carrier)
