@@ -17,7 +17,7 @@ from django.utils.timezone import now
 
 from accounts import switches
 from tests.people import alice, mallory  # noqa: F401
-from tests.processes import running_stack, wait_until
+from tests.processes import WITHIN_S, running_stack, wait_until
 from tests.tables import empty_again, empty_tables
 from voiceops.run.broker import broker_command, socket_path_in
 from voiceops.run.guard import die_with_parent
@@ -169,6 +169,13 @@ def broker_url(tmp_path_factory):
         client.close()
         server.terminate()
         server.wait(timeout=BROKER_WITHIN_S)
+
+
+@pytest.fixture
+def patient_broker_url(settings, broker_url):
+    """The broker of this process from now on; it is never given up as too slow."""
+    settings.REDIS_URL = f"{broker_url}?socket_timeout={WITHIN_S}"
+    return settings.REDIS_URL
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,6 @@ from voiceops.run.broker import broker_command, socket_path_in
 from voiceops.run.guard import die_with_parent
 
 
-@pytest.fixture
-def patient(monkeypatch):
-    """A broker that is slow to answer is not given up."""
-    monkeypatch.setattr(bells, "CONNECT_TIMEOUT_S", WITHIN_S)
-    monkeypatch.setattr(bells, "TIMEOUT_S", WITHIN_S)
-
-
 async def words(bell):
     async with asyncio.timeout(WITHIN_S):
         return await bell.wait()
@@ -35,10 +28,8 @@ async def until(bell, word):
             pass
 
 
-@pytest.mark.usefixtures("patient")
-def test_bell_is_heard_by_its_channel_alone(broker_url, settings):
-    settings.REDIS_URL = broker_url
-
+@pytest.mark.usefixtures("patient_broker_url")
+def test_bell_is_heard_by_its_channel_alone():
     async def listen():
         belfry = Belfry()
         with belfry.listening("a") as mine, belfry.listening("b") as another:
@@ -55,9 +46,8 @@ def test_bell_is_heard_by_its_channel_alone(broker_url, settings):
     asyncio.run(listen())
 
 
-@pytest.mark.usefixtures("patient")
-def test_bells_that_wait_are_rung_together(broker_url, settings, monkeypatch):
-    settings.REDIS_URL = broker_url
+@pytest.mark.usefixtures("patient_broker_url")
+def test_bells_that_wait_are_rung_together(monkeypatch):
     rung = {str(number) for number in range(50)}
 
     async def listen():
@@ -142,9 +132,9 @@ def test_pause_is_shorter_by_the_time_that_redis_was_tried(settings, monkeypatch
     assert 0 < pause_s <= bells.DEAF_S - tried_s
 
 
-@pytest.mark.usefixtures("patient")
-def test_bell_that_could_not_be_rung_is_rung_later(broker_url, settings, monkeypatch):
-    settings.REDIS_URL = broker_url
+def test_bell_that_could_not_be_rung_is_rung_later(
+    patient_broker_url, settings, monkeypatch
+):
     monkeypatch.setattr(bells, "DEAF_S", 0.1)
     monkeypatch.setattr(bells, "_quiet_until", 0.0)
 
@@ -156,7 +146,7 @@ def test_bell_that_could_not_be_rung_is_rung_later(broker_url, settings, monkeyp
             await asyncio.to_thread(
                 wait_until, lambda: bells._quiet_until, WITHIN_S, "nobody can ring"
             )
-            settings.REDIS_URL = broker_url
+            settings.REDIS_URL = patient_broker_url
             await until(bell, "word")
 
     asyncio.run(listen())

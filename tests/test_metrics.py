@@ -180,9 +180,8 @@ def test_gauges_are_told_without_redis(client, no_redis):  # noqa: F811
     assert told["voiceops_open_calls"] == 0
 
 
-def test_queue_is_measured_at_the_broker(client, settings, broker_url):
-    settings.REDIS_URL = broker_url
-    with redis.Redis.from_url(broker_url) as broker:
+def test_queue_is_measured_at_the_broker(client, patient_broker_url):
+    with redis.Redis.from_url(patient_broker_url) as broker:
         before = broker.llen(pulse.QUEUE)
         broker.rpush(pulse.QUEUE, "a task")
         told = samples(client)

@@ -157,8 +157,7 @@ def test_what_makes_no_sense_switches_nothing(form, root):
 
 
 @pytest.fixture
-def broker(settings, broker_url):
-    settings.REDIS_URL = broker_url
+def broker(patient_broker_url):
     pulse.client().flushdb()
     return pulse.client()
 
