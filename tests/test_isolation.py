@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import time_machine
 from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.core import mail
@@ -28,11 +30,13 @@ from agents.views import prompts
 from telephony import twilio
 from telephony.models import CarrierAccount
 from tests.people import make_operator, make_tenant
-from tests.processes import NEUTRAL
+from tests.processes import NEUTRAL, WITHIN_S, wait_until
 from tests.walls import furnish
 from voiceops.isolation import background, report, tasks, tenants
+from voiceops.isolation.routes import routes
 from voiceops.isolation.sealed import sealed
 from voiceops.isolation.tenants import two_tenants
+from voiceops.isolation.walk import walk
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DOCUMENT = PROJECT_DIR / "docs" / "isolation.md"
@@ -86,6 +90,19 @@ def test_no_route_tells_or_changes_what_is_anothers_and_the_check_leaves_nothing
     assert list(mails.iterdir()) == []
     documented = DOCUMENT.read_text().partition(BEGIN)[2].partition(END)[0]
     assert documented == report.as_markdown(result), HOW_TO_DOCUMENT
+
+
+@pytest.mark.django_db
+def test_what_a_slow_check_is_told_last_is_what_a_quick_one_is():
+    (resend,) = [r for r in routes() if r.template.endswith("_id>/resend")]
+
+    with two_tenants() as (owner, stranger):
+        with time_machine.travel(timezone.now() + tenants.LONGEST_RUN / 2):
+            (late,) = walk(owner, stranger, [resend])
+        (early,) = walk(owner, stranger, [resend])
+
+    assert late.owner_statuses == early.owner_statuses == {409}
+    assert late.leaks == early.leaks == []
 
 
 # -- The command -----------------------------------------------------------------------
@@ -374,6 +391,31 @@ def test_the_page_shows_the_table_of_a_real_check(operator, tmp_path, monkeypatc
     assert '<th scope="row">/dashboard/live</th>' in page
     assert 'http-equiv="refresh"' not in page
     assert "unsafe-inline" not in answer["Content-Security-Policy"]
+
+
+def test_a_check_is_known_to_run_for_as_long_as_it_does(tmp_path, monkeypatch):
+    may_end = tmp_path / "may-end"
+    wait = f"import os, time\nwhile not os.path.exists('{may_end}'): time.sleep(0.1)"
+    monkeypatch.setattr(background, "COMMAND", ("shell", "-c", wait))
+    monkeypatch.setattr(background, "SEEN_EVERY_S", 0.1)
+    check = threading.Thread(target=background.run)
+
+    check.start()
+    wait_until(background.is_running, WITHIN_S, "it is known to run")
+    may_end.touch()
+    check.join()
+
+    assert not background.is_running()
+
+
+def test_a_check_that_never_ends_is_stopped(monkeypatch):
+    monkeypatch.setattr(background, "COMMAND", ("shell", "-c", "while True: pass"))
+    monkeypatch.setattr(background, "SEEN_EVERY_S", 0.1)
+    monkeypatch.setattr(background, "LIMIT_S", 0.5)
+
+    background.run()
+
+    assert "still at work" in background.latest().problem
 
 
 def test_the_page_says_why_there_is_no_result(operator, monkeypatch):

@@ -59,8 +59,8 @@ from telephony.models import (
 MARK = "Xylophone-Quarantine"
 # RFC 2606: nobody can have an address there, so nobody else's rows can look like ours.
 DOMAIN = "isolation.invalid"
-# Older than this, a run is a dead one wherever it ran; `walk` ends long before.
-LONGEST_RUN = timedelta(minutes=15)
+# Older than this, a run is a dead one wherever it ran: on slow machines it takes long.
+LONGEST_RUN = timedelta(hours=2)
 # No background job may take the throw-away call for one that has gone silent.
 NEVER_SILENT = timedelta(days=365)
 # Attributes by which a row can be asked for, in a path or elsewhere.
@@ -246,8 +246,8 @@ def _special(model) -> dict:
             "text_consent": Contact.Consent.UNKNOWN,
         },
         DoNotContact: {"number": f"+999{secrets.randbelow(10**10):010}"},
-        # Open and sent: no background job mails it.
-        Invitation: {"expires_at": now + LONGEST_RUN, "sent_at": now},
+        # Open, and sent lately until the run is over: no background job mails it.
+        Invitation: {"expires_at": now + LONGEST_RUN, "sent_at": now + LONGEST_RUN},
         PromptVersion: {"number": 1},
         VoiceAgent: {"is_active": True, "model": ""},
         Tool: {
