@@ -418,6 +418,31 @@ def test_a_check_that_never_ends_is_stopped(monkeypatch):
     assert "still at work" in background.latest().problem
 
 
+def test_a_check_ends_where_nobody_can_be_told_of_it(monkeypatch):
+    begun = []
+
+    def popen(*given, **more):
+        begun.append(subprocess.Popen(*given, **more))
+        return begun[0]
+
+    def is_away(*given, **more):
+        raise ConnectionError
+
+    # The module's alone: other threads go on as they do.
+    noting = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
+    away = SimpleNamespace(set=is_away, delete=is_away)
+    monkeypatch.setattr(background, "subprocess", noting)
+    monkeypatch.setattr(background, "cache", away)
+    monkeypatch.setattr(background, "COMMAND", ("shell", "-c", "while True: pass"))
+    monkeypatch.setattr(background, "SEEN_EVERY_S", 0.1)
+
+    with pytest.raises(ConnectionError):
+        background.run()
+
+    (process,) = begun
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_the_page_says_why_there_is_no_result(operator, monkeypatch):
     monkeypatch.setattr(background, "COMMAND", ("no_such_command",))
 

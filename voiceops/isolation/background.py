@@ -54,20 +54,21 @@ def run() -> None:
 
 def _run_command() -> tuple[str, str]:
     """What the command printed, and what it complained about."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, str(settings.BASE_DIR / "manage.py"), *COMMAND],
         cwd=settings.BASE_DIR,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    until = time.monotonic() + LIMIT_S
-    while time.monotonic() < until:
-        with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=SEEN_EVERY_S)
-        cache.set(RUNNING_KEY, True, timeout=DEAD_AFTER_S)
-    process.terminate()  # it removes what it has made
-    process.communicate()
+    ) as process:
+        try:
+            until = time.monotonic() + LIMIT_S
+            while time.monotonic() < until:
+                with suppress(subprocess.TimeoutExpired):
+                    return process.communicate(timeout=SEEN_EVERY_S)
+                cache.set(RUNNING_KEY, True, timeout=DEAD_AFTER_S)
+        finally:  # also where the cache is away
+            process.terminate()  # if it is at work still; it removes what it has made
     return "", f"It was still at work after {LIMIT_S} seconds and was stopped."
 
 
