@@ -24,7 +24,6 @@ from voiceops.run.guard import die_with_parent
 
 pytest_plugins = ["telephony.tests.carriers"]
 
-BROKER_WITHIN_S = 60
 GARBAGE_OBJECTS = 50_000  # made since the last look for garbage; Python's own: 700
 DATABASE_FIXTURES = {"db", "transactional_db"}
 INSTALL_CHROMIUM_WITHIN_S = 120
@@ -163,12 +162,12 @@ def broker_url(tmp_path_factory):
             return False
 
     try:
-        wait_until(is_up, BROKER_WITHIN_S, "the broker answers")
+        wait_until(is_up, WITHIN_S, "the broker answers")
         yield url
     finally:
         client.close()
         server.terminate()
-        server.wait(timeout=BROKER_WITHIN_S)
+        server.wait(timeout=WITHIN_S)
 
 
 @pytest.fixture

@@ -44,8 +44,8 @@ from tests.processes import WITHIN_S, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Placement = Call.Placement
-# What became of the request, and how often a telephone rang for it.
 WAITS_S = 3  # for the carrier's answer, where that comes late
+# What became of the request, and how often a telephone rang for it.
 LOST = [
     ({"kind": "answer-lost"}, 1),  # reset after it was placed
     ({"kind": "500-after"}, 1),
